@@ -1,0 +1,79 @@
+package backstage_policy_test
+
+import rego.v1
+
+import data.backstage_policy
+
+developer := {
+	"user": "user:default/dana",
+	"claims": ["user:default/dana", "group:default/payments"],
+}
+
+platform := {
+	"user": "user:default/petra",
+	"claims": ["user:default/petra", "group:default/platform"],
+}
+
+ask(name, identity) := decision if {
+	decision := backstage_policy.decision with input as {
+		"permission": {"name": name},
+		"identity": identity,
+	}
+}
+
+test_developer_reads_what_is_not_private_or_is_owned if {
+	decision := ask("catalog.entity.read", developer)
+	decision.result == "CONDITIONAL"
+	decision.conditions.anyOf[0]["not"].rule == "HAS_LABEL"
+	decision.conditions.anyOf[1].params.claims == developer.claims
+}
+
+test_developer_deletes_only_what_is_not_protected if {
+	decision := ask("catalog.entity.delete", developer)
+	decision.conditions["not"].params == {"annotation": "example.com/protected"}
+}
+
+test_refresh_is_left_to_ownership if {
+	ask("catalog.entity.refresh", developer) == {"result": "NOT_APPLICABLE"}
+}
+
+test_developer_may_see_locations_and_template_forms if {
+	every name in {
+		"catalog.location.read",
+		"scaffolder.template.parameter.read",
+		"scaffolder.template.step.read",
+	} {
+		ask(name, developer) == {"result": "ALLOW"}
+	}
+}
+
+test_developer_may_not_write_or_look_into_the_installation if {
+	every name in {
+		"catalog.entity.create",
+		"catalog.entity.validate",
+		"catalog.location.create",
+		"catalog.location.delete",
+		"catalog.location.analyze",
+		"catalog.ingestion.read",
+		"catalog.ingestion.manage",
+		"scaffolder.task.create",
+		"scaffolder.action.execute",
+		"scaffolder.template.management",
+		"devtools.config.read",
+		"kubernetes.clusters.read",
+		"an.unheard.of.permission",
+	} {
+		ask(name, developer) == {"result": "DENY"}
+	}
+}
+
+test_platform_may_do_everything_routed_here if {
+	every name in {"catalog.entity.read", "catalog.location.delete", "devtools.config.read"} {
+		ask(name, platform) == {"result": "ALLOW"}
+	}
+}
+
+test_anonymous_gets_no_more_than_what_is_not_private if {
+	ask("catalog.entity.create", {"claims": []}) == {"result": "DENY"}
+	ask("catalog.entity.read", {"claims": []}).result == "CONDITIONAL"
+}

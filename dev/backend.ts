@@ -1,0 +1,119 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createBackend } from '@backstage/backend-defaults';
+import { DatabaseManager } from '@backstage/backend-defaults/database';
+import { rootConfigServiceFactory } from '@backstage/backend-defaults/rootConfig';
+import { rootHttpRouterServiceFactory } from '@backstage/backend-defaults/rootHttpRouter';
+import {
+  coreServices,
+  createServiceFactory,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
+import authPlugin from '@backstage/plugin-auth-backend';
+import catalogPlugin from '@backstage/plugin-catalog-backend';
+import permissionPlugin from '@backstage/plugin-permission-backend';
+import { createPolicyRouterModule } from '../src/module';
+import type { TraceSink } from '../src/trace/trace';
+import { personasAuthModule } from './personas';
+
+export interface SampleBackendOptions {
+  /** app-config files, merged in this order. */
+  readonly configFiles: readonly string[];
+  /** Receives every decision trace. */
+  readonly onTrace?: TraceSink;
+  /** Further features, for tests. */
+  readonly features?: readonly BackendFeature[];
+}
+
+export interface SampleBackend {
+  readonly url: string;
+  /** A token of a user of the catalog; waits until the catalog has ingested the user. */
+  signIn(name: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A real Backstage backend: permission, catalog and auth, in-memory database, this policy. */
+export async function startSampleBackend(
+  options: SampleBackendOptions,
+): Promise<SampleBackend> {
+  let server: Server | undefined;
+  const url = (): string => {
+    const address = server?.address() as AddressInfo | null | undefined;
+    return `http://127.0.0.1:${address?.port ?? 0}`;
+  };
+
+  const backend = createBackend();
+  const argv = options.configFiles.flatMap(file => ['--config', file]);
+  backend.add(rootConfigServiceFactory({ argv }));
+  backend.add(
+    rootHttpRouterServiceFactory({
+      configure: context => {
+        server = context.server;
+        context.applyDefaults();
+      },
+    }),
+  );
+  backend.add(discoveryAt(url));
+  backend.add(databaseClosedOnShutdown);
+  backend.add(authPlugin);
+  backend.add(personasAuthModule);
+  backend.add(catalogPlugin);
+  backend.add(permissionPlugin);
+  backend.add(createPolicyRouterModule(options.onTrace ? [options.onTrace] : []));
+  for (const feature of options.features ?? []) backend.add(feature);
+  await backend.start();
+
+  return {
+    url: url(),
+    signIn: name => signIn(url(), name),
+    stop: () => backend.stop(),
+  };
+}
+
+/** Plugins find each other at the port that was really bound, so that port 0 works. */
+const discoveryAt = (url: () => string) =>
+  createServiceFactory({
+    service: coreServices.discovery,
+    deps: {},
+    async factory() {
+      const baseUrl = async (pluginId: string): Promise<string> =>
+        `${url()}/api/${pluginId}`;
+      return { getBaseUrl: baseUrl, getExternalBaseUrl: baseUrl };
+    },
+  });
+
+/** The default factory leaves its connections open, and the process with them. */
+const databaseClosedOnShutdown = createServiceFactory({
+  service: coreServices.database,
+  deps: {
+    config: coreServices.rootConfig,
+    plugin: coreServices.pluginMetadata,
+    lifecycle: coreServices.lifecycle,
+    logger: coreServices.logger,
+  },
+  async factory({ config, plugin, lifecycle, logger }) {
+    const manager = DatabaseManager.fromConfig(config);
+    const database = manager.forPlugin(plugin.getId(), { lifecycle, logger });
+    lifecycle.addShutdownHook(async () => (await database.getClient()).destroy());
+    return database;
+  },
+});
+
+const SIGN_IN_ATTEMPTS = 300;
+
+async function signIn(url: string, name: string): Promise<string> {
+  for (let attempt = 0; attempt < SIGN_IN_ATTEMPTS; attempt++) {
+    const response = await fetch(`${url}/api/auth/personas/refresh?as=${name}`, {
+      method: 'POST',
+    });
+    if (response.ok) {
+      const body = (await response.json()) as { backstageIdentity: { token: string } };
+      return body.backstageIdentity.token;
+    }
+    // The catalog says nothing when it has ingested an entity, so it must be asked again.
+    await response.arrayBuffer();
+    await delay(100);
+  }
+  throw new Error(`user '${name}' has not appeared in the catalog`);
+}

@@ -1,0 +1,105 @@
+/** `npm start`: the sample backend decides a dozen permissions for three people, then stays up. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { startSampleBackend } from './backend';
+import { catalogNames, CHECKS, decide, type Decided } from './checks';
+import { PERSONAS, type Persona } from './personas';
+import { printTable } from './table';
+import type { DecisionTrace } from '../src/trace/trace';
+
+async function main(): Promise<void> {
+  const policyConfig =
+    process.env.OPA_URL === undefined
+      ? 'config/app-config.embedded.yaml'
+      : 'config/app-config.yaml';
+  const traces: DecisionTrace[] = [];
+  const backend = await startSampleBackend({
+    configFiles: ['dev/app-config.yaml', policyConfig],
+    onTrace: trace => traces.push(trace),
+  });
+
+  await catalogIsComplete(backend.url, await backend.signIn('petra'));
+  const personas = Object.keys(PERSONAS) as Persona[];
+  const decided = new Map<Persona, Decided[]>();
+  const lists = new Map<Persona, string[]>();
+  for (const persona of personas) {
+    const token = await backend.signIn(persona);
+    decided.set(persona, await decide(backend.url, token, traces));
+    lists.set(persona, await catalogNames(backend.url, token));
+  }
+
+  console.log(`\nWho may do what (policy config: ${policyConfig}):\n`);
+  for (const persona of personas)
+    console.log(`  ${persona.padEnd(7)} ${PERSONAS[persona]}`);
+  console.log();
+  printTable(
+    ['permission', 'on', ...personas, 'route'],
+    CHECKS.map(({ permission, resourceRef }, index) => [
+      permission.name,
+      resourceRef?.replace('component:default/', '') ?? '',
+      ...personas.map(persona => decided.get(persona)![index]!.result),
+      decided.get(personas[0]!)![index]!.trace.route ?? '',
+    ]),
+  );
+  console.log('\nWhy:\n');
+  printTable(
+    ['permission', 'on', 'who', 'decision', 'reason'],
+    CHECKS.flatMap(({ permission, resourceRef }, index) =>
+      personas.map(persona => {
+        const { result, trace } = decided.get(persona)![index]!;
+        const settled =
+          trace.result === 'CONDITIONAL' ? `${result} by condition` : result;
+        const on = resourceRef?.replace('component:default/', '') ?? '';
+        return [permission.name, on, persona, settled, trace.reason];
+      }),
+    ),
+  );
+  console.log('\nComponents a list query returns:\n');
+  for (const persona of personas) {
+    console.log(`  ${persona.padEnd(7)} ${lists.get(persona)!.join(', ')}`);
+  }
+  printCurlLines(backend.url);
+}
+
+const SAMPLE_COMPONENTS = 4;
+
+/** Ingestion goes entity by entity: wait until one who may see all of them does. */
+async function catalogIsComplete(url: string, token: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if ((await catalogNames(url, token)).length === SAMPLE_COMPONENTS) return;
+    await delay(100);
+  }
+  throw new Error('the sample catalog has not been ingested');
+}
+
+function printCurlLines(url: string): void {
+  console.log(`
+The backend stays up at ${url} (stop it with Ctrl-C). To go on:
+
+  TOKEN=$(curl -s -X POST '${url}/api/auth/personas/refresh?as=olivia' \\
+    | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+
+  curl -s ${url}/api/permission/authorize -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -d '{"items": [{"id": "1",
+    "permission": {"type": "resource", "name": "catalog.entity.delete",
+    "attributes": {"action": "delete"}, "resourceType": "catalog-entity"},
+    "resourceRef": "component:default/payments-api"}]}'
+
+  curl -s "${url}/api/catalog/entities?filter=kind=component&fields=metadata.name" \\
+    -H "Authorization: Bearer $TOKEN"
+
+Edit config/routing.yaml and ask again: the table is taken into use within a second.
+`);
+}
+
+main().catch((error: unknown) => {
+  console.error(startupErrorOf(error));
+  process.exit(1);
+});
+
+/** Backstage wraps what a module threw; the reader wants the module's own words. */
+function startupErrorOf(error: unknown): unknown {
+  const { cause } = error as { cause?: unknown };
+  return cause instanceof Error && error instanceof Error
+    ? `${error.message}\n${cause.message}`
+    : error;
+}

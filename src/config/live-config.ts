@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import { canonical } from './canonical';
+import { CONFIG_PATH, readConfig, routingFilePath, type ReadConfig } from './read';
+import { readRoutingFile, watchRoutingFile } from './routing-file';
+
+/** Takes a valid config into use; if it throws, the last good one has stayed in use. */
+export type ApplyConfig = (read: ReadConfig) => Promise<void>;
+
+/**
+ * The config as it is now: read once for the start, then again after every change of
+ * app-config or of the routing file. What is invalid changes nothing and is logged.
+ */
+export class LiveConfig {
+  private stopFileWatch: (() => void) | undefined;
+  private watchedFile: string | undefined;
+  private stopConfigWatch: (() => void) | undefined;
+  private apply: ApplyConfig | undefined;
+  private reloading = false;
+  private changedAgain = false;
+  private inUse: string | undefined;
+  private lastProblem: string | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly rootConfig: RootConfigService,
+    private readonly logger: LoggerService,
+  ) {}
+
+  /**
+   * The config for the start.
+   *
+   * @throws ConfigError with every problem of the config.
+   */
+  async first(): Promise<ReadConfig> {
+    const read = await this.load();
+    this.inUse = canonical(read);
+    return read;
+  }
+
+  private async load(): Promise<ReadConfig> {
+    const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
+    const path = routingFilePath(raw);
+    if (path === undefined) return readConfig(raw);
+    const content = await readRoutingFile(resolve(path));
+    return readConfig(raw, { path, content });
+  }
+
+  /** From now on every change is loaded and applied, one after the other. */
+  watch(apply: ApplyConfig): void {
+    this.apply = apply;
+    const subscription = this.rootConfig.subscribe?.(this.onChange);
+    this.stopConfigWatch = () => subscription?.unsubscribe();
+    // Catches what has changed since the first reading, and begins to watch the file.
+    this.onChange();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.stopConfigWatch?.();
+    this.stopFileWatch?.();
+  }
+
+  private readonly onChange = (): void => {
+    if (this.stopped) return;
+    if (this.reloading) {
+      this.changedAgain = true;
+      return;
+    }
+    this.reloading = true;
+    void this.reload().finally(() => {
+      this.reloading = false;
+      if (!this.changedAgain) return;
+      this.changedAgain = false;
+      this.onChange();
+    });
+  };
+
+  private async reload(): Promise<void> {
+    try {
+      this.watchFile();
+      const read = await this.load();
+      if (this.stopped) return;
+      const key = canonical(read);
+      if (key !== this.inUse) {
+        await this.apply?.(read);
+        this.inUse = key;
+      }
+      if (this.lastProblem !== undefined) {
+        this.lastProblem = undefined;
+        this.logger.info('The policy router config is valid again and in use');
+      }
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem === this.lastProblem) return;
+      this.lastProblem = problem;
+      this.logger.error(
+        `The changed config is not used, the last good one stays: ${problem}`,
+      );
+    }
+  }
+
+  private watchFile(): void {
+    const named = routingFilePath(this.rootConfig.getOptional(CONFIG_PATH));
+    const path = named === undefined ? undefined : resolve(named);
+    if (path === this.watchedFile) return;
+    this.stopFileWatch?.();
+    this.watchedFile = path;
+    this.stopFileWatch =
+      path === undefined ? undefined : watchRoutingFile(path, this.onChange);
+  }
+}

@@ -1,0 +1,301 @@
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { OnUnavailable } from '../guard/guard';
+import { findCoverageGaps } from '../routing/coverage';
+import { formatPrefix, parsePrefix } from '../routing/prefix';
+import { findTies } from '../routing/table';
+import { routeSchema, settingsSchema, sourceSchemas } from './schema';
+import {
+  ConfigError,
+  type ConfigProblem,
+  type Route,
+  type RouterConfig,
+  type SourceConfig,
+} from './types';
+
+export const CONFIG_PATH = 'permission.policyRouter';
+
+/** Sources every table can name without configuring them. */
+const BUILT_IN = ['allow', 'deny'] as const;
+
+/** The routing table from a file of its own. */
+export interface RoutingFileContent {
+  /** As named in the config; stands in paths of problems. */
+  readonly path: string;
+  readonly content: unknown;
+}
+
+export interface ReadConfig {
+  readonly config: RouterConfig;
+  /** Allowed, but perhaps not what was meant. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads `permission.policyRouter`, with the table of `routingFile` if one is named.
+ *
+ * @param raw - the value at `permission.policyRouter`.
+ * @throws ConfigError with every problem, each with its path and the allowed values.
+ */
+export function readConfig(raw: unknown, routingFile?: RoutingFileContent): ReadConfig {
+  return new Reader(routingFile?.path).read(
+    routingFile ? mergeRoutingFile(raw, routingFile) : raw,
+  );
+}
+
+/** The `routingFile` named in the config, if it is there and may be read. */
+export function routingFilePath(raw: unknown): string | undefined {
+  const value = isObject(raw) ? raw.routingFile : undefined;
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+const TABLE_KEYS = ['fallback', 'routes'] as const;
+
+function mergeRoutingFile(
+  raw: unknown,
+  { path, content }: RoutingFileContent,
+): unknown {
+  const problems: ConfigProblem[] = TABLE_KEYS.filter(
+    key => isObject(raw) && raw[key] !== undefined,
+  ).map(key => ({
+    path: `${CONFIG_PATH}.${key}`,
+    message: `stands beside routingFile, which holds ${TABLE_KEYS.join(' and ')}; keep one of them`,
+  }));
+  if (!isObject(content)) {
+    const message = `must hold ${TABLE_KEYS.join(' and ')}, but is ${content === null || content === undefined ? 'empty' : 'no object'}`;
+    throw new ConfigError([...problems, { path, message }]);
+  }
+  const strangers = Object.keys(content).filter(
+    key => !(TABLE_KEYS as readonly string[]).includes(key),
+  );
+  if (strangers.length > 0) {
+    const message = `unknown key ${strangers.map(key => `'${key}'`).join(', ')}; allowed: ${TABLE_KEYS.join(', ')}`;
+    problems.push({ path, message });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...(raw as object), ...content };
+}
+
+/** One pass over the config that gathers problems instead of stopping at the first. */
+class Reader {
+  private readonly problems: ConfigProblem[] = [];
+
+  /** @param routingFile - where `fallback` and `routes` come from, if not inline. */
+  constructor(private readonly routingFile: string | undefined) {}
+
+  read(raw: unknown): ReadConfig {
+    const settings = this.parse(settingsSchema, raw, []);
+    const rawSources = isObject(raw) && isObject(raw.sources) ? raw.sources : {};
+    const rawRoutes: unknown[] =
+      isObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
+    const globalMode = settings?.onUnavailable ?? 'fail-closed';
+
+    const sources = this.readSources(rawSources, globalMode, settings?.deadline);
+    const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
+    const names = [...BUILT_IN, ...Object.keys(rawSources)];
+    routes.forEach((route, index) => {
+      if (route) this.checkRoute(route, index, names, sources);
+    });
+    this.checkTies(routes);
+
+    if (!settings || this.problems.length > 0) throw new ConfigError(this.problems);
+    const config: RouterConfig = {
+      fallback: settings.fallback,
+      anonymous: settings.anonymous,
+      deadline: settings.deadline,
+      sources,
+      routes: routes as Route[],
+    };
+    return { config, warnings: this.findWarnings(config) };
+  }
+
+  private readSources(
+    raw: Record<string, unknown>,
+    globalMode: OnUnavailable,
+    deadline: number | undefined,
+  ): Map<string, SourceConfig> {
+    const sources = new Map<string, SourceConfig>(
+      BUILT_IN.map(type => [type, { type }]),
+    );
+    for (const [name, value] of Object.entries(raw)) {
+      const path = ['sources', name];
+      if ((BUILT_IN as readonly string[]).includes(name)) {
+        this.report(path, `the name '${name}' is taken by the built-in source`);
+        continue;
+      }
+      const source = this.readSource(value, path, globalMode);
+      if (
+        source?.type === 'opa' &&
+        deadline !== undefined &&
+        source.guard.timeout > deadline
+      ) {
+        this.report(
+          [...path, 'timeout'],
+          `${source.guard.timeout} ms is longer than the deadline of a whole decision, ${deadline} ms`,
+        );
+      }
+      if (source) sources.set(name, source);
+    }
+    return sources;
+  }
+
+  private readSource(
+    raw: unknown,
+    path: readonly string[],
+    globalMode: OnUnavailable,
+  ): SourceConfig | undefined {
+    const type = isObject(raw) ? raw.type : undefined;
+    switch (type) {
+      case 'opa': {
+        const parsed = this.parse(sourceSchemas.opa, raw, path);
+        if (!parsed) return undefined;
+        const { baseUrl, entrypoint, maxResponseBytes, auth, tls } = parsed;
+        const { timeout, concurrency, queue, circuitBreaker } = parsed;
+        return {
+          type,
+          options: { baseUrl, entrypoint, maxResponseBytes, token: auth?.token, tls },
+          guard: { timeout, concurrency, queue, circuitBreaker },
+          onUnavailable: parsed.onUnavailable ?? globalMode,
+        };
+      }
+      case 'opa-wasm': {
+        const parsed = this.parse(sourceSchemas[type], raw, path);
+        if (!parsed) return undefined;
+        return { type, options: { ...parsed, bundle: resolve(parsed.bundle) } };
+      }
+      case 'ownership': {
+        const parsed = this.parse(sourceSchemas.ownership, raw, path);
+        if (!parsed) return undefined;
+        const { bypass = [], resources = {} } = parsed;
+        return {
+          type,
+          options: { bypass, resources: new Map(Object.entries(resources)) },
+        };
+      }
+      default: {
+        const allowed = Object.keys(sourceSchemas)
+          .map(each => `'${each}'`)
+          .join(', ');
+        const got = typeof type === 'string' ? `, not '${type}'` : '';
+        this.report([...path, 'type'], `must be one of ${allowed}${got}`);
+        return undefined;
+      }
+    }
+  }
+
+  private readRoute(raw: unknown, index: number): Route | undefined {
+    const path = ['routes', index];
+    const parsed = this.parse(routeSchema, raw, path);
+    if (!parsed) return undefined;
+    try {
+      const segments = parsePrefix(parsed.prefix);
+      const label = `routes[${index}] '${formatPrefix(segments)}'`;
+      return { ...parsed, onUnavailable: parsed.onUnavailable, segments, label };
+    } catch (error) {
+      this.report(
+        [...path, 'prefix'],
+        `'${parsed.prefix}' ${(error as Error).message}`,
+      );
+      return undefined;
+    }
+  }
+
+  private checkRoute(
+    route: Route,
+    index: number,
+    names: readonly string[],
+    sources: ReadonlyMap<string, SourceConfig>,
+  ): void {
+    route.sources.forEach((name, position) => {
+      if (names.includes(name)) return;
+      const allowed = names.map(each => `'${each}'`).join(', ');
+      this.report(
+        ['routes', index, 'sources', position],
+        `unknown source '${name}'; allowed: ${allowed}`,
+      );
+    });
+    const modes = route.sources.flatMap(name => {
+      const source = sources.get(name);
+      return source?.type === 'opa'
+        ? [route.onUnavailable ?? source.onUnavailable]
+        : [];
+    });
+    const allKnown = route.sources.every(name => sources.has(name));
+    if (allKnown && route.onUnavailable !== undefined && modes.length === 0) {
+      this.report(
+        ['routes', index, 'onUnavailable'],
+        'has no effect: none of the sources of this route can be unavailable',
+      );
+    }
+    if (
+      route.sources.length > 1 &&
+      route.combine !== 'deny-overrides' &&
+      modes.includes('fail-open')
+    ) {
+      this.report(
+        ['routes', index, 'onUnavailable'],
+        `fail-open would silence the healthy sources of a route that combines by ${route.combine}; ` +
+          "allowed: 'fail-closed', or combine: deny-overrides",
+      );
+    }
+  }
+
+  private checkTies(routes: ReadonlyArray<Route | undefined>): void {
+    const indexed = routes.flatMap((route, index) => (route ? [{ route, index }] : []));
+    for (const [first, second] of findTies(indexed.map(({ route }) => route))) {
+      const [a, b] = [indexed[first]!, indexed[second]!];
+      this.report(
+        ['routes', b.index],
+        `ties with routes[${a.index}]: prefix '${formatPrefix(a.route.segments)}' and number of constraints are ` +
+          'equal and some permission fits both; make their actions or resourceTypes disjoint',
+      );
+    }
+  }
+
+  private findWarnings(config: RouterConfig): string[] {
+    const gaps = findCoverageGaps(
+      config.routes,
+      `the fallback (${config.fallback})`,
+    ).map(({ route, message }) => `${this.pathOf(['routes', route])}: ${message}`);
+    const used = new Set(config.routes.flatMap(route => route.sources));
+    const unused = [...config.sources.keys()]
+      .filter(
+        name => !used.has(name) && !(BUILT_IN as readonly string[]).includes(name),
+      )
+      .map(name => `${this.pathOf(['sources', name])}: no route names this source`);
+    return [...gaps, ...unused];
+  }
+
+  private parse<S extends z.ZodType>(
+    schema: S,
+    value: unknown,
+    path: ReadonlyArray<string | number>,
+  ): z.output<S> | undefined {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) {
+      this.report([...path, ...(issue.path as Array<string | number>)], issue.message);
+    }
+    return undefined;
+  }
+
+  private report(path: ReadonlyArray<string | number>, message: string): void {
+    this.problems.push({ path: this.pathOf(path), message });
+  }
+
+  private pathOf(path: ReadonlyArray<string | number>): string {
+    const fromFile =
+      this.routingFile !== undefined &&
+      (TABLE_KEYS as readonly unknown[]).includes(path[0]);
+    return path.reduce<string>(
+      (whole, key, position) => {
+        if (typeof key === 'number') return `${whole}[${key}]`;
+        return position === 0 && fromFile ? `${whole}: ${key}` : `${whole}.${key}`;
+      },
+      fromFile ? this.routingFile : CONFIG_PATH,
+    );
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,59 @@
+import type { CombiningAlgorithm } from '../combining/algorithms';
+import type { OnUnavailable, RemoteGuardOptions } from '../guard/guard';
+import type { RoutePattern } from '../routing/route';
+import type { OpaSourceOptions } from '../sources/opa/source';
+import type { OpaWasmSourceOptions } from '../sources/opa-wasm/source';
+import type { OwnershipSourceOptions } from '../sources/ownership/source';
+
+/** A row of the routing table. */
+export interface Route extends RoutePattern {
+  /** `routes[<index>] '<prefix>'`; names the row in logs and traces. */
+  readonly label: string;
+  /** Names of sources, asked in this order; one or more. */
+  readonly sources: readonly string[];
+  readonly combine: CombiningAlgorithm;
+  /** Wins over the source's. */
+  readonly onUnavailable: OnUnavailable | undefined;
+  /** When every source is NOT_APPLICABLE. */
+  readonly default: 'allow' | 'deny';
+}
+
+export type SourceConfig =
+  | {
+      readonly type: 'opa';
+      readonly options: Omit<OpaSourceOptions, 'concurrency' | 'connectTimeout'>;
+      readonly guard: RemoteGuardOptions;
+      readonly onUnavailable: OnUnavailable;
+    }
+  | { readonly type: 'opa-wasm'; readonly options: OpaWasmSourceOptions }
+  | { readonly type: 'ownership'; readonly options: OwnershipSourceOptions }
+  | { readonly type: 'allow' | 'deny' };
+
+export interface RouterConfig {
+  /** For permissions no route matches. */
+  readonly fallback: 'allow' | 'deny';
+  /** What a request without a user gets; `evaluate` routes it like any other. */
+  readonly anonymous: 'deny' | 'evaluate';
+  /** Milliseconds for a whole decision. */
+  readonly deadline: number;
+  /** By name, the built-in `allow` and `deny` included. */
+  readonly sources: ReadonlyMap<string, SourceConfig>;
+  readonly routes: readonly Route[];
+}
+
+/** Something wrong in the config, with its path, e.g. `permission.policyRouter.routes[0].sources`. */
+export interface ConfigProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Every problem of a config at once. */
+export class ConfigError extends Error {
+  override readonly name = 'PolicyRouterConfigError';
+
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    const count = problems.length === 1 ? '1 error' : `${problems.length} errors`;
+    const lines = problems.map(({ path, message }) => `  - ${path}: ${message}`);
+    super(`the policy router's config has ${count}:\n${lines.join('\n')}`);
+  }
+}

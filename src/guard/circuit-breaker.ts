@@ -1,0 +1,80 @@
+import OpossumBreaker from 'opossum';
+import { failed, type Answer } from '../sources/source';
+
+export interface CircuitBreakerOptions {
+  /** Percent of failures in the window above which it opens; 1–99. */
+  readonly errorThreshold: number;
+  /** Questions in the window below which it never opens. */
+  readonly volumeThreshold: number;
+  /** Milliseconds. */
+  readonly rollingWindow: number;
+  /** Milliseconds from opening to the one probe that may close it. */
+  readonly resetTimeout: number;
+}
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/**
+ * opossum, fed with answers: only `unavailable` is a failure to it. An `invalid` answer came
+ * from an OPA that is there, so it counts as a success. opossum's timeout, cache and
+ * coalescing are off: its AbortController belongs to the breaker, not to the call.
+ */
+export class CircuitBreaker {
+  private readonly breaker: OpossumBreaker<[() => Promise<Answer>], Answer>;
+
+  constructor(options: CircuitBreakerOptions, onChange: (state: BreakerState) => void) {
+    this.breaker = new OpossumBreaker(failureAsRejection, {
+      timeout: false,
+      errorThresholdPercentage: options.errorThreshold,
+      volumeThreshold: options.volumeThreshold,
+      rollingCountTimeout: options.rollingWindow,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      resetTimeout: options.resetTimeout,
+    });
+    this.breaker.on('open', () => onChange('open'));
+    this.breaker.on('halfOpen', () => onChange('half-open'));
+    this.breaker.on('close', () => onChange('closed'));
+  }
+
+  /** True while a question would be refused without being put. */
+  get refuses(): boolean {
+    return !this.breaker.closed && !this.breaker.pendingClose;
+  }
+
+  refusal(): Answer {
+    return failed('unavailable', 'BREAKER_OPEN', 'the circuit breaker is open');
+  }
+
+  /** Puts a question unless the breaker is open. Never rejects. */
+  async fire(ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await this.breaker.fire(ask);
+    } catch (error) {
+      if (error instanceof UnavailableAnswer) return error.answer;
+      if ((error as { code?: unknown }).code === 'EOPENBREAKER') return this.refusal();
+      return failed(
+        'invalid',
+        'INTERNAL',
+        'the circuit breaker could not put the question',
+      );
+    }
+  }
+
+  close(): void {
+    this.breaker.shutdown();
+  }
+}
+
+class UnavailableAnswer {
+  constructor(readonly answer: Answer) {}
+}
+
+async function failureAsRejection(ask: () => Promise<Answer>): Promise<Answer> {
+  const answer = await ask();
+  if (answer.kind === 'FAILED' && answer.failure.class === 'unavailable') {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; a stack would cost and say nothing
+    throw new UnavailableAnswer(answer);
+  }
+  return answer;
+}

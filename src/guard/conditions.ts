@@ -1,0 +1,61 @@
+import {
+  isResourcePermission,
+  type Permission,
+  type PermissionCondition,
+} from '@backstage/plugin-permission-common';
+import type { Conditional, Criteria } from '../verdict';
+
+/**
+ * Why Backstage would refuse this conditional verdict, with an HTTP 500 or 400 for the whole
+ * batch; undefined if it would not. Checks what the permission alone can tell.
+ */
+export function conditionProblem(
+  verdict: Conditional,
+  permission: Permission,
+): string | undefined {
+  if (!isResourcePermission(permission)) {
+    return `a conditional verdict for '${permission.name}', which is no resource permission`;
+  }
+  const expected = permission.resourceType;
+  if (verdict.resourceType !== expected) {
+    return `conditions for resource type '${verdict.resourceType}', not '${expected}'`;
+  }
+  if (typeof verdict.pluginId !== 'string' || verdict.pluginId === '') {
+    return 'conditions without a pluginId';
+  }
+  return criteriaProblem(verdict.conditions, expected);
+}
+
+function criteriaProblem(criteria: Criteria, resourceType: string): string | undefined {
+  if (typeof criteria !== 'object' || criteria === null)
+    return 'a condition that is no object';
+  for (const connective of ['allOf', 'anyOf'] as const) {
+    if (!(connective in criteria)) continue;
+    const children = (criteria as Record<string, unknown>)[connective];
+    if (!Array.isArray(children) || children.length === 0)
+      return `an empty ${connective}`;
+    return firstProblem(children as Criteria[], resourceType);
+  }
+  if ('not' in criteria) return criteriaProblem(criteria.not, resourceType);
+  return leafProblem(criteria as PermissionCondition, resourceType);
+}
+
+function firstProblem(children: Criteria[], resourceType: string): string | undefined {
+  for (const child of children) {
+    const problem = criteriaProblem(child, resourceType);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function leafProblem(
+  leaf: PermissionCondition,
+  resourceType: string,
+): string | undefined {
+  if (typeof leaf.rule !== 'string' || leaf.rule === '')
+    return 'a condition without a rule';
+  if (leaf.resourceType !== resourceType) {
+    return `rule '${leaf.rule}' for resource type '${leaf.resourceType}', not '${resourceType}'`;
+  }
+  return undefined;
+}

@@ -1,0 +1,52 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+
+export interface LimiterOptions {
+  /** Questions under way at once. */
+  readonly concurrency: number;
+  /** Questions waiting behind them. */
+  readonly queue: number;
+}
+
+/**
+ * p-limit with a bounded queue and a bounded wait. p-limit 7 runs a queued call in the async
+ * context of its own caller, so one user's AsyncLocalStorage never reaches another's call.
+ */
+export class Limiter {
+  private readonly limit: LimitFunction;
+  private readonly queue: number;
+
+  constructor(options: LimiterOptions) {
+    this.limit = pLimit(options.concurrency);
+    this.queue = options.queue;
+  }
+
+  private get busy(): boolean {
+    return this.limit.activeCount >= this.limit.concurrency;
+  }
+
+  /** True when a further call would find neither a slot nor a place in the queue. */
+  get full(): boolean {
+    return this.busy && this.limit.pendingCount >= this.queue;
+  }
+
+  /**
+   * Calls `start` as soon as there is a slot, or `giveUp` if there is none within `patience`
+   * milliseconds. The slot is held until the promise `start` returns has settled.
+   */
+  run(start: () => Promise<void>, giveUp: () => void, patience: number): void {
+    let state: 'waiting' | 'started' | 'left' = 'waiting';
+    const timer = this.busy
+      ? setTimeout(() => {
+          if (state !== 'waiting') return;
+          state = 'left';
+          giveUp();
+        }, patience)
+      : undefined;
+    void this.limit(async () => {
+      clearTimeout(timer);
+      if (state === 'left') return;
+      state = 'started';
+      await start();
+    });
+  }
+}

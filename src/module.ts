@@ -1,0 +1,87 @@
+import { coreServices, createBackendModule } from '@backstage/backend-plugin-api';
+import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import { LiveConfig } from './config/live-config';
+import type { ReadConfig } from './config/read';
+import type { RouterConfig } from './config/types';
+import { PolicyRouter } from './policy';
+import { Snapshot } from './snapshot';
+import { warnOfFailures } from './trace/failure-log';
+import { logTraces } from './trace/log';
+import type { TraceSink } from './trace/trace';
+
+/**
+ * The composition root: services and config become sources, a table and the one policy.
+ *
+ * @param extraSinks - receive every decision trace besides the log.
+ */
+export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) {
+  return createBackendModule({
+    pluginId: 'permission',
+    moduleId: 'policy-router',
+    register(registration) {
+      registration.registerInit({
+        deps: {
+          permission: policyExtensionPoint,
+          rootConfig: coreServices.rootConfig,
+          logger: coreServices.logger,
+          lifecycle: coreServices.lifecycle,
+          userInfo: coreServices.userInfo,
+        },
+        async init({ permission, rootConfig, logger, lifecycle, userInfo }) {
+          const liveConfig = new LiveConfig(rootConfig, logger);
+          const first = await liveConfig.first();
+          let snapshot = await Snapshot.build(first.config, logger);
+          const policy = new PolicyRouter(snapshot, userInfo, [
+            logTraces(logger),
+            warnOfFailures(logger),
+            ...extraSinks,
+          ]);
+          permission.setPolicy(policy);
+          logger.info(
+            `The policy router is the permission policy: ${summary(first.config)}`,
+          );
+          warn(first);
+
+          liveConfig.watch(async read => {
+            snapshot = await Snapshot.build(read.config, logger, snapshot);
+            policy.swap(snapshot);
+            logger.info(`The changed config is in use: ${summary(read.config)}`);
+            warn(read);
+          });
+          lifecycle.addShutdownHook(() => {
+            liveConfig.stop();
+            policy.close();
+          });
+
+          function warn({ warnings }: ReadConfig): void {
+            for (const warning of warnings) logger.warn(warning);
+          }
+        },
+      });
+    },
+  });
+}
+
+/** One line that tells an operator what is in force, and what is open in it. */
+export function summary({ routes, sources, fallback }: RouterConfig): string {
+  const used = new Set(routes.flatMap(route => route.sources));
+  const open = routes.flatMap(route =>
+    route.sources.flatMap(name => {
+      const source = sources.get(name);
+      if (source?.type !== 'opa') return [];
+      return (route.onUnavailable ?? source.onUnavailable) === 'fail-open'
+        ? [`source '${name}' on ${route.label}`]
+        : [];
+    }),
+  );
+  return [
+    `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${[...used].join(', ')}).`,
+    `A permission no route matches gets ${fallback === 'allow' ? 'ALLOW (fallback: allow)' : 'DENY'}.`,
+    ...(open.length > 0
+      ? [`FAIL-OPEN, so an outage of OPA allows: ${open.join('; ')}.`]
+      : []),
+  ].join(' ');
+}
+
+const count = (number: number, noun: string): string =>
+  `${number} ${noun}${number === 1 ? '' : 's'}`;

@@ -1,0 +1,204 @@
+import type { UserInfoService } from '@backstage/backend-plugin-api';
+import {
+  AuthorizeResult,
+  type PolicyDecision,
+} from '@backstage/plugin-permission-common';
+import type {
+  PermissionPolicy,
+  PolicyQuery,
+  PolicyQueryUser,
+} from '@backstage/plugin-permission-node';
+import { createAccumulator, routeDefault } from './combining/algorithms';
+import { Deadline, settleWithin } from './guard/deadline';
+import {
+  ANONYMOUS,
+  InvalidRequestError,
+  readPermission,
+  readPrincipal,
+  type PermissionRequest,
+  type Principal,
+} from './request';
+import type { ReadyRoute, Snapshot } from './snapshot';
+import type { DecisionTrace, SourceTrace, TraceSink } from './trace/trace';
+import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
+
+/**
+ * The one permission policy. A decision goes one way:
+ *
+ *   request → route → verdicts → combine → decision → trace
+ *
+ * This file knows the order of the stages, and nothing else does.
+ */
+export class PolicyRouter implements PermissionPolicy {
+  private closed = false;
+
+  constructor(
+    private snapshot: Snapshot,
+    private readonly userInfo: UserInfoService,
+    private readonly traceSinks: readonly TraceSink[],
+  ) {}
+
+  /** Decisions that begin from now on are made with `next`. */
+  swap(next: Snapshot): void {
+    const previous = this.snapshot;
+    this.snapshot = next;
+    previous.retire();
+    if (this.closed) next.retire();
+  }
+
+  /** Ends the sources once the decisions under way are made. */
+  close(): void {
+    this.closed = true;
+    this.snapshot.retire();
+  }
+
+  /** Never rejects: one rejection would fail the whole batch of the permission backend. */
+  async handle(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision> {
+    const started = performance.now();
+    const snapshot = this.snapshot.enter();
+    const draft: Draft = { sources: [] };
+    let verdict: ApplicableVerdict;
+    try {
+      verdict = await this.decide(snapshot, query, user, draft);
+    } catch (error) {
+      verdict = denyOnError(error, draft);
+    } finally {
+      snapshot.leave();
+    }
+    this.trace({
+      permission: draft.permission,
+      user: draft.user,
+      route: draft.route,
+      sources: draft.sources,
+      result: verdict.kind,
+      reason: verdict.reason,
+      failure: draft.failure,
+      milliseconds: performance.now() - started,
+    });
+    return toDecision(verdict);
+  }
+
+  private async decide(
+    snapshot: Snapshot,
+    query: PolicyQuery,
+    user: PolicyQueryUser | undefined,
+    draft: Draft,
+  ): Promise<ApplicableVerdict> {
+    const { config, table } = snapshot;
+    const deadline = new Deadline(config.deadline);
+    const permission = (draft.permission = readPermission(query));
+    if (!user && config.anonymous === 'deny') return deny('the request has no user');
+    const principal = user ? await this.identify(user, deadline) : ANONYMOUS;
+    draft.user = principal.userEntityRef;
+
+    const route = table.match(permission);
+    draft.route = route?.label ?? 'fallback';
+    if (!route) {
+      const reason = `no route matches: the fallback is ${config.fallback}`;
+      return config.fallback === 'allow' ? allow(reason) : deny(reason);
+    }
+    return askSources(route, { permission, principal }, deadline, draft.sources);
+  }
+
+  private async identify(
+    user: PolicyQueryUser,
+    deadline: Deadline,
+  ): Promise<Principal> {
+    // The host gives `info` today, but has deprecated it; the service is what stays.
+    const given = user.info as PolicyQueryUser['info'] | undefined;
+    if (given) return readPrincipal(given);
+    const info = await settleWithin(
+      this.userInfo.getUserInfo(user.credentials),
+      deadline.remaining(),
+      () => {
+        throw new IdentityError('the identity of the user could not be had in time');
+      },
+    ).catch((error: unknown) => {
+      if (error instanceof IdentityError) throw error;
+      throw new IdentityError('the identity of the user could not be had');
+    });
+    return readPrincipal(info);
+  }
+
+  private trace(trace: DecisionTrace): void {
+    for (const sink of this.traceSinks) {
+      try {
+        sink(trace);
+      } catch {
+        // A broken sink must change no decision.
+      }
+    }
+  }
+}
+
+/** What is known of a decision so far. */
+interface Draft {
+  permission?: DecisionTrace['permission'];
+  user?: string | undefined;
+  route?: string;
+  sources: SourceTrace[];
+  failure?: Failure;
+}
+
+class IdentityError extends Error {
+  override readonly name = 'IdentityError';
+}
+
+/** Asks one source after the other until the result is settled. */
+async function askSources(
+  route: ReadyRoute,
+  request: PermissionRequest,
+  deadline: Deadline,
+  traces: SourceTrace[],
+): Promise<ApplicableVerdict> {
+  const accumulator = createAccumulator(route.combine);
+  for (const { name, guard, onUnavailable } of route.legs) {
+    if (accumulator.settled) {
+      traces.push({ source: name, verdict: 'NOT_ASKED' });
+      continue;
+    }
+    const started = performance.now();
+    const answer = guard.ask(request, deadline, onUnavailable);
+    const { verdict, exchange } = answer instanceof Promise ? await answer : answer;
+    accumulator.add(verdict);
+    traces.push({
+      source: name,
+      verdict: verdict.kind,
+      reason: verdict.reason,
+      failure: 'failure' in verdict ? verdict.failure : undefined,
+      milliseconds: performance.now() - started,
+      exchange,
+    });
+  }
+  return accumulator.result() ?? routeDefault(route.default);
+}
+
+function denyOnError(error: unknown, draft: Draft): ApplicableVerdict {
+  if (error instanceof InvalidRequestError) return deny(error.message);
+  const failure: Failure =
+    error instanceof IdentityError
+      ? { class: 'unavailable', code: 'IDENTITY', message: error.message }
+      : {
+          class: 'invalid',
+          code: 'INTERNAL',
+          message: 'an internal error of the policy router',
+        };
+  draft.failure = failure;
+  return deny(failure.message);
+}
+
+function toDecision(verdict: ApplicableVerdict): PolicyDecision {
+  switch (verdict.kind) {
+    case 'ALLOW':
+      return { result: AuthorizeResult.ALLOW };
+    case 'DENY':
+      return { result: AuthorizeResult.DENY };
+    case 'CONDITIONAL':
+      return {
+        result: AuthorizeResult.CONDITIONAL,
+        pluginId: verdict.pluginId,
+        resourceType: verdict.resourceType,
+        conditions: verdict.conditions,
+      };
+  }
+}

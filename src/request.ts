@@ -1,0 +1,77 @@
+import type { Permission } from '@backstage/plugin-permission-common';
+
+/** Longer names belong to no plugin; routing and sources never see them. */
+export const MAX_PERMISSION_NAME_LENGTH = 256;
+
+/** Who asks. Without a user (anonymous) the ref is absent and the claims are empty. */
+export interface Principal {
+  readonly userEntityRef?: string;
+  readonly ownershipEntityRefs: readonly string[];
+}
+
+/** What is asked, by whom. Frozen: no source can change it for another. */
+export interface PermissionRequest {
+  readonly permission: Readonly<Permission>;
+  readonly principal: Principal;
+}
+
+/** The request cannot be understood; it is denied before any source is asked. */
+export class InvalidRequestError extends Error {
+  override readonly name = 'InvalidRequestError';
+}
+
+/**
+ * A frozen copy of the permission in a policy query, reduced to the fields Backstage defines.
+ *
+ * @throws InvalidRequestError if it has no usable name, type or resource type.
+ */
+export function readPermission(query: {
+  permission: Permission;
+}): Readonly<Permission> {
+  const { name, type, attributes } = query.permission;
+  if (typeof name !== 'string') {
+    throw new InvalidRequestError('the permission has no name');
+  }
+  if (name.length > MAX_PERMISSION_NAME_LENGTH) {
+    throw new InvalidRequestError(
+      `the permission's name is longer than ${MAX_PERMISSION_NAME_LENGTH} characters`,
+    );
+  }
+  const action = attributes?.action;
+  const frozenAttributes = Object.freeze(action === undefined ? {} : { action });
+  if (type === 'basic') {
+    return Object.freeze({ name, type, attributes: frozenAttributes });
+  }
+  const { resourceType } = query.permission;
+  if (type !== 'resource' || typeof resourceType !== 'string') {
+    throw new InvalidRequestError(
+      'the permission is neither basic nor of a resource type',
+    );
+  }
+  return Object.freeze({ name, type, attributes: frozenAttributes, resourceType });
+}
+
+export const ANONYMOUS: Principal = Object.freeze({
+  ownershipEntityRefs: Object.freeze([]),
+});
+
+/**
+ * @throws InvalidRequestError if the user's info has not the shape Backstage defines.
+ */
+export function readPrincipal(info: {
+  userEntityRef: string;
+  ownershipEntityRefs: string[];
+}): Principal {
+  const { userEntityRef, ownershipEntityRefs } = info;
+  if (
+    typeof userEntityRef !== 'string' ||
+    !Array.isArray(ownershipEntityRefs) ||
+    !ownershipEntityRefs.every(ref => typeof ref === 'string')
+  ) {
+    throw new InvalidRequestError('the identity of the user is incomplete');
+  }
+  return Object.freeze({
+    userEntityRef,
+    ownershipEntityRefs: Object.freeze([...ownershipEntityRefs]),
+  });
+}

@@ -1,0 +1,179 @@
+/**
+ * Everything one decision is made with: settings, routing table, guarded sources. A snapshot
+ * is built completely, then swapped in; a decision keeps the one it began with. Sources whose
+ * config is unchanged are carried over with their connections and their breaker; the others
+ * close after the last decision that may ask them.
+ */
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import { canonical } from './config/canonical';
+import {
+  ConfigError,
+  type Route,
+  type RouterConfig,
+  type SourceConfig,
+} from './config/types';
+import { CONFIG_PATH } from './config/read';
+import { createGuard, type Guard, type OnUnavailable } from './guard/guard';
+import { RoutingTable } from './routing/table';
+import { allowSource, denySource } from './sources/constant';
+import { OpaSource } from './sources/opa/source';
+import { OpaWasmSource } from './sources/opa-wasm/source';
+import { OwnershipSource } from './sources/ownership/source';
+import type { PolicySource } from './sources/source';
+
+/** One source of a route, ready to be asked. */
+export interface Leg {
+  readonly name: string;
+  readonly guard: Guard;
+  readonly onUnavailable: OnUnavailable;
+}
+
+export interface ReadyRoute extends Route {
+  readonly legs: readonly Leg[];
+}
+
+/** A guarded source shared by the snapshots that use it. */
+interface SharedGuard {
+  /** Equal for equal configs. */
+  readonly key: string;
+  readonly guard: Guard;
+  holders: number;
+}
+
+export class Snapshot {
+  readonly table: RoutingTable<ReadyRoute>;
+  private decisions = 0;
+  private retired = false;
+  private released = false;
+
+  private constructor(
+    readonly config: RouterConfig,
+    private readonly guards: ReadonlyMap<string, SharedGuard>,
+    private readonly logger: LoggerService,
+  ) {
+    for (const shared of guards.values()) shared.holders++;
+    this.table = new RoutingTable(
+      config.routes.map(route => ({
+        ...route,
+        legs: route.sources.map(name => this.leg(route, name)),
+      })),
+    );
+  }
+
+  /**
+   * @param previous - the snapshot whose unchanged sources are carried over.
+   * @throws ConfigError if a source cannot be set up; nothing is left open then.
+   */
+  static async build(
+    config: RouterConfig,
+    logger: LoggerService,
+    previous?: Snapshot,
+  ): Promise<Snapshot> {
+    const guards = new Map<string, SharedGuard>();
+    const made: Guard[] = [];
+    try {
+      for (const [name, source] of config.sources) {
+        const key = keyOf(source);
+        const carried = previous?.guards.get(name);
+        if (carried?.key === key) {
+          guards.set(name, carried);
+          continue;
+        }
+        const guard = await makeGuard(name, source, logger);
+        made.push(guard);
+        guards.set(name, { key, guard, holders: 0 });
+      }
+    } catch (error) {
+      await Promise.all(made.map(guard => guard.close()));
+      throw error;
+    }
+    return new Snapshot(config, guards, logger);
+  }
+
+  /** A decision begins; it must call `leave` when it has ended. */
+  enter(): this {
+    this.decisions++;
+    return this;
+  }
+
+  leave(): void {
+    this.decisions--;
+    this.releaseWhenDrained();
+  }
+
+  /** No decision begins with it any more. */
+  retire(): void {
+    this.retired = true;
+    this.releaseWhenDrained();
+  }
+
+  private releaseWhenDrained(): void {
+    if (!this.retired || this.decisions > 0 || this.released) return;
+    this.released = true;
+    for (const [name, shared] of this.guards) {
+      shared.holders--;
+      if (shared.holders > 0) continue;
+      shared.guard.close().catch((error: unknown) => {
+        this.logger.warn(`Source '${name}' did not close cleanly: ${String(error)}`);
+      });
+    }
+  }
+
+  private leg(route: Route, name: string): Leg {
+    const shared = this.guards.get(name);
+    const source = this.config.sources.get(name);
+    if (!shared || !source)
+      throw new Error(`${route.label} names unknown source '${name}'`);
+    const ofSource = source.type === 'opa' ? source.onUnavailable : 'fail-closed';
+    return {
+      name,
+      guard: shared.guard,
+      onUnavailable: route.onUnavailable ?? ofSource,
+    };
+  }
+}
+
+async function makeGuard(
+  name: string,
+  config: SourceConfig,
+  logger: LoggerService,
+): Promise<Guard> {
+  try {
+    const source = await makeSource(config);
+    return createGuard(
+      source,
+      config.type === 'opa' ? config.guard : undefined,
+      state => {
+        const what = `Source '${name}': circuit breaker ${state}`;
+        if (state === 'open') logger.warn(what);
+        else logger.info(what);
+      },
+    );
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([{ path: `${CONFIG_PATH}.sources.${name}`, message }]);
+  }
+}
+
+async function makeSource(config: SourceConfig): Promise<PolicySource> {
+  switch (config.type) {
+    case 'opa': {
+      const { concurrency, timeout } = config.guard;
+      return new OpaSource({ ...config.options, concurrency, connectTimeout: timeout });
+    }
+    case 'opa-wasm':
+      return OpaWasmSource.load(config.options);
+    case 'ownership':
+      return new OwnershipSource(config.options);
+    case 'allow':
+      return allowSource();
+    case 'deny':
+      return denySource();
+  }
+}
+
+/** What a guard is built from: all of the config but the failure mode, which is read per route. */
+const keyOf = (config: SourceConfig): string =>
+  canonical(
+    'onUnavailable' in config ? { ...config, onUnavailable: undefined } : config,
+  );

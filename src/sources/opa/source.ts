@@ -1,0 +1,151 @@
+import { Pool } from 'undici';
+import type { PermissionRequest } from '../../request';
+import { parseRegoDecision } from '../rego/answer';
+import { regoInput } from '../rego/input';
+import { failed, type Answer, type Failed, type RemoteSource } from '../source';
+import { transportFailure } from './transport-failure';
+
+export interface OpaSourceOptions {
+  /** `http://…`, `https://…` or `unix:/path/to/socket`. */
+  readonly baseUrl: string;
+  /** Path below `/v1/data/`; from the config only, never from a request (CVE-2025-46569). */
+  readonly entrypoint: string;
+  /** Connections to OPA; the guard never has more questions under way. */
+  readonly concurrency: number;
+  /** Milliseconds to connect in; the guard's timeout covers the rest. */
+  readonly connectTimeout: number;
+  readonly maxResponseBytes: number;
+  /** Sent as `Authorization: Bearer …`. */
+  readonly token?: string | undefined;
+  /** PEM text. */
+  readonly tls?:
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+      }
+    | undefined;
+}
+
+/** OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`. */
+export class OpaSource implements RemoteSource {
+  readonly remote = true;
+  private readonly pool: Pool;
+  private readonly path: string;
+  private readonly headers: Record<string, string>;
+
+  constructor(options: OpaSourceOptions) {
+    const { origin, basePath, socketPath } = parseBaseUrl(options.baseUrl);
+    this.pool = new Pool(origin, {
+      connections: options.concurrency,
+      pipelining: 1,
+      maxResponseSize: options.maxResponseBytes,
+      // The guard's timeout ends a request; undici's own clocks are coarse.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: {
+        timeout: options.connectTimeout,
+        ...(socketPath === undefined ? {} : { socketPath }),
+        ...definedOnly(options.tls ?? {}),
+      },
+    });
+    const entrypoint = options.entrypoint.split('/').map(encodeURIComponent).join('/');
+    this.path = `${basePath}/v1/data/${entrypoint}`;
+    this.headers = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      ...(options.token === undefined
+        ? {}
+        : { authorization: `Bearer ${options.token}` }),
+    };
+  }
+
+  async ask(request: PermissionRequest, signal: AbortSignal): Promise<Answer> {
+    const input = regoInput(request);
+    let statusCode: number;
+    let text: string;
+    try {
+      const response = await this.pool.request({
+        method: 'POST',
+        path: this.path,
+        headers: this.headers,
+        body: JSON.stringify({ input }),
+        signal,
+      });
+      statusCode = response.statusCode;
+      text = await response.body.text();
+    } catch (error) {
+      return { ...transportFailure(error), exchange: { input } };
+    }
+    const body = parseJson(text);
+    const exchange = { input, response: body ?? text };
+    if (statusCode !== 200) return { ...httpFailure(statusCode, body), exchange };
+    if (!isObject(body)) {
+      return {
+        ...failed('invalid', 'BAD_JSON', 'the response is no JSON object'),
+        exchange,
+      };
+    }
+    return { ...parseRegoDecision(body.result), exchange };
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+}
+
+/** `unix:/path` becomes a socket path; the path of an http(s) URL is kept as a prefix. */
+function parseBaseUrl(baseUrl: string): {
+  origin: string;
+  basePath: string;
+  socketPath?: string;
+} {
+  if (baseUrl.startsWith('unix:')) {
+    return {
+      origin: 'http://localhost',
+      basePath: '',
+      socketPath: baseUrl.slice('unix:'.length),
+    };
+  }
+  const { origin, pathname } = new URL(baseUrl);
+  return { origin, basePath: pathname.replace(/\/+$/, '') };
+}
+
+/** HTTP says which class: a gateway without OPA, OPA turning us away, or an error of its own. */
+function httpFailure(statusCode: number, body: unknown): Failed {
+  const code = `HTTP_${statusCode}`;
+  const detail = opaErrorCode(body);
+  const message = `OPA answered HTTP ${statusCode}${detail === undefined ? '' : ` (${detail})`}`;
+  if (statusCode === 502 || statusCode === 503 || statusCode === 504) {
+    return failed('unavailable', code, message);
+  }
+  return failed(statusCode === 429 ? 'overloaded' : 'invalid', code, message);
+}
+
+/** OPA's machine-readable error, e.g. `eval_conflict_error`; its texts may quote the policy. */
+function opaErrorCode(body: unknown): string | undefined {
+  if (!isObject(body)) return undefined;
+  const first: unknown = Array.isArray(body.errors) ? body.errors[0] : undefined;
+  const code = isObject(first) ? first.code : body.code;
+  return typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const definedOnly = (
+  options: Record<string, string | undefined>,
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(options).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );

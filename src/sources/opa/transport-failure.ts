@@ -1,0 +1,56 @@
+import { failed, type Failed } from '../source';
+
+/**
+ * Errors that mean "nobody there, or gone before the answer". Everything else (TLS
+ * verification, HTTP that does not parse, a body over the limit) is `invalid`: an unknown
+ * error must not take the fail-open way.
+ */
+const UNAVAILABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  // The file of a unix socket appears when OPA starts.
+  'ENOENT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_SOCKET',
+]);
+
+/**
+ * Sorts what the HTTP client threw into a failure class, by code: under some loaders errors
+ * of Node's core are not `instanceof Error`.
+ */
+export function transportFailure(error: unknown): Failed {
+  const code = codeOf(error) ?? 'UNKNOWN';
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+    return failed(
+      'invalid',
+      'OVERSIZED',
+      'the response is larger than maxResponseBytes',
+    );
+  }
+  return UNAVAILABLE.has(code)
+    ? failed('unavailable', code, `OPA could not be reached (${code})`)
+    : failed('invalid', code, `the exchange with OPA broke (${code})`);
+}
+
+/** The error's own code, else that of what it wraps (a cause, or one error per address). */
+function codeOf(error: unknown, depth = 3): string | undefined {
+  if (typeof error !== 'object' || error === null || depth === 0) return undefined;
+  const { code, cause, errors } = error as {
+    code?: unknown;
+    cause?: unknown;
+    errors?: unknown;
+  };
+  if (typeof code === 'string') return code;
+  const inner: unknown = Array.isArray(errors) ? errors[0] : cause;
+  return codeOf(inner, depth - 1);
+}

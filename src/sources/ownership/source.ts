@@ -1,0 +1,103 @@
+import {
+  catalogConditions,
+  createCatalogConditionalDecision,
+} from '@backstage/plugin-catalog-backend/alpha';
+import {
+  isResourcePermission,
+  type ConditionalPolicyDecision,
+  type ResourcePermission,
+} from '@backstage/plugin-permission-common';
+import type { PermissionRequest } from '../../request';
+import { allow, conditional, deny, notApplicable } from '../../verdict';
+import type { Answer, LocalSource } from '../source';
+
+/** The rule by which a plugin tells the owner of a resource. */
+export interface OwnerRule {
+  readonly pluginId: string;
+  readonly rule: string;
+  /** The rule's parameter that takes the user's ownership refs. */
+  readonly param: string;
+}
+
+export interface OwnershipSourceOptions {
+  /** Entity refs whose members own everything of the known resource types. */
+  readonly bypass: readonly string[];
+  /** By resource type; added to `DEFAULT_OWNER_RULES`, and wins over them. */
+  readonly resources: ReadonlyMap<string, OwnerRule>;
+}
+
+/** `catalog-entity` is known too, through the catalog's own conditions. */
+export const DEFAULT_OWNER_RULES: ReadonlyMap<string, OwnerRule> = new Map([
+  [
+    'scaffolder-task',
+    { pluginId: 'scaffolder', rule: 'IS_TASK_OWNER', param: 'createdBy' },
+  ],
+]);
+
+/**
+ * The native ownership policy: what a user owns, the user may touch.
+ *
+ * For the resource types it knows: ALLOW for members of `bypass`, DENY for a user without
+ * ownership refs, else CONDITIONAL on the owner rule. NOT_APPLICABLE for everything else.
+ */
+export class OwnershipSource implements LocalSource {
+  readonly remote = false;
+  private readonly bypass: ReadonlySet<string>;
+  private readonly rules: ReadonlyMap<string, OwnerRule>;
+
+  constructor(options: OwnershipSourceOptions) {
+    this.bypass = new Set(options.bypass.map(normalizeRef));
+    this.rules = new Map([...DEFAULT_OWNER_RULES, ...options.resources]);
+  }
+
+  ask({ permission, principal }: PermissionRequest): Answer {
+    if (!isResourcePermission(permission)) {
+      return notApplicable('ownership does not decide basic permissions');
+    }
+    const decide = this.decisionFor(permission);
+    if (!decide) {
+      return notApplicable(
+        `ownership does not know resource type '${permission.resourceType}'`,
+      );
+    }
+    const refs = [...new Set(principal.ownershipEntityRefs.map(normalizeRef))];
+    const badge = refs.find(ref => this.bypass.has(ref));
+    if (badge !== undefined) return allow(`bypass: member of ${badge}`);
+    if (refs.length === 0) return deny('the user has no ownership refs');
+    return conditional(
+      `allowed to owners of the ${permission.resourceType}`,
+      decide(refs),
+    );
+  }
+
+  async close(): Promise<void> {}
+
+  private decisionFor(
+    permission: ResourcePermission,
+  ): ((refs: string[]) => ConditionalPolicyDecision) | undefined {
+    const { resourceType } = permission;
+    const rule = this.rules.get(resourceType);
+    if (rule) return refs => ruleDecision(rule, resourceType, refs);
+    if (isResourcePermission(permission, 'catalog-entity')) {
+      return claims =>
+        createCatalogConditionalDecision(permission, {
+          anyOf: [catalogConditions.isEntityOwner({ claims })],
+        });
+    }
+    return undefined;
+  }
+}
+
+const ruleDecision = (
+  { pluginId, rule, param }: OwnerRule,
+  resourceType: string,
+  refs: string[],
+): ConditionalPolicyDecision => ({
+  result: 'CONDITIONAL',
+  pluginId,
+  resourceType,
+  conditions: { anyOf: [{ resourceType, rule, params: { [param]: refs } }] },
+});
+
+/** The owner rule compares case-sensitively on single checks and insensitively in lists. */
+const normalizeRef = (ref: string): string => ref.toLocaleLowerCase('en-US');

@@ -1,0 +1,43 @@
+import type { PermissionRequest } from '../request';
+import type { Failure, FailureClass, Verdict } from '../verdict';
+
+/** What was put to an external policy and what came back, word for word; for the debug log. */
+export interface Exchange {
+  readonly input: unknown;
+  readonly response?: unknown;
+}
+
+/** The source gave no answer of its own. The guard resolves this; combining never sees it. */
+export interface Failed {
+  readonly kind: 'FAILED';
+  readonly failure: Failure;
+}
+
+export type Answer = (Verdict | Failed) & { readonly exchange?: Exchange };
+
+export const failed = (
+  failureClass: FailureClass,
+  code: string,
+  message: string,
+): Failed => ({ kind: 'FAILED', failure: { class: failureClass, code, message } });
+
+/** A source that decides in this process, at once. It can break, but never be unavailable. */
+export interface LocalSource {
+  readonly remote: false;
+  ask(request: PermissionRequest): Answer;
+  close(): Promise<void>;
+}
+
+/** A source that must be waited for: it can be slow, unavailable or overloaded. */
+export interface RemoteSource {
+  readonly remote: true;
+  /**
+   * @param signal - aborted when the time for the answer is up; the answer is then ignored.
+   */
+  ask(request: PermissionRequest, signal: AbortSignal): Promise<Answer>;
+  /** Ends its connections; called when no question is under way any more. */
+  close(): Promise<void>;
+}
+
+/** Something that can be asked (XACML: policy; Kubernetes: authorizer). */
+export type PolicySource = LocalSource | RemoteSource;

@@ -1,0 +1,37 @@
+import type { Permission } from '@backstage/plugin-permission-common';
+import type { Exchange } from '../sources/source';
+import type { Failure, Verdict } from '../verdict';
+
+/** What one source of the route said. */
+export interface SourceTrace {
+  readonly source: string;
+  /** `NOT_ASKED`: the result was settled before its turn. */
+  readonly verdict: Verdict['kind'] | 'NOT_ASKED';
+  readonly reason?: string;
+  /** Set when the verdict stands for a failure. */
+  readonly failure?: Failure | undefined;
+  /** Time it took, in milliseconds. */
+  readonly milliseconds?: number;
+  /** Full input and response of an external policy; for the debug log only. */
+  readonly exchange?: Exchange | undefined;
+}
+
+/** The record of one decision; explains it completely. */
+export interface DecisionTrace {
+  /** As asked; undefined if the request could not be read. */
+  readonly permission: Readonly<Permission> | undefined;
+  /** Entity ref; undefined for an anonymous request or where the identity could not be had. */
+  readonly user: string | undefined;
+  /** `routes[<index>] '<prefix>'`, `fallback`, or undefined when it did not come to routing. */
+  readonly route: string | undefined;
+  readonly sources: readonly SourceTrace[];
+  readonly result: 'ALLOW' | 'DENY' | 'CONDITIONAL';
+  readonly reason: string;
+  /** Set when the decision is a denial for want of an identity, or for a bug of ours. */
+  readonly failure: Failure | undefined;
+  /** Time of the whole decision, in milliseconds. */
+  readonly milliseconds: number;
+}
+
+/** Receives every trace; what it throws changes no decision. */
+export type TraceSink = (trace: DecisionTrace) => void;

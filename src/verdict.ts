@@ -1,0 +1,76 @@
+import type {
+  PermissionCondition,
+  PermissionCriteria,
+} from '@backstage/plugin-permission-common';
+
+/** A formula over a resource: a tree of `allOf`, `anyOf`, `not` and rule conditions. */
+export type Criteria = PermissionCriteria<PermissionCondition>;
+
+/**
+ * Why a source gave no answer of its own (XACML 3.0: Indeterminate).
+ *
+ * - `unavailable`: it could not be reached in time; the only class that fail-open opens.
+ * - `overloaded`: the question was not put, or was turned away, for want of capacity.
+ * - `invalid`: it answered something that cannot be trusted, or broke.
+ */
+export type FailureClass = 'unavailable' | 'overloaded' | 'invalid';
+
+export interface Failure {
+  readonly class: FailureClass;
+  /** Stable and short, e.g. `TIMEOUT`, `ECONNREFUSED`, `HTTP_500`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Allow {
+  readonly kind: 'ALLOW';
+  readonly reason: string;
+  /** Set when a failure was resolved to this verdict (fail-open). */
+  readonly failure?: Failure;
+}
+
+export interface Deny {
+  readonly kind: 'DENY';
+  readonly reason: string;
+  /** Set when a failure was resolved to this verdict (fail-closed). */
+  readonly failure?: Failure;
+}
+
+export interface Conditional {
+  readonly kind: 'CONDITIONAL';
+  readonly reason: string;
+  readonly pluginId: string;
+  readonly resourceType: string;
+  readonly conditions: Criteria;
+}
+
+export interface NotApplicable {
+  readonly kind: 'NOT_APPLICABLE';
+  readonly reason: string;
+}
+
+/** What one source says of one request. */
+export type Verdict = Allow | Deny | Conditional | NotApplicable;
+
+/** A verdict that takes part in combining. */
+export type ApplicableVerdict = Exclude<Verdict, NotApplicable>;
+
+export const allow = (reason: string): Allow => ({ kind: 'ALLOW', reason });
+
+export const deny = (reason: string): Deny => ({ kind: 'DENY', reason });
+
+export const notApplicable = (reason: string): NotApplicable => ({
+  kind: 'NOT_APPLICABLE',
+  reason,
+});
+
+export const conditional = (
+  reason: string,
+  decision: { pluginId: string; resourceType: string; conditions: Criteria },
+): Conditional => ({
+  kind: 'CONDITIONAL',
+  reason,
+  pluginId: decision.pluginId,
+  resourceType: decision.resourceType,
+  conditions: decision.conditions,
+});
