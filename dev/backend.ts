@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createBackend } from '@backstage/backend-defaults';
 import { DatabaseManager } from '@backstage/backend-defaults/database';
-import { rootConfigServiceFactory } from '@backstage/backend-defaults/rootConfig';
 import { rootHttpRouterServiceFactory } from '@backstage/backend-defaults/rootHttpRouter';
 import {
   coreServices,
   createServiceFactory,
   type BackendFeature,
 } from '@backstage/backend-plugin-api';
+import { ConfigSources } from '@backstage/config-loader';
 import authPlugin from '@backstage/plugin-auth-backend';
 import catalogPlugin from '@backstage/plugin-catalog-backend';
 import permissionPlugin from '@backstage/plugin-permission-backend';
@@ -45,7 +45,15 @@ export async function startSampleBackend(
 
   const backend = createBackend();
   const argv = options.configFiles.flatMap(file => ['--config', file]);
-  backend.add(rootConfigServiceFactory({ argv }));
+  // As the default factory does it, but so that its file watchers can be ended.
+  const config = await ConfigSources.toConfig(ConfigSources.default({ argv }));
+  backend.add(
+    createServiceFactory({
+      service: coreServices.rootConfig,
+      deps: {},
+      factory: () => config,
+    }),
+  );
   backend.add(
     rootHttpRouterServiceFactory({
       configure: context => {
@@ -62,12 +70,21 @@ export async function startSampleBackend(
   backend.add(permissionPlugin);
   backend.add(createPolicyRouterModule(options.onTrace ? [options.onTrace] : []));
   for (const feature of options.features ?? []) backend.add(feature);
-  await backend.start();
+  const stop = async (): Promise<void> => {
+    await backend.stop();
+    config.close();
+  };
+  try {
+    await backend.start();
+  } catch (error) {
+    config.close();
+    throw error;
+  }
 
   return {
     url: url(),
     signIn: name => signIn(url(), name),
-    stop: () => backend.stop(),
+    stop,
   };
 }
 

@@ -11,9 +11,11 @@ async function main(): Promise<void> {
     process.env.OPA_URL === undefined
       ? 'config/app-config.embedded.yaml'
       : 'config/app-config.yaml';
+  // `npm start -- my.yaml` merges further app-config files over the sample's.
+  const furtherConfig = process.argv.slice(2);
   const traces: DecisionTrace[] = [];
   const backend = await startSampleBackend({
-    configFiles: ['dev/app-config.yaml', policyConfig],
+    configFiles: ['dev/app-config.yaml', policyConfig, ...furtherConfig],
     onTrace: trace => traces.push(trace),
   });
 

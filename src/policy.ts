@@ -1,4 +1,4 @@
-import type { UserInfoService } from '@backstage/backend-plugin-api';
+import type { BackstageUserInfo, UserInfoService } from '@backstage/backend-plugin-api';
 import {
   AuthorizeResult,
   type PolicyDecision,
@@ -108,16 +108,21 @@ export class PolicyRouter implements PermissionPolicy {
     const given = user.info as PolicyQueryUser['info'] | undefined;
     if (given) return readPrincipal(given);
     const info = await settleWithin(
-      this.userInfo.getUserInfo(user.credentials),
+      this.lookUp(user),
       deadline.remaining(),
-      () => {
-        throw new IdentityError('the identity of the user could not be had in time');
-      },
-    ).catch((error: unknown) => {
-      if (error instanceof IdentityError) throw error;
-      throw new IdentityError('the identity of the user could not be had');
-    });
+      () => undefined,
+    );
+    if (!info)
+      throw new IdentityError('the identity of the user could not be had in time');
     return readPrincipal(info);
+  }
+
+  private async lookUp(user: PolicyQueryUser): Promise<BackstageUserInfo | undefined> {
+    try {
+      return await this.userInfo.getUserInfo(user.credentials);
+    } catch {
+      throw new IdentityError('the identity of the user could not be had');
+    }
   }
 
   private trace(trace: DecisionTrace): void {

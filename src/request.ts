@@ -1,6 +1,6 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 
-/** Longer names belong to no plugin; routing and sources never see them. */
+/** Longer names and resource types belong to no plugin; routing and sources never see them. */
 export const MAX_PERMISSION_NAME_LENGTH = 256;
 
 /** Who asks. Without a user (anonymous) the ref is absent and the claims are empty. */
@@ -46,6 +46,11 @@ export function readPermission(query: {
   if (type !== 'resource' || typeof resourceType !== 'string') {
     throw new InvalidRequestError(
       'the permission is neither basic nor of a resource type',
+    );
+  }
+  if (resourceType.length > MAX_PERMISSION_NAME_LENGTH) {
+    throw new InvalidRequestError(
+      `the resource type is longer than ${MAX_PERMISSION_NAME_LENGTH} characters`,
     );
   }
   return Object.freeze({ name, type, attributes: frozenAttributes, resourceType });

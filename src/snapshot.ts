@@ -6,20 +6,10 @@
  */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { canonical } from './config/canonical';
-import {
-  ConfigError,
-  type Route,
-  type RouterConfig,
-  type SourceConfig,
-} from './config/types';
-import { CONFIG_PATH } from './config/read';
-import { createGuard, type Guard, type OnUnavailable } from './guard/guard';
+import type { Route, RouterConfig, SourceConfig } from './config/types';
+import type { Guard, OnUnavailable } from './guard/guard';
+import { guardedSource } from './guarded-source';
 import { RoutingTable } from './routing/table';
-import { allowSource, denySource } from './sources/constant';
-import { OpaSource } from './sources/opa/source';
-import { OpaWasmSource } from './sources/opa-wasm/source';
-import { OwnershipSource } from './sources/ownership/source';
-import type { PolicySource } from './sources/source';
 
 /** One source of a route, ready to be asked. */
 export interface Leg {
@@ -79,7 +69,7 @@ export class Snapshot {
           guards.set(name, carried);
           continue;
         }
-        const guard = await makeGuard(name, source, logger);
+        const guard = await guardedSource(name, source, logger);
         made.push(guard);
         guards.set(name, { key, guard, holders: 0 });
       }
@@ -130,45 +120,6 @@ export class Snapshot {
       guard: shared.guard,
       onUnavailable: route.onUnavailable ?? ofSource,
     };
-  }
-}
-
-async function makeGuard(
-  name: string,
-  config: SourceConfig,
-  logger: LoggerService,
-): Promise<Guard> {
-  try {
-    const source = await makeSource(config);
-    return createGuard(
-      source,
-      config.type === 'opa' ? config.guard : undefined,
-      state => {
-        const what = `Source '${name}': circuit breaker ${state}`;
-        if (state === 'open') logger.warn(what);
-        else logger.info(what);
-      },
-    );
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([{ path: `${CONFIG_PATH}.sources.${name}`, message }]);
-  }
-}
-
-async function makeSource(config: SourceConfig): Promise<PolicySource> {
-  switch (config.type) {
-    case 'opa': {
-      const { concurrency, timeout } = config.guard;
-      return new OpaSource({ ...config.options, concurrency, connectTimeout: timeout });
-    }
-    case 'opa-wasm':
-      return OpaWasmSource.load(config.options);
-    case 'ownership':
-      return new OwnershipSource(config.options);
-    case 'allow':
-      return allowSource();
-    case 'deny':
-      return denySource();
   }
 }
 

@@ -31,7 +31,8 @@ decision := {"result": "ALLOW"} if {
 	platform_member
 } else := entity_decision({"anyOf": [{"not": has_label(private_label)}, owned_by_user]}) if {
 	input.permission.name == "catalog.entity.read"
-} else := entity_decision({"not": has_annotation(protected_annotation)}) if {
+} else := entity_decision({"allOf": [owned_by_user, {"not": has_annotation(protected_annotation)}]}) if {
+	# Safe by itself, on whatever route it is asked.
 	input.permission.name == "catalog.entity.delete"
 } else := {"result": "NOT_APPLICABLE"} if {
 	# Whether an entity may be refreshed is left to ownership.

@@ -28,9 +28,10 @@ test_developer_reads_what_is_not_private_or_is_owned if {
 	decision.conditions.anyOf[1].params.claims == developer.claims
 }
 
-test_developer_deletes_only_what_is_not_protected if {
+test_developer_deletes_only_what_is_owned_and_not_protected if {
 	decision := ask("catalog.entity.delete", developer)
-	decision.conditions["not"].params == {"annotation": "example.com/protected"}
+	decision.conditions.allOf[0].params == {"claims": developer.claims}
+	decision.conditions.allOf[1]["not"].params == {"annotation": "example.com/protected"}
 }
 
 test_refresh_is_left_to_ownership if {

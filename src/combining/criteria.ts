@@ -55,22 +55,34 @@ const flatten = (connective: Connective, criteria: readonly Criteria[]): Criteri
  * it contains another child whole; of equal children the first stays.
  */
 function absorb(connective: Connective, children: readonly Criteria[]): Criteria[] {
-  const members = children.map(
-    child => new Set((childrenOf(child, dual(connective)) ?? [child]).map(keyOf)),
+  const byMembers = new Map<
+    string,
+    { child: Criteria; members: ReadonlySet<string> }
+  >();
+  for (const child of children) {
+    const keys = (childrenOf(child, dual(connective)) ?? [child]).map(keyOf);
+    const members = new Set([...keys].sort());
+    const key = JSON.stringify([...members]);
+    if (!byMembers.has(key)) byMembers.set(key, { child, members });
+  }
+  const distinct = [...byMembers.values()];
+  const groups = distinct.filter(({ members }) => members.size > 1);
+  const singles = new Set(
+    distinct.flatMap(({ members }) => (members.size === 1 ? [...members] : [])),
   );
-  return children.filter(
-    (_, index) =>
-      !members.some(
-        (other, position) =>
-          position !== index &&
-          isSubset(other, members[index]!) &&
-          (other.size < members[index]!.size || position < index),
-      ),
-  );
+  const isAbsorbed = (members: ReadonlySet<string>): boolean =>
+    members.size > 1 &&
+    ([...members].some(member => singles.has(member)) ||
+      groups.some(
+        other => other.members.size < members.size && isSubset(other.members, members),
+      ));
+  return distinct
+    .filter(({ members }) => !isAbsorbed(members))
+    .map(({ child }) => child);
 }
 
 const isSubset = (small: ReadonlySet<string>, large: ReadonlySet<string>): boolean =>
-  small.size <= large.size && [...small].every(member => large.has(member));
+  [...small].every(member => large.has(member));
 
 /** Equal conditions have equal keys: parameters are compared by value, not by key order. */
 const keyOf = (criteria: Criteria): string => stringify(criteria) ?? 'undefined';

@@ -1,4 +1,5 @@
 /** The shape of the config: one object per schema, unknown keys refused everywhere. */
+import { createSecureContext } from 'node:tls';
 import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
@@ -67,22 +68,25 @@ const integer = (min: number, max: number, fallback: number) =>
 
 /** Any duration Backstage knows, as milliseconds. */
 const duration = (fallback: string) =>
-  z.unknown().transform((value, context): number => {
-    try {
-      const config = new ConfigReader({ value: (value ?? fallback) as JsonValue });
-      const milliseconds = durationToMilliseconds(
-        readDurationFromConfig(config, { key: 'value' }),
+  z
+    .unknown()
+    .optional()
+    .transform((value, context): number => {
+      try {
+        const config = new ConfigReader({ value: (value ?? fallback) as JsonValue });
+        const milliseconds = durationToMilliseconds(
+          readDurationFromConfig(config, { key: 'value' }),
+        );
+        if (milliseconds > 0 && milliseconds <= MAX_TIMER) return milliseconds;
+      } catch {
+        // Told below, with the forms that are allowed.
+      }
+      context.addIssue(
+        "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
+          `above zero and at most ${MAX_TIMER} ms${shown(value)}`,
       );
-      if (milliseconds > 0 && milliseconds <= MAX_TIMER) return milliseconds;
-    } catch {
-      // Told below, with the forms that are allowed.
-    }
-    context.addIssue(
-      "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
-        `above zero and at most ${MAX_TIMER} ms${shown(value)}`,
-    );
-    return z.NEVER;
-  });
+      return z.NEVER;
+    });
 
 export const onUnavailable = choice(['fail-closed', 'fail-open']);
 
@@ -117,7 +121,11 @@ const opa = strict({
     rollingWindow: duration('10s'),
     resetTimeout: duration('10s'),
   }).prefault({} as never),
-  auth: strict({ token: text('a bearer token') }).optional(),
+  auth: strict({
+    token: text('a bearer token').regex(/^[\x21-\x7e]+$/, {
+      error: 'must be a bearer token: printable characters without white space',
+    }),
+  }).optional(),
   tls: strict({
     ca: pem('a certificate authority').optional(),
     cert: pem('a client certificate').optional(),
@@ -129,6 +137,9 @@ const opa = strict({
       }
       if (ca === undefined && cert === undefined && key === undefined) {
         context.addIssue('is empty; give ca, or cert and key');
+      }
+      if (!isUsable({ ca, cert, key })) {
+        context.addIssue('cannot be used: is it whole, and does key belong to cert?');
       }
     })
     .optional(),
@@ -142,6 +153,16 @@ const opa = strict({
     });
   }
 });
+
+/** Found out now, not at the first question. The reason may quote the key, so it is not told. */
+function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {
+  try {
+    createSecureContext(tls);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function baseUrlProblem(value: string): string | undefined {
   if (value.startsWith('unix:')) {
@@ -202,7 +223,12 @@ export const routeSchema = strict({
         : 'must be a string',
   }),
   actions: nonEmptyList(choice(ACTIONS), 'actions').optional(),
-  resourceTypes: nonEmptyList(text('a resource type'), 'resource types').optional(),
+  resourceTypes: nonEmptyList(
+    text('a resource type').regex(/^\S+$/, {
+      error: 'must be a resource type, without white space',
+    }),
+    'resource types',
+  ).optional(),
   sources: nonEmptyList(text('the name of a source'), 'source names'),
   combine: choice(ALGORITHMS).default('deny-overrides'),
   onUnavailable: onUnavailable.optional(),

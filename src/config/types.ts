@@ -1,5 +1,6 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
-import type { OnUnavailable, RemoteGuardOptions } from '../guard/guard';
+import type { OnUnavailable } from '../guard/guard';
+import type { RemoteGuardOptions } from '../guard/remote-guard';
 import type { RoutePattern } from '../routing/route';
 import type { OpaSourceOptions } from '../sources/opa/source';
 import type { OpaWasmSourceOptions } from '../sources/opa-wasm/source';

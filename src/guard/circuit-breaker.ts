@@ -20,7 +20,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  * coalescing are off: its AbortController belongs to the breaker, not to the call.
  */
 export class CircuitBreaker {
-  private readonly breaker: OpossumBreaker<[() => Promise<Answer>], Answer>;
+  private readonly breaker: OpossumBreaker<[() => Promise<Answer>, boolean], Answer>;
 
   constructor(options: CircuitBreakerOptions, onChange: (state: BreakerState) => void) {
     this.breaker = new OpossumBreaker(failureAsRejection, {
@@ -49,9 +49,9 @@ export class CircuitBreaker {
   /** Puts a question unless the breaker is open. Never rejects. */
   async fire(ask: () => Promise<Answer>): Promise<Answer> {
     try {
-      return await this.breaker.fire(ask);
+      return await this.breaker.fire(ask, this.breaker.halfOpen);
     } catch (error) {
-      if (error instanceof UnavailableAnswer) return error.answer;
+      if (error instanceof CountedFailure) return error.answer;
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') return this.refusal();
       return failed(
         'invalid',
@@ -66,15 +66,21 @@ export class CircuitBreaker {
   }
 }
 
-class UnavailableAnswer {
+class CountedFailure {
   constructor(readonly answer: Answer) {}
 }
 
-async function failureAsRejection(ask: () => Promise<Answer>): Promise<Answer> {
+/** An overload of ours does not open a breaker, but neither may it close one as a probe. */
+async function failureAsRejection(
+  ask: () => Promise<Answer>,
+  probing: boolean,
+): Promise<Answer> {
   const answer = await ask();
-  if (answer.kind === 'FAILED' && answer.failure.class === 'unavailable') {
+  if (answer.kind !== 'FAILED') return answer;
+  const failureClass = answer.failure.class;
+  if (failureClass === 'unavailable' || (probing && failureClass === 'overloaded')) {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; a stack would cost and say nothing
-    throw new UnavailableAnswer(answer);
+    throw new CountedFailure(answer);
   }
   return answer;
 }

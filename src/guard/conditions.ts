@@ -3,6 +3,7 @@ import {
   type Permission,
   type PermissionCondition,
 } from '@backstage/plugin-permission-common';
+import { quote } from '../quote';
 import type { Conditional, Criteria } from '../verdict';
 
 /**
@@ -14,11 +15,11 @@ export function conditionProblem(
   permission: Permission,
 ): string | undefined {
   if (!isResourcePermission(permission)) {
-    return `a conditional verdict for '${permission.name}', which is no resource permission`;
+    return `a conditional verdict for ${quote(permission.name)}, which is no resource permission`;
   }
   const expected = permission.resourceType;
   if (verdict.resourceType !== expected) {
-    return `conditions for resource type '${verdict.resourceType}', not '${expected}'`;
+    return `conditions for resource type ${quote(verdict.resourceType)}, not ${quote(expected)}`;
   }
   if (typeof verdict.pluginId !== 'string' || verdict.pluginId === '') {
     return 'conditions without a pluginId';
@@ -55,7 +56,7 @@ function leafProblem(
   if (typeof leaf.rule !== 'string' || leaf.rule === '')
     return 'a condition without a rule';
   if (leaf.resourceType !== resourceType) {
-    return `rule '${leaf.rule}' for resource type '${leaf.resourceType}', not '${resourceType}'`;
+    return `rule ${quote(leaf.rule)} for resource type ${quote(leaf.resourceType)}, not ${quote(resourceType)}`;
   }
   return undefined;
 }

@@ -12,25 +12,29 @@ export class Deadline {
   }
 }
 
-/** Settles as `promise` does, but no later than in `milliseconds`, then with `late()`. */
+/**
+ * Settles as `promise` does, but no later than in `milliseconds`, then with `late()`.
+ *
+ * After a stall of this process timers run before sockets are read. So two turns of the event
+ * loop pass between the end of the time and `late()`: an answer that has arrived counts.
+ */
 export async function settleWithin<T>(
   promise: Promise<T>,
   milliseconds: number,
   late: () => T,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<T>((resolve, reject) => {
-    timer = setTimeout(() => {
-      try {
-        resolve(late());
-      } catch (error) {
-        reject(error);
-      }
-    }, milliseconds);
+  let settled = false;
+  const timeout = new Promise<T>(resolve => {
+    const end = (): void => {
+      if (!settled) resolve(late());
+    };
+    timer = setTimeout(() => setImmediate(() => setImmediate(end)), milliseconds);
   });
   try {
     return await Promise.race([promise, timeout]);
   } finally {
+    settled = true;
     clearTimeout(timer);
   }
 }

@@ -20,8 +20,11 @@ export function parsePrefix(prefix: string): readonly string[] {
   if (segments.some(segment => segment.includes('*'))) {
     throw new Error("has a '*' that is not its last segment; a prefix is no pattern");
   }
-  if (/\s/.test(prefix)) {
-    throw new Error('contains white space');
+  const stranger = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
+  if (stranger) {
+    throw new Error(
+      `contains ${JSON.stringify(stranger[0])}, so no permission can match it: names are words joined by '.'`,
+    );
   }
   return segments;
 }

@@ -2,7 +2,6 @@ import { allow, deny } from '../verdict';
 import type { LocalSource } from './source';
 
 const constant = (answer: ReturnType<LocalSource['ask']>): LocalSource => ({
-  remote: false,
   ask: () => answer,
   close: async () => {},
 });

@@ -23,14 +23,12 @@ export const failed = (
 
 /** A source that decides in this process, at once. It can break, but never be unavailable. */
 export interface LocalSource {
-  readonly remote: false;
   ask(request: PermissionRequest): Answer;
   close(): Promise<void>;
 }
 
 /** A source that must be waited for: it can be slow, unavailable or overloaded. */
 export interface RemoteSource {
-  readonly remote: true;
   /**
    * @param signal - aborted when the time for the answer is up; the answer is then ignored.
    */
@@ -38,6 +36,3 @@ export interface RemoteSource {
   /** Ends its connections; called when no question is under way any more. */
   close(): Promise<void>;
 }
-
-/** Something that can be asked (XACML: policy; Kubernetes: authorizer). */
-export type PolicySource = LocalSource | RemoteSource;

@@ -99,7 +99,7 @@ async function startOn(port: number, options: OpaServerOptions): Promise<OpaServ
   // A server left over on a fixed port could answer in place of this OPA, so its own log
   // must show the request too, unless the caller made it log less.
   const quiet = args.some(arg => /^(-l|--log-level)/.test(arg));
-  const sawRequest = () => quiet || /req_path\W+health/.test(log);
+  const sawRequest = () => quiet || /req_path\W+health|to an HTTPS server/.test(log);
 
   const deadline = Date.now() + READY_TIMEOUT_MS;
   while (ended === undefined && Date.now() < deadline) {
@@ -122,7 +122,10 @@ async function startOn(port: number, options: OpaServerOptions): Promise<OpaServ
   throw /listen tcp .*bind: /.test(log) ? new BindError(message) : new Error(message);
 }
 
-/** With authorization on, OPA may refuse /health, which still shows that it is up. */
+/**
+ * With authorization on, OPA may refuse /health, and with TLS on it refuses plain HTTP with
+ * 400; both show that it is up.
+ */
 function answers(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const request = get(
@@ -130,7 +133,7 @@ function answers(port: number): Promise<boolean> {
       { host: HOST, port, path: '/health', agent: false, timeout: HEALTH_TIMEOUT_MS },
       response => {
         response.resume();
-        resolve([200, 401, 403].includes(response.statusCode ?? 0));
+        resolve([200, 400, 401, 403].includes(response.statusCode ?? 0));
       },
     );
     request.once('timeout', () => request.destroy(new Error('no answer')));

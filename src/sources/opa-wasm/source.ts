@@ -14,8 +14,6 @@ export interface OpaWasmSourceOptions {
 
 /** A Rego policy compiled to WebAssembly, evaluated in this process; no server, no network. */
 export class OpaWasmSource implements LocalSource {
-  readonly remote = false;
-
   private constructor(
     private readonly policy: LoadedPolicy,
     private readonly entrypoint: string,

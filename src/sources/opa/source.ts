@@ -29,13 +29,14 @@ export interface OpaSourceOptions {
 
 /** OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`. */
 export class OpaSource implements RemoteSource {
-  readonly remote = true;
   private readonly pool: Pool;
+  private readonly secure: boolean;
   private readonly path: string;
   private readonly headers: Record<string, string>;
 
   constructor(options: OpaSourceOptions) {
     const { origin, basePath, socketPath } = parseBaseUrl(options.baseUrl);
+    this.secure = origin.startsWith('https:');
     this.pool = new Pool(origin, {
       connections: options.concurrency,
       pipelining: 1,
@@ -75,7 +76,7 @@ export class OpaSource implements RemoteSource {
       statusCode = response.statusCode;
       text = await response.body.text();
     } catch (error) {
-      return { ...transportFailure(error), exchange: { input } };
+      return { ...transportFailure(error, this.secure), exchange: { input } };
     }
     const body = parseJson(text);
     const exchange = { input, response: body ?? text };

@@ -21,15 +21,20 @@ const UNAVAILABLE = new Set([
   // The file of a unix socket appears when OPA starts.
   'ENOENT',
   'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_SOCKET',
 ]);
+
+/** undici's words for a connection that ended; its other socket errors are broken HTTP. */
+const CONNECTION_ENDED = new Set(['other side closed', 'closed']);
 
 /**
  * Sorts what the HTTP client threw into a failure class, by code: under some loaders errors
  * of Node's core are not `instanceof Error`.
+ *
+ * @param secure - whether the connection is TLS.
  */
-export function transportFailure(error: unknown): Failed {
-  const code = codeOf(error) ?? 'UNKNOWN';
+export function transportFailure(error: unknown, secure: boolean): Failed {
+  // A parse error of HTTP has a name only.
+  const code = codeOf(error) ?? String((error as { name?: unknown } | null)?.name);
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
     return failed(
       'invalid',
@@ -37,9 +42,23 @@ export function transportFailure(error: unknown): Failed {
       'the response is larger than maxResponseBytes',
     );
   }
-  return UNAVAILABLE.has(code)
+  return UNAVAILABLE.has(code) || isLostConnection(error, secure)
     ? failed('unavailable', code, `OPA could not be reached (${code})`)
     : failed('invalid', code, `the exchange with OPA broke (${code})`);
+}
+
+/**
+ * Over TLS 1.3 a server refuses our certificate after the handshake: to undici the connection
+ * just ends before a byte of HTTP. That is no outage.
+ */
+function isLostConnection(error: unknown, secure: boolean): boolean {
+  const { code, message, socket } = error as {
+    code?: unknown;
+    message?: unknown;
+    socket?: { bytesRead?: number } | null;
+  };
+  if (code !== 'UND_ERR_SOCKET' || !CONNECTION_ENDED.has(String(message))) return false;
+  return !secure || (socket?.bytesRead ?? 0) > 0;
 }
 
 /** The error's own code, else that of what it wraps (a cause, or one error per address). */

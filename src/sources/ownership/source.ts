@@ -7,6 +7,7 @@ import {
   type ConditionalPolicyDecision,
   type ResourcePermission,
 } from '@backstage/plugin-permission-common';
+import { quote } from '../../quote';
 import type { PermissionRequest } from '../../request';
 import { allow, conditional, deny, notApplicable } from '../../verdict';
 import type { Answer, LocalSource } from '../source';
@@ -41,7 +42,6 @@ export const DEFAULT_OWNER_RULES: ReadonlyMap<string, OwnerRule> = new Map([
  * ownership refs, else CONDITIONAL on the owner rule. NOT_APPLICABLE for everything else.
  */
 export class OwnershipSource implements LocalSource {
-  readonly remote = false;
   private readonly bypass: ReadonlySet<string>;
   private readonly rules: ReadonlyMap<string, OwnerRule>;
 
@@ -57,7 +57,7 @@ export class OwnershipSource implements LocalSource {
     const decide = this.decisionFor(permission);
     if (!decide) {
       return notApplicable(
-        `ownership does not know resource type '${permission.resourceType}'`,
+        `ownership does not know resource type ${quote(permission.resourceType)}`,
       );
     }
     const refs = [...new Set(principal.ownershipEntityRefs.map(normalizeRef))];

@@ -1,0 +1,415 @@
+/** A real OPA server behind a real Backstage backend. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { catalogNames } from '../../dev/checks';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  temporaryFolder,
+  type TestBackend,
+} from '../support/backend';
+import { startOpa, type OpaServer } from '../support/opa-server';
+import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+const opaSource = (baseUrl: string, more: object = {}): object => ({
+  type: 'opa',
+  baseUrl,
+  entrypoint: 'backstage_policy/decision',
+  timeout: '2s',
+  ...more,
+});
+
+describeWithOpa('a Rego policy that existed before the router', () => {
+  let opa: OpaServer;
+  let backend: TestBackend;
+  let olivia: string;
+  let nolan: string;
+  let petra: string;
+
+  beforeAll(async () => {
+    opa = await startOpa({
+      binary: requireOpa(),
+      policies: ['test/fixtures/policies/seed.rego'],
+    });
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'allow',
+        sources: { opa: opaSource(opa.url) },
+        routes: [{ prefix: 'catalog', sources: ['opa'] }],
+      },
+    });
+    olivia = await backend.signIn('olivia');
+    nolan = await backend.signIn('nolan');
+    petra = await backend.signIn('petra');
+  });
+
+  afterAll(async () => {
+    await backend.stop();
+    await opa.stop();
+  });
+
+  it('decides unchanged: ALLOW, DENY and CONDITIONAL', async () => {
+    const questions = [
+      basic('catalog.location.read', 'read'),
+      basic('catalog.location.create', 'create'),
+      onEntity('catalog.entity.delete', 'delete', 'component:default/search-ui'),
+      basic('catalog.entity.create', 'create'),
+    ];
+    await ownedBySearchIsIngested(backend.url, nolan);
+    expect(await authorize(backend.url, nolan, questions)).toEqual({
+      status: 200,
+      results: ['ALLOW', 'DENY', 'ALLOW', 'DENY'],
+    });
+    expect(await authorize(backend.url, petra, questions)).toEqual({
+      status: 200,
+      results: ['ALLOW', 'DENY', 'DENY', 'ALLOW'],
+    });
+  });
+
+  it('filters a list by its conditions', async () => {
+    await ownedBySearchIsIngested(backend.url, nolan);
+    expect(await catalogNames(backend.url, olivia)).toEqual([
+      'payments-api',
+      'payments-ledger',
+      'payments-vault',
+    ]);
+  });
+
+  it('is not asked about a permission no route matches, which gets the fallback', async () => {
+    expect(await authorize(backend.url, nolan, [basic('openchoreo.foo.read')])).toEqual(
+      { status: 200, results: ['ALLOW'] },
+    );
+    expect(backend.traces.at(-1)).toMatchObject({ route: 'fallback', sources: [] });
+  });
+
+  it('is logged at debug with the full input and the full response', async () => {
+    const since = backend.logs.lines.length;
+    await authorize(backend.url, nolan, [basic('catalog.location.read', 'read')]);
+    const line = await backend.logs.waitFor('ALLOW "catalog.location.read"', since);
+    expect(line.level).toBe('debug');
+    expect(line.meta.decision).toMatchObject({
+      user: 'user:default/nolan',
+      route: "routes[0] 'catalog'",
+      result: 'ALLOW',
+      sources: [
+        {
+          source: 'opa',
+          verdict: 'ALLOW',
+          exchange: {
+            input: {
+              permission: {
+                name: 'catalog.location.read',
+                type: 'basic',
+                attributes: { action: 'read' },
+              },
+              identity: {
+                user: 'user:default/nolan',
+                claims: ['user:default/nolan', 'group:default/search'],
+              },
+            },
+            response: { result: { result: 'ALLOW' } },
+          },
+        },
+      ],
+    });
+  });
+});
+
+/** Deleting is conditional on ownership, so this answers ALLOW once the entity is there. */
+async function ownedBySearchIsIngested(url: string, token: string): Promise<void> {
+  const question = onEntity(
+    'catalog.entity.delete',
+    'delete',
+    'component:default/search-ui',
+  );
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const { results } = await authorize(url, token, [question]);
+    if (results[0] === 'ALLOW') return;
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  throw new Error('search-ui was not ingested');
+}
+
+describeWithOpa('an outage of OPA', () => {
+  it('denies what OPA decides, nothing else, and ends by itself', async () => {
+    let opa = await startOpa({ binary: requireOpa(), policies: ['config/policies'] });
+    const { port } = opa;
+    const backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: {
+          opa: opaSource(opa.url, {
+            circuitBreaker: { volumeThreshold: 2, resetTimeout: '200ms' },
+          }),
+        },
+        routes: [
+          { prefix: 'catalog', sources: ['opa'] },
+          { prefix: 'techdocs', sources: ['allow'] },
+        ],
+      },
+    });
+    try {
+      const petra = await backend.signIn('petra');
+      const batch = [
+        basic('techdocs.page.read', 'read'),
+        basic('catalog.entity.create', 'create'),
+        basic('techdocs.page.read', 'read'),
+      ];
+      expect((await authorize(backend.url, petra, batch)).results).toEqual([
+        'ALLOW',
+        'ALLOW',
+        'ALLOW',
+      ]);
+
+      await opa.stop();
+      const opened = backend.logs.waitFor("Source 'opa': circuit breaker open");
+      for (let round = 0; round < 4; round++) {
+        expect(await authorize(backend.url, petra, batch)).toEqual({
+          status: 200,
+          results: ['ALLOW', 'DENY', 'ALLOW'],
+        });
+      }
+      await opened;
+      await backend.logs.waitFor("Source 'opa' is unavailable [ECONNREFUSED]");
+
+      opa = await startOpa({
+        binary: requireOpa(),
+        policies: ['config/policies'],
+        port,
+      });
+      const closed = backend.logs.waitFor("Source 'opa': circuit breaker closed");
+      await backend.logs.waitFor("Source 'opa': circuit breaker half-open");
+      // Somebody asks again, and the one probe closes the breaker.
+      await untilAllowed(backend.url, petra, batch);
+      await closed;
+    } finally {
+      await backend.stop();
+      await opa.stop();
+    }
+  });
+
+  it('allows what OPA decides when the operator has written fail-open', async () => {
+    const opa = await startOpa({ binary: requireOpa() });
+    const { url } = opa;
+    await opa.stop();
+    const backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: { opa: opaSource(url, { onUnavailable: 'fail-open' }) },
+        routes: [
+          { prefix: 'catalog', sources: ['opa'] },
+          {
+            prefix: 'catalog.location',
+            sources: ['opa'],
+            onUnavailable: 'fail-closed',
+          },
+        ],
+      },
+    });
+    try {
+      const nolan = await backend.signIn('nolan');
+      const { results } = await authorize(backend.url, nolan, [
+        basic('catalog.entity.create', 'create'),
+        basic('catalog.location.create', 'create'),
+      ]);
+      expect(results).toEqual(['ALLOW', 'DENY']);
+      const start = await backend.logs.waitFor(
+        'The policy router is the permission policy',
+      );
+      expect(start.message).toContain(
+        "FAIL-OPEN, so an outage of OPA allows: source 'opa' on routes[0] 'catalog'.",
+      );
+    } finally {
+      await backend.stop();
+    }
+  });
+});
+
+async function untilAllowed(
+  url: string,
+  token: string,
+  batch: Parameters<typeof authorize>[2],
+): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const { results } = await authorize(url, token, batch);
+    if (results.every(result => result === 'ALLOW')) return;
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  throw new Error('decisions did not come back');
+}
+
+describeWithOpa('a mistake in the Rego policy', () => {
+  let opa: OpaServer;
+  let backend: TestBackend;
+  let petra: string;
+  const mistakes = [
+    ['conflict', 'HTTP_500'],
+    ['bare_boolean', 'BAD_DECISION'],
+    ['lowercase', 'BAD_DECISION'],
+    ['undefined_decision', 'UNDEFINED_DECISION'],
+    ['no_such_rule', 'UNDEFINED_DECISION'],
+    ['without_conditions', 'BAD_DECISION'],
+    ['other_resource_type', 'BAD_CONDITIONS'],
+    ['empty_any_of', 'BAD_DECISION'],
+  ] as const;
+
+  beforeAll(async () => {
+    opa = await startOpa({
+      binary: requireOpa(),
+      policies: ['test/fixtures/policies/mistakes.rego'],
+    });
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        // A mistake must not pass for an outage, so nothing here may come out as ALLOW.
+        onUnavailable: 'fail-open',
+        sources: Object.fromEntries(
+          mistakes.map(([name]) => [
+            name,
+            opaSource(opa.url, {
+              entrypoint: `mistakes/${name}`,
+              circuitBreaker: { volumeThreshold: 1, errorThreshold: 1 },
+            }),
+          ]),
+        ),
+        routes: [
+          ...mistakes.map(([name]) => ({ prefix: name, sources: [name] })),
+          { prefix: 'techdocs', sources: ['allow'] },
+        ],
+      },
+    });
+    petra = await backend.signIn('petra');
+  });
+
+  afterAll(async () => {
+    await backend.stop();
+    await opa.stop();
+  });
+
+  it.each(mistakes)('%s denies its own question only, as %s', async (name, code) => {
+    for (let round = 0; round < 2; round++) {
+      const batch = [
+        basic('techdocs.page.read', 'read'),
+        onEntity(`${name}.anything`, 'read'),
+        basic('techdocs.page.read', 'read'),
+      ];
+      expect(await authorize(backend.url, petra, batch)).toEqual({
+        status: 200,
+        results: ['ALLOW', 'DENY', 'ALLOW'],
+      });
+      const trace = backend.traces.findLast(
+        each => each.permission?.name === `${name}.anything`,
+      );
+      expect(trace?.sources[0]?.failure).toMatchObject({ class: 'invalid', code });
+    }
+    await backend.logs.waitFor(`Source '${name}' is invalid [${code}]`);
+  });
+
+  it('does not open the breaker', () => {
+    const changes = backend.logs.lines.filter(line =>
+      line.message.includes('circuit breaker open'),
+    );
+    expect(changes).toEqual([]);
+  });
+});
+
+describeWithOpa('the ways to reach OPA', () => {
+  const decideWith = async (source: object): Promise<readonly string[]> => {
+    const backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        onUnavailable: 'fail-open',
+        sources: { opa: source },
+        routes: [{ prefix: 'catalog', sources: ['opa'] }],
+      },
+    });
+    try {
+      const token = await backend.signIn('nolan');
+      const { results } = await authorize(backend.url, token, [
+        basic('catalog.location.read', 'read'),
+        basic('catalog.location.create', 'create'),
+      ]);
+      const failures = backend.traces.flatMap(trace =>
+        trace.sources.flatMap(({ failure }) => (failure ? [failure.code] : [])),
+      );
+      return [...results, ...new Set(failures)];
+    } finally {
+      await backend.stop();
+    }
+  };
+
+  it('a unix socket', async () => {
+    const folder = await temporaryFolder();
+    const socket = join(folder, 'opa.sock');
+    const opa = await startOpa({
+      binary: requireOpa(),
+      policies: ['config/policies'],
+      args: ['--addr', `unix://${socket}`],
+    });
+    try {
+      expect(await decideWith(opaSource(`unix:${socket}`))).toEqual(['ALLOW', 'DENY']);
+    } finally {
+      await opa.stop();
+    }
+  });
+
+  it('https with a private CA and a client certificate; without them it denies', async () => {
+    const pem = (file: string): Promise<string> =>
+      readFile(`test/fixtures/tls/${file}`, 'utf8');
+    const opa = await startOpa({
+      binary: requireOpa(),
+      policies: ['config/policies'],
+      args: [
+        ...['--tls-cert-file', 'test/fixtures/tls/server.pem'],
+        ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
+        ...['--tls-ca-cert-file', 'test/fixtures/tls/ca.pem'],
+        ...['--authentication', 'tls'],
+        // Health stays on plain HTTP, for the start of the test.
+        ...['--diagnostic-addr', '127.0.0.1:0'],
+      ],
+    });
+    const url = opa.url.replace('http:', 'https:');
+    try {
+      const tls = {
+        ca: await pem('ca.pem'),
+        cert: await pem('client.pem'),
+        key: await pem('client.key'),
+      };
+      expect(await decideWith(opaSource(url, { tls }))).toEqual(['ALLOW', 'DENY']);
+      // OPA refuses us after the handshake: no outage, though undici sees only the end of it.
+      expect(await decideWith(opaSource(url, { tls: { ca: tls.ca } }))).toEqual([
+        'DENY',
+        'DENY',
+        'UND_ERR_SOCKET',
+      ]);
+      expect(await decideWith(opaSource(url))).toEqual([
+        'DENY',
+        'DENY',
+        expect.stringMatching(/CERT|SELF_SIGNED|VERIFY/),
+      ]);
+    } finally {
+      await opa.stop();
+    }
+  });
+
+  it('a bearer token, without which OPA refuses and the decision is DENY', async () => {
+    const opa = await startOpa({
+      binary: requireOpa(),
+      policies: ['config/policies', 'test/fixtures/policies/authz.rego'],
+      args: ['--authentication', 'token', '--authorization', 'basic'],
+    });
+    try {
+      const auth = { token: 'a-secret-token' };
+      expect(await decideWith(opaSource(opa.url, { auth }))).toEqual(['ALLOW', 'DENY']);
+      expect(await decideWith(opaSource(opa.url))).toEqual([
+        'DENY',
+        'DENY',
+        'HTTP_401',
+      ]);
+    } finally {
+      await opa.stop();
+    }
+  });
+});

@@ -1,0 +1,139 @@
+/** What a bad config does to the start: it fails, with every error at once. */
+import { spawn } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { startTestBackend, temporaryFolder } from '../support/backend';
+
+const badRouter = {
+  fallbak: 'deny',
+  sources: {
+    opa: { type: 'opa', baseUrl: 'ftp://opa', entrypoint: 'a/b', timeout: 500 },
+  },
+  routes: [
+    { prefix: 'catalog', sources: ['opaa'] },
+    { prefix: 'catalog.*', sources: ['deny'] },
+  ],
+};
+
+const problems = [
+  "permission.policyRouter: unknown key 'fallbak'; allowed: routingFile, fallback, ",
+  "permission.policyRouter.fallback: is required: 'allow' or 'deny'",
+  "permission.policyRouter.sources.opa.baseUrl: must be 'http://…', 'https://…' or 'unix:/path/to/socket'",
+  "permission.policyRouter.sources.opa.timeout: must be a duration such as '500ms'",
+  "permission.policyRouter.routes[0].sources[0]: unknown source 'opaa'; allowed: 'allow', 'deny', 'opa'",
+  'permission.policyRouter.routes[1]: ties with routes[0]',
+];
+
+/** Everything an error says, with its causes. */
+function wordsOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause ? `${message}\n${wordsOf(cause)}` : message;
+}
+
+describe('a bad config', () => {
+  it('rejects the start with all errors, their paths and the allowed values', async () => {
+    const error: unknown = await startTestBackend({ policyRouter: badRouter }).catch(
+      (reason: unknown) => reason,
+    );
+    for (const problem of problems) expect(wordsOf(error)).toContain(problem);
+  });
+
+  it('rejects the start when it is missing', async () => {
+    const error: unknown = await startTestBackend({}).catch(
+      (reason: unknown) => reason,
+    );
+    expect(wordsOf(error)).toContain(
+      'permission.policyRouter: is required: an object of ',
+    );
+  });
+
+  it('rejects the start when a bundle cannot be read', async () => {
+    const error: unknown = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: {
+          embedded: { type: 'opa-wasm', bundle: 'package.json', entrypoint: 'a/b' },
+        },
+        routes: [{ prefix: '', sources: ['embedded'] }],
+      },
+    }).catch((reason: unknown) => reason);
+    expect(wordsOf(error)).toMatch(
+      /permission\.policyRouter\.sources\.embedded: the bundle '.*package\.json' cannot be used/,
+    );
+  });
+
+  it('rejects the start when the routing file is missing', async () => {
+    const error: unknown = await startTestBackend({
+      policyRouter: { routingFile: './no-such-routing.yaml' },
+    }).catch((reason: unknown) => reason);
+    expect(wordsOf(error)).toMatch(/no-such-routing\.yaml: does not exist/);
+  });
+});
+
+describe('npm start', () => {
+  it('exits 1 on a bad config and says what is wrong', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'bad.yaml');
+    await writeFile(
+      file,
+      stringify({
+        backend: { listen: { host: '127.0.0.1', port: 0 } },
+        permission: { policyRouter: { deadline: 'soon' } },
+      }),
+    );
+    const { code, output } = await runSample([file], () => false);
+    await rm(folder, { recursive: true });
+    expect(code).toBe(1);
+    expect(output).toContain('permission.policyRouter.deadline: must be a duration');
+  });
+
+  it('prints who may do what with routes and reasons, and stays up', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'port.yaml');
+    await writeFile(
+      file,
+      stringify({ backend: { listen: { host: '127.0.0.1', port: 0 } } }),
+    );
+    const { output } = await runSample([file], text =>
+      text.includes('The backend stays up'),
+    );
+    await rm(folder, { recursive: true });
+    expect(output).toMatch(
+      /catalog\.entity\.delete +payments-vault +DENY +DENY +ALLOW +routes\[1\] 'catalog\.entity'/,
+    );
+    expect(output).toMatch(
+      /billing\.invoice\.create .*no route matches: the fallback is deny/,
+    );
+    expect(output).toMatch(/nolan +payments-api, payments-vault, search-ui/);
+    expect(output).toContain(
+      '/api/permission/authorize -H "Authorization: Bearer $TOKEN"',
+    );
+  });
+});
+
+/** Runs `npm start` until its output is enough or it ends by itself. */
+async function runSample(
+  args: readonly string[],
+  enough: (output: string) => boolean,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(
+    process.execPath,
+    [require.resolve('tsx/cli'), 'dev/index.ts', ...args],
+    {
+      env: { ...process.env, NODE_ENV: 'development', OPA_URL: undefined },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  const collect = (chunk: Buffer): void => {
+    output += chunk.toString();
+    if (enough(output)) child.kill('SIGTERM');
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const code = await new Promise<number | null>(resolve =>
+    child.once('close', resolve),
+  );
+  return { code, output };
+}

@@ -1,0 +1,135 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Permission } from '@backstage/plugin-permission-common';
+import { stringify } from 'yaml';
+import { startSampleBackend, type SampleBackend } from '../../dev/backend';
+import type { DecisionTrace } from '../../src/trace/trace';
+import { CapturedLogs } from './captured-logs';
+
+export interface TestBackendOptions {
+  /** The value of `permission.policyRouter`. */
+  readonly policyRouter?: object;
+  /** Further app-config, merged over the rest. */
+  readonly config?: object;
+  /** Further app-config files, merged before `policyRouter`. */
+  readonly configFiles?: readonly string[];
+}
+
+export interface TestBackend extends SampleBackend {
+  readonly logs: CapturedLogs;
+  readonly traces: DecisionTrace[];
+  /** A folder of its own, gone after `stop`; `app-config.yaml` in it holds `policyRouter`. */
+  readonly folder: string;
+  writeConfig(policyRouter: object): Promise<void>;
+}
+
+/** The sample backend on a free port, with captured logs and traces. */
+export async function startTestBackend(
+  options: TestBackendOptions,
+): Promise<TestBackend> {
+  const folder = await temporaryFolder();
+  const logs = new CapturedLogs();
+  const traces: DecisionTrace[] = [];
+  const writeConfig = (policyRouter: object | undefined): Promise<void> =>
+    writeFile(
+      join(folder, 'app-config.yaml'),
+      stringify({
+        app: { baseUrl: 'http://localhost:7007' },
+        backend: {
+          baseUrl: 'http://127.0.0.1:7007',
+          listen: { host: '127.0.0.1', port: 0 },
+          database: { client: 'better-sqlite3', connection: ':memory:' },
+        },
+        auth: { providers: { personas: {} } },
+        catalog: {
+          rules: [{ allow: ['Component', 'Group', 'User'] }],
+          locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
+        },
+        permission: { enabled: true, ...(policyRouter ? { policyRouter } : {}) },
+        ...options.config,
+      }),
+    );
+  await writeConfig(options.policyRouter);
+  const configFiles = [...(options.configFiles ?? []), join(folder, 'app-config.yaml')];
+  try {
+    const backend = await startSampleBackend({
+      configFiles,
+      onTrace: trace => traces.push(trace),
+      features: [logs.feature()],
+    });
+    return {
+      ...backend,
+      logs,
+      traces,
+      folder,
+      writeConfig,
+      stop: async () => {
+        await backend.stop();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+export const temporaryFolder = (): Promise<string> =>
+  mkdtemp(join(tmpdir(), 'policy-router-'));
+
+export interface Question {
+  readonly permission: Permission;
+  readonly resourceRef?: string;
+}
+
+export const basic = (
+  name: string,
+  action?: 'create' | 'read' | 'update' | 'delete',
+): Question => ({
+  permission: { type: 'basic', name, attributes: action ? { action } : {} },
+});
+
+export const onEntity = (
+  name: string,
+  action: 'read' | 'update' | 'delete',
+  resourceRef = 'component:default/payments-api',
+): Question => ({
+  permission: {
+    type: 'resource',
+    name,
+    attributes: { action },
+    resourceType: 'catalog-entity',
+  },
+  resourceRef,
+});
+
+export interface Authorized {
+  readonly status: number;
+  readonly results: readonly string[];
+}
+
+/** Asks `/api/permission/authorize` as a person would, all questions in one batch. */
+export async function authorize(
+  url: string,
+  token: string | undefined,
+  questions: readonly Question[],
+): Promise<Authorized> {
+  const items = questions.map((question, index) => ({
+    id: String(index),
+    ...question,
+  }));
+  const response = await fetch(`${url}/api/permission/authorize`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ items }),
+  });
+  const body = (await response.json()) as { items?: Array<{ result: string }> };
+  return {
+    status: response.status,
+    results: (body.items ?? []).map(item => item.result),
+  };
+}

@@ -1,0 +1,72 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+/** What the server does with a connection on which a request has arrived. */
+export type Behaviour = (socket: Socket, request: string) => void;
+
+export interface StubServer {
+  readonly url: string;
+  /** Requests that have arrived. */
+  readonly requests: () => number;
+  /** Connections that are open now. */
+  readonly open: () => number;
+  become(behaviour: Behaviour): void;
+  stop(): Promise<void>;
+}
+
+/** A raw TCP server for what OPA itself will not do: hang, reset, answer garbage. */
+export async function startStub(initial: Behaviour): Promise<StubServer> {
+  let behaviour = initial;
+  let requests = 0;
+  const sockets = new Set<Socket>();
+  const server: Server = createServer(socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    let received = '';
+    socket.on('data', chunk => {
+      received += chunk.toString('latin1');
+      if (!isComplete(received)) return;
+      requests++;
+      const request = received;
+      received = '';
+      behaviour(socket, request);
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests: () => requests,
+    open: () => sockets.size,
+    become: next => {
+      behaviour = next;
+    },
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise(resolve => server.close(resolve));
+    },
+  };
+}
+
+function isComplete(received: string): boolean {
+  const [head, body] = received.split('\r\n\r\n', 2);
+  const length = /content-length: (\d+)/i.exec(head ?? '')?.[1];
+  return body !== undefined && body.length >= Number(length ?? 0);
+}
+
+/** An HTTP response with this body, on a connection that stays open. */
+export const answer =
+  (body: string, status = '200 OK', headers = ''): Behaviour =>
+  socket => {
+    socket.write(
+      `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`,
+    );
+  };
+
+export const decision = (result: unknown): Behaviour =>
+  answer(JSON.stringify({ result }));
+
+/** Accepts, reads, and says nothing. */
+export const silence: Behaviour = () => {};
