@@ -77,7 +77,8 @@ export async function startSampleBackend(
   try {
     await backend.start();
   } catch (error) {
-    config.close();
+    // What had started before the failure would keep the process alive.
+    await stop().catch(() => {});
     throw error;
   }
 

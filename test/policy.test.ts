@@ -1,0 +1,262 @@
+/** `handle` answers every call in time, and with every call a trace that explains it. */
+import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
+import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { readConfig } from '../src/config/read';
+import { PolicyRouter } from '../src/policy';
+import { Snapshot } from '../src/snapshot';
+import { warnOfFailures } from '../src/trace/failure-log';
+import type { DecisionTrace } from '../src/trace/trace';
+import { CapturedLogs } from './support/captured-logs';
+
+const user = {
+  credentials: {},
+  info: {
+    userEntityRef: 'user:default/olivia',
+    ownershipEntityRefs: ['user:default/olivia', 'Group:default/Payments'],
+  },
+} as unknown as PolicyQueryUser;
+
+const withoutInfo = { credentials: {} } as unknown as PolicyQueryUser;
+
+const query = (name: string): PolicyQuery => ({
+  permission: { type: 'basic', name, attributes: { action: 'read' } },
+});
+
+async function routerOf(
+  config: object = {},
+  getUserInfo: () => Promise<BackstageUserInfo> = () =>
+    Promise.reject(new Error('unasked')),
+) {
+  const logs = new CapturedLogs();
+  const traces: DecisionTrace[] = [];
+  const { config: read } = readConfig({
+    fallback: 'deny',
+    deadline: '100ms',
+    routes: [{ prefix: 'open', sources: ['allow'] }],
+    ...config,
+  });
+  const snapshot = await Snapshot.build(read, logs.logger());
+  const router = new PolicyRouter(snapshot, { getUserInfo }, [
+    trace => traces.push(trace),
+    warnOfFailures(logs.logger()),
+  ]);
+  return { router, traces, logs };
+}
+
+describe('handle', () => {
+  it.each([
+    ['no query', undefined],
+    ['null', null],
+    ['no permission', {}],
+    ['a permission that is a string', { permission: 'catalog.entity.read' }],
+    ['no name', { permission: { type: 'basic', attributes: {} } }],
+    [
+      'a name that is an object',
+      { permission: { type: 'basic', name: {}, attributes: {} } },
+    ],
+    [
+      'an unknown type',
+      { permission: { type: 'magic', name: 'open', attributes: {} } },
+    ],
+    [
+      'no resource type',
+      { permission: { type: 'resource', name: 'open', attributes: {} } },
+    ],
+    ['a name of a megabyte', query('open.'.repeat(200_000))],
+    [
+      'a resource type of a megabyte',
+      {
+        permission: {
+          type: 'resource',
+          name: 'open',
+          attributes: {},
+          resourceType: 'x'.repeat(1e6),
+        },
+      },
+    ],
+    [
+      'a permission whose name throws',
+      {
+        permission: {
+          get name() {
+            throw new Error('trap');
+          },
+        },
+      },
+    ],
+  ])('denies %s, and does not reject', async (_name, broken) => {
+    const { router, traces } = await routerOf();
+    expect(await router.handle(broken as PolicyQuery, user)).toEqual({
+      result: 'DENY',
+    });
+    expect(traces).toHaveLength(1);
+    expect(traces[0]).toMatchObject({ result: 'DENY', route: undefined, sources: [] });
+  });
+
+  it.each([
+    '__proto__',
+    'constructor',
+    '',
+    '..',
+    'open\u0000',
+    'OPEN',
+    'openx',
+    'öpen',
+    '\ud800',
+  ])('gives the name %j the fallback', async name => {
+    const { router, traces } = await routerOf();
+    expect(await router.handle(query(name), user)).toEqual({ result: 'DENY' });
+    expect(traces[0]).toMatchObject({ route: 'fallback' });
+  });
+
+  it('denies a request without a user by default, before any source is asked', async () => {
+    const { router, traces } = await routerOf();
+    expect(await router.handle(query('open'))).toEqual({ result: 'DENY' });
+    expect(traces[0]).toMatchObject({ reason: 'the request has no user', sources: [] });
+  });
+
+  it('routes a request without a user under anonymous: evaluate, with no claims', async () => {
+    const { router, traces } = await routerOf({
+      anonymous: 'evaluate',
+      sources: { ownership: { type: 'ownership' } },
+      routes: [
+        { prefix: 'open', sources: ['allow'] },
+        { prefix: 'catalog', sources: ['ownership'] },
+      ],
+    });
+    expect(await router.handle(query('open'))).toEqual({ result: 'ALLOW' });
+    const onEntity: PolicyQuery = {
+      permission: {
+        type: 'resource',
+        name: 'catalog.entity.delete',
+        attributes: { action: 'delete' },
+        resourceType: 'catalog-entity',
+      },
+    };
+    expect(await router.handle(onEntity)).toEqual({ result: 'DENY' });
+    expect(traces[1]).toMatchObject({
+      user: undefined,
+      reason: 'the user has no ownership refs',
+    });
+  });
+
+  it('asks the userInfo service where the host gives no info', async () => {
+    const { router, traces } = await routerOf({}, async () => user.info);
+    expect(await router.handle(query('open'), withoutInfo)).toEqual({
+      result: 'ALLOW',
+    });
+    expect(traces[0]).toMatchObject({ user: 'user:default/olivia' });
+  });
+
+  it.each([
+    ['fails', () => Promise.reject(new Error('secret token'))],
+    ['hangs', () => new Promise<never>(() => {})],
+    [
+      'throws',
+      () => {
+        throw new Error('secret token');
+      },
+    ],
+  ])('denies when the userInfo service %s, and warns', async (_name, getUserInfo) => {
+    const { router, traces, logs } = await routerOf({}, getUserInfo);
+    expect(await router.handle(query('open'), withoutInfo)).toEqual({ result: 'DENY' });
+    expect(traces[0]).toMatchObject({
+      failure: { class: 'unavailable', code: 'IDENTITY' },
+    });
+    expect(logs.lines.map(line => line.level)).toEqual(['warn']);
+    expect(JSON.stringify([traces, logs.lines])).not.toContain('secret');
+  });
+
+  it.each([
+    ['no refs', { userEntityRef: 'user:default/x' }],
+    [
+      'refs that are no strings',
+      { userEntityRef: 'user:default/x', ownershipEntityRefs: [{}] },
+    ],
+    ['no entity ref', { ownershipEntityRefs: [] }],
+  ])('denies a user with %s', async (_name, info) => {
+    const { router } = await routerOf();
+    const broken = { credentials: {}, info } as unknown as PolicyQueryUser;
+    expect(await router.handle(query('open'), broken)).toEqual({ result: 'DENY' });
+  });
+
+  it('is not changed by a trace sink that throws', async () => {
+    const { config } = readConfig({
+      fallback: 'deny',
+      routes: [{ prefix: 'open', sources: ['allow'] }],
+    });
+    const logs = new CapturedLogs();
+    const router = new PolicyRouter(
+      await Snapshot.build(config, logs.logger()),
+      { getUserInfo: () => Promise.reject(new Error('unasked')) },
+      [
+        () => {
+          throw new Error('the sink is broken');
+        },
+      ],
+    );
+    expect(await router.handle(query('open'), user)).toEqual({ result: 'ALLOW' });
+  });
+
+  it('does not hand the permission of the caller to a source, but a frozen copy', async () => {
+    const { router, traces } = await routerOf();
+    const asked = query('open');
+    await router.handle(asked, user);
+    expect(traces[0]!.permission).not.toBe(asked.permission);
+    expect(Object.isFrozen(traces[0]!.permission)).toBe(true);
+    expect(Object.isFrozen(traces[0]!.permission!.attributes)).toBe(true);
+  });
+});
+
+describe('a trace', () => {
+  it('names the route, every source with its verdict and time, and those not asked', async () => {
+    const { router, traces } = await routerOf({
+      sources: { ownership: { type: 'ownership' } },
+      routes: [{ prefix: 'open', sources: ['ownership', 'deny', 'allow'] }],
+    });
+    await router.handle(query('open.read'), user);
+    expect(traces).toEqual([
+      {
+        permission: {
+          type: 'basic',
+          name: 'open.read',
+          attributes: { action: 'read' },
+        },
+        user: 'user:default/olivia',
+        route: "routes[0] 'open'",
+        sources: [
+          {
+            source: 'ownership',
+            verdict: 'NOT_APPLICABLE',
+            reason: 'ownership does not decide basic permissions',
+            milliseconds: expect.any(Number) as number,
+          },
+          {
+            source: 'deny',
+            verdict: 'DENY',
+            reason: "the source 'deny'",
+            milliseconds: expect.any(Number) as number,
+          },
+          { source: 'allow', verdict: 'NOT_ASKED' },
+        ],
+        result: 'DENY',
+        reason: "the source 'deny'",
+        milliseconds: expect.any(Number) as number,
+      },
+    ]);
+  });
+
+  it("gives the route's default when every source abstains", async () => {
+    for (const [value, result] of [
+      ['allow', 'ALLOW'],
+      ['deny', 'DENY'],
+      [undefined, 'DENY'],
+    ]) {
+      const { router } = await routerOf({
+        sources: { ownership: { type: 'ownership' } },
+        routes: [{ prefix: 'open', sources: ['ownership'], default: value }],
+      });
+      expect(await router.handle(query('open'), user)).toEqual({ result });
+    }
+  });
+});

@@ -1,0 +1,137 @@
+/** Snapshots carry unchanged sources over, and close the others after the last decision. */
+import { readConfig } from '../src/config/read';
+import { PolicyRouter } from '../src/policy';
+import { Snapshot } from '../src/snapshot';
+import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { CapturedLogs } from './support/captured-logs';
+import { decision, silence, startStub, type StubServer } from './support/stub-server';
+
+const logger = new CapturedLogs().logger();
+const user = {
+  credentials: {},
+  info: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
+} as unknown as PolicyQueryUser;
+const query: PolicyQuery = {
+  permission: { type: 'basic', name: 'tested', attributes: {} },
+};
+
+let stub: StubServer;
+beforeEach(async () => {
+  stub = await startStub(decision({ result: 'ALLOW' }));
+});
+afterEach(() => stub.stop());
+
+const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
+  const { config } = readConfig({
+    fallback: 'deny',
+    sources,
+    routes: [{ prefix: 'tested', sources: Object.keys(sources) }],
+  });
+  return Snapshot.build(config, logger, previous);
+};
+
+const opa = (more: object = {}): object => ({
+  type: 'opa',
+  baseUrl: stub.url,
+  entrypoint: 'a/b',
+  timeout: '1s',
+  ...more,
+});
+
+const routerOf = (snapshot: Snapshot): PolicyRouter =>
+  new PolicyRouter(
+    snapshot,
+    { getUserInfo: () => Promise.reject(new Error('unasked')) },
+    [],
+  );
+
+const guardOf = (snapshot: Snapshot) =>
+  snapshot.table.match(query.permission)!.legs[0]!.guard;
+
+describe('a changed config', () => {
+  it('keeps the guard of a source whose config is the same, in whatever key order', async () => {
+    const first = await build({ opa: opa({ concurrency: 3 }) });
+    const { type, ...rest } = opa({ concurrency: 3 }) as Record<string, unknown>;
+    const second = await build({ opa: { ...rest, type } }, first);
+    expect(guardOf(second)).toBe(guardOf(first));
+    first.retire();
+    second.retire();
+  });
+
+  it('keeps it when only the failure mode changes, which the next decision obeys', async () => {
+    const first = await build({ opa: opa() });
+    const second = await build({ opa: opa({ onUnavailable: 'fail-open' }) }, first);
+    expect(guardOf(second)).toBe(guardOf(first));
+    const mode = second.table.match(query.permission)!.legs[0]!.onUnavailable;
+    expect(mode).toBe('fail-open');
+    first.retire();
+    second.retire();
+  });
+
+  it('makes a new guard for a changed source', async () => {
+    const first = await build({ opa: opa() });
+    const second = await build({ opa: opa({ concurrency: 3 }) }, first);
+    expect(guardOf(second)).not.toBe(guardOf(first));
+    first.retire();
+    second.retire();
+  });
+
+  it('fails no decision under way, and closes the old source only after it', async () => {
+    stub.become(silence);
+    const first = await build({ opa: opa() });
+    const router = routerOf(first);
+    let arrived: () => void = () => {};
+    const arrival = new Promise<void>(resolve => (arrived = resolve));
+    let release: () => void = () => {};
+    stub.become((socket, request) => {
+      release = () => decision({ result: 'ALLOW' })(socket, request);
+      arrived();
+    });
+    const underWay = router.handle(query, user);
+    await arrival;
+    router.swap(await build({ own: { type: 'ownership' } }, first));
+    expect(stub.open()).toBe(1);
+    release();
+    expect(await underWay).toEqual({ result: 'ALLOW' });
+    await untilClosed(stub);
+    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    router.close();
+  });
+
+  it('that cannot be built leaves the old one in use and nothing open', async () => {
+    const first = await build({ opa: opa() });
+    await expect(
+      build(
+        {
+          opa: opa(),
+          embedded: {
+            type: 'opa-wasm',
+            bundle: 'no-such-bundle.tar.gz',
+            entrypoint: 'a/b',
+          },
+        },
+        first,
+      ),
+    ).rejects.toThrow(/no-such-bundle/);
+    expect(await routerOf(first).handle(query, user)).toEqual({ result: 'ALLOW' });
+    first.retire();
+  });
+});
+
+describe('a closed router', () => {
+  it('denies what its sources would decide, even under fail-open', async () => {
+    const router = routerOf(await build({ opa: opa({ onUnavailable: 'fail-open' }) }));
+    expect(await router.handle(query, user)).toEqual({ result: 'ALLOW' });
+    stub.become(decision({ result: 'DENY' }));
+    router.close();
+    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    await untilClosed(stub);
+  });
+});
+
+async function untilClosed(server: StubServer): Promise<void> {
+  for (let turn = 0; turn < 1000 && server.open() > 0; turn++) {
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  expect(server.open()).toBe(0);
+}
