@@ -1,6 +1,5 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { CONFIG_PATH } from './config/read';
-import { ConfigError, type SourceConfig } from './config/types';
+import { CONFIG_PATH, ConfigError, type SourceConfig } from './config/types';
 import { LocalGuard, type Guard } from './guard/guard';
 import { RemoteGuard } from './guard/remote-guard';
 import { allowSource, denySource } from './sources/constant';

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
 import { canonical } from './canonical';
-import { CONFIG_PATH, readConfig, routingFilePath, type ReadConfig } from './read';
+import { routingFilePath } from './merge-routing-file';
+import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile, watchRoutingFile } from './routing-file';
+import { CONFIG_PATH } from './types';
 
 /** Takes a valid config into use; if it throws, the last good one has stayed in use. */
 export type ApplyConfig = (read: ReadConfig) => Promise<void>;

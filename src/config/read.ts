@@ -4,8 +4,15 @@ import type { OnUnavailable } from '../guard/guard';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import { findTies } from '../routing/table';
+import {
+  isObject,
+  mergeRoutingFile,
+  TABLE_KEYS,
+  type RoutingFileContent,
+} from './merge-routing-file';
 import { routeSchema, settingsSchema, sourceSchemas } from './schema';
 import {
+  CONFIG_PATH,
   ConfigError,
   type ConfigProblem,
   type Route,
@@ -13,17 +20,8 @@ import {
   type SourceConfig,
 } from './types';
 
-export const CONFIG_PATH = 'permission.policyRouter';
-
 /** Sources every table can name without configuring them. */
 const BUILT_IN = ['allow', 'deny'] as const;
-
-/** The routing table from a file of its own. */
-export interface RoutingFileContent {
-  /** As named in the config; stands in paths of problems. */
-  readonly path: string;
-  readonly content: unknown;
-}
 
 export interface ReadConfig {
   readonly config: RouterConfig;
@@ -38,50 +36,25 @@ export interface ReadConfig {
  * @throws ConfigError with every problem, each with its path and the allowed values.
  */
 export function readConfig(raw: unknown, routingFile?: RoutingFileContent): ReadConfig {
-  return new Reader(routingFile?.path).read(
-    routingFile ? mergeRoutingFile(raw, routingFile) : raw,
-  );
-}
-
-/** The `routingFile` named in the config, if it is there and may be read. */
-export function routingFilePath(raw: unknown): string | undefined {
-  const value = isObject(raw) ? raw.routingFile : undefined;
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-const TABLE_KEYS = ['fallback', 'routes'] as const;
-
-function mergeRoutingFile(
-  raw: unknown,
-  { path, content }: RoutingFileContent,
-): unknown {
-  const problems: ConfigProblem[] = TABLE_KEYS.filter(
-    key => isObject(raw) && raw[key] !== undefined,
-  ).map(key => ({
-    path: `${CONFIG_PATH}.${key}`,
-    message: `stands beside routingFile, which holds ${TABLE_KEYS.join(' and ')}; keep one of them`,
-  }));
-  if (!isObject(content)) {
-    const message = `must hold ${TABLE_KEYS.join(' and ')}, but is ${content === null || content === undefined ? 'empty' : 'no object'}`;
-    throw new ConfigError([...problems, { path, message }]);
-  }
-  const strangers = Object.keys(content).filter(
-    key => !(TABLE_KEYS as readonly string[]).includes(key),
-  );
-  if (strangers.length > 0) {
-    const message = `unknown key ${strangers.map(key => `'${key}'`).join(', ')}; allowed: ${TABLE_KEYS.join(', ')}`;
-    problems.push({ path, message });
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
-  return { ...(raw as object), ...content };
+  if (!routingFile) return new Reader().read(raw);
+  const { merged, problems } = mergeRoutingFile(raw, routingFile);
+  return new Reader(routingFile.path, problems).read(merged);
 }
 
 /** One pass over the config that gathers problems instead of stopping at the first. */
 class Reader {
-  private readonly problems: ConfigProblem[] = [];
+  private readonly problems: ConfigProblem[];
 
-  /** @param routingFile - where `fallback` and `routes` come from, if not inline. */
-  constructor(private readonly routingFile: string | undefined) {}
+  /**
+   * @param routingFile - where `fallback` and `routes` come from, if not inline.
+   * @param problems - those known already.
+   */
+  constructor(
+    private readonly routingFile?: string,
+    problems: readonly ConfigProblem[] = [],
+  ) {
+    this.problems = [...problems];
+  }
 
   read(raw: unknown): ReadConfig {
     const settings = this.parse(settingsSchema, raw, []);
@@ -296,6 +269,3 @@ class Reader {
     );
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -6,6 +6,8 @@ import type { OpaSourceOptions } from '../sources/opa/source';
 import type { OpaWasmSourceOptions } from '../sources/opa-wasm/source';
 import type { OwnershipSourceOptions } from '../sources/ownership/source';
 
+export const CONFIG_PATH = 'permission.policyRouter';
+
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
   /** `routes[<index>] '<prefix>'`; names the row in logs and traces. */
