@@ -65,9 +65,10 @@ class Reader {
 
     const sources = this.readSources(rawSources, globalMode, settings?.deadline);
     const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
-    const names = [...BUILT_IN, ...Object.keys(rawSources)];
+    const names = [...new Set([...BUILT_IN, ...Object.keys(rawSources)])];
+    rawRoutes.forEach((route, index) => this.checkSourceNames(route, index, names));
     routes.forEach((route, index) => {
-      if (route) this.checkRoute(route, index, names, sources);
+      if (route) this.checkFailureModes(route, index, sources);
     });
     this.checkTies(routes);
 
@@ -173,20 +174,29 @@ class Reader {
     }
   }
 
-  private checkRoute(
-    route: Route,
+  /** On the raw route, so that another mistake in it hides no unknown source. */
+  private checkSourceNames(
+    route: unknown,
     index: number,
     names: readonly string[],
-    sources: ReadonlyMap<string, SourceConfig>,
   ): void {
-    route.sources.forEach((name, position) => {
-      if (names.includes(name)) return;
+    const sources: unknown[] =
+      isObject(route) && Array.isArray(route.sources) ? route.sources : [];
+    sources.forEach((name, position) => {
+      if (typeof name !== 'string' || name === '' || names.includes(name)) return;
       const allowed = names.map(each => `'${each}'`).join(', ');
       this.report(
         ['routes', index, 'sources', position],
         `unknown source '${name}'; allowed: ${allowed}`,
       );
     });
+  }
+
+  private checkFailureModes(
+    route: Route,
+    index: number,
+    sources: ReadonlyMap<string, SourceConfig>,
+  ): void {
     const modes = route.sources.flatMap(name => {
       const source = sources.get(name);
       return source?.type === 'opa'
@@ -230,13 +240,21 @@ class Reader {
       config.routes,
       `the fallback (${config.fallback})`,
     ).map(({ route, message }) => `${this.pathOf(['routes', route])}: ${message}`);
+    const unusual = config.routes.flatMap(({ segments }, index) => {
+      const odd = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
+      if (!odd) return [];
+      const path = this.pathOf(['routes', index, 'prefix']);
+      return [
+        `${path}: contains '${odd[0]}'; names of permissions are words joined by '.'`,
+      ];
+    });
     const used = new Set(config.routes.flatMap(route => route.sources));
     const unused = [...config.sources.keys()]
       .filter(
         name => !used.has(name) && !(BUILT_IN as readonly string[]).includes(name),
       )
       .map(name => `${this.pathOf(['sources', name])}: no route names this source`);
-    return [...gaps, ...unused];
+    return [...gaps, ...unusual, ...unused];
   }
 
   private parse<S extends z.ZodType>(

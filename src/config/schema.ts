@@ -1,4 +1,5 @@
 /** The shape of the config: one object per schema, unknown keys refused everywhere. */
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
@@ -44,7 +45,8 @@ const text = (what: string) =>
       error: issue =>
         issue.input === undefined ? `is required: ${what}` : `must be ${what}`,
     })
-    .min(1, { error: `must be ${what}, not empty` });
+
+    .min(1, { error: `must be ${what}, not empty`, abort: true });
 
 /** Environment variables arrive as strings, so '64' is 64. */
 const integer = (min: number, max: number, fallback: number) =>
@@ -53,17 +55,13 @@ const integer = (min: number, max: number, fallback: number) =>
       if (value === undefined) return fallback;
       return typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
     },
-    z
-      .int({
+    z.custom<number>(
+      value => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+      {
         error: issue =>
           `must be a whole number from ${min} to ${max}${shown(issue.input)}`,
-      })
-      .min(min, {
-        error: issue => `must be from ${min} to ${max}${shown(issue.input)}`,
-      })
-      .max(max, {
-        error: issue => `must be from ${min} to ${max}${shown(issue.input)}`,
-      }),
+      },
+    ),
   );
 
 /** Any duration Backstage knows, as milliseconds. */
@@ -73,7 +71,9 @@ const duration = (fallback: string) =>
     .optional()
     .transform((value, context): number => {
       try {
-        const config = new ConfigReader({ value: (value ?? fallback) as JsonValue });
+        const config = new ConfigReader({
+          value: (value === undefined ? fallback : value) as JsonValue,
+        });
         const milliseconds = durationToMilliseconds(
           readDurationFromConfig(config, { key: 'value' }),
         );
@@ -98,7 +98,7 @@ const pem = (what: string) =>
 
 const entrypoint = text(
   "the path of a decision, such as 'backstage_policy/decision'",
-).regex(/^[^/\s?#]+(\/[^/\s?#]+)*$/, {
+).regex(/^(?!\.{1,2}(\/|$))[^/\s?#%]+(\/(?!\.{1,2}(\/|$))[^/\s?#%]+)*$/, {
   error: "must be segments joined by '/', such as 'backstage_policy/decision'",
 });
 
@@ -157,11 +157,23 @@ const opa = strict({
 /** Found out now, not at the first question. The reason may quote the key, so it is not told. */
 function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {
   try {
+    // A context ignores what it cannot read of a bundle of certificates, so each is read.
+    for (const text of [tls.ca, tls.cert]) {
+      for (const certificate of certificatesIn(text)) new X509Certificate(certificate);
+    }
     createSecureContext(tls);
     return true;
   } catch {
     return false;
   }
+}
+
+/** @throws Error if there is text, but no certificate in it. */
+function certificatesIn(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs);
+  if (!certificates) throw new Error('no certificate');
+  return certificates;
 }
 
 function baseUrlProblem(value: string): string | undefined {
@@ -259,11 +271,11 @@ function nonEmptyList<T extends z.ZodType>(item: T, what: string) {
           ? `is required: a list of ${what}`
           : `must be a list of ${what}`,
     })
-    .min(1, { error: `is an empty list; leave it out, or name one or more ${what}` })
-    .refine(
-      items => new Set(items.map(each => JSON.stringify(each))).size === items.length,
-      {
-        error: 'names the same value twice',
-      },
-    );
+    .min(1, { error: `is an empty list; name one or more ${what}` })
+    .refine(items => !hasRepeatedText(items), { error: 'names the same value twice' });
+}
+
+function hasRepeatedText(items: readonly unknown[]): boolean {
+  const texts = items.filter(item => typeof item === 'string');
+  return new Set(texts).size < texts.length;
 }

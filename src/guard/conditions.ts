@@ -58,5 +58,12 @@ function leafProblem(
   if (leaf.resourceType !== resourceType) {
     return `rule ${quote(leaf.rule)} for resource type ${quote(leaf.resourceType)}, not ${quote(resourceType)}`;
   }
+  const params: unknown = leaf.params;
+  if (
+    params !== undefined &&
+    (typeof params !== 'object' || params === null || Array.isArray(params))
+  ) {
+    return `rule ${quote(leaf.rule)} with params that are no object`;
+  }
   return undefined;
 }

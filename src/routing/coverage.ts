@@ -38,17 +38,27 @@ function shadowedRoutes(
     const route = routes[index]!;
     if (route.actions) return [];
     const takers = group.filter(other => takesFrom(routes[other]!, route));
-    if (!coverAllActions(takers.map(other => routes[other]!))) return [];
+    const isTaken = (resourceType?: string): boolean =>
+      coverAllActions(
+        takers
+          .map(other => routes[other]!)
+          .filter(
+            ({ resourceTypes }) =>
+              resourceType === undefined || resourceTypes?.includes(resourceType),
+          ),
+      );
+    if (!(route.resourceTypes?.every(isTaken) ?? isTaken())) return [];
     const message = `can never be reached: ${list(takers)} take every action of '${formatPrefix(route.segments)}'`;
     return [{ route: index, message }];
   });
 }
 
+/** Whether the other route is more constrained and fits some of what this one fits. */
 function takesFrom(other: RoutePattern, route: RoutePattern): boolean {
   if (!other.actions) return false;
-  if (!route.resourceTypes) return !other.resourceTypes;
-  const types = other.resourceTypes;
-  return types !== undefined && route.resourceTypes.every(type => types.includes(type));
+  const { resourceTypes } = other;
+  if (!route.resourceTypes) return !resourceTypes;
+  return route.resourceTypes.some(type => resourceTypes?.includes(type));
 }
 
 function openConstraints(
@@ -76,7 +86,10 @@ const orElse = (
   heirs: readonly number[],
   describeFallback: string,
 ): string =>
-  heirs.some(index => !routes[index]!.actions && !routes[index]!.resourceTypes)
+  heirs.some(index => !routes[index]!.actions && !routes[index]!.resourceTypes) ||
+  coverAllActions(
+    heirs.map(index => routes[index]!).filter(heir => !heir.resourceTypes),
+  )
     ? ''
     : ` where they fit, else to ${describeFallback}`;
 

@@ -20,10 +20,11 @@ export function parsePrefix(prefix: string): readonly string[] {
   if (segments.some(segment => segment.includes('*'))) {
     throw new Error("has a '*' that is not its last segment; a prefix is no pattern");
   }
-  const stranger = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
+  // White space, what cannot be seen, and commas: typing errors, in no plugin's names.
+  const stranger = /[,\p{Z}\p{C}]/u.exec(prefix);
   if (stranger) {
     throw new Error(
-      `contains ${JSON.stringify(stranger[0])}, so no permission can match it: names are words joined by '.'`,
+      `contains ${JSON.stringify(stranger[0])}; a prefix is words joined by '.'`,
     );
   }
   return segments;

@@ -149,7 +149,7 @@ describe('the queue', () => {
         storage.run(user, async () => {
           const own: PermissionRequest = {
             ...request,
-            permission: { ...request.permission, name: String(user) } as never,
+            permission: { ...request.permission, name: String(user) },
           };
           await guard.ask(own, new Deadline(5000), 'fail-closed');
           expect(storage.getStore()).toBe(user);
@@ -267,17 +267,12 @@ describe('a source that misbehaves', () => {
       },
     ],
     ['rejects', () => Promise.reject(new TypeError('secret'))],
-    [
-      'throws a string',
-      () => {
-        throw 'secret';
-      },
-    ], // eslint-disable-line @typescript-eslint/only-throw-error
+    ['rejects with a string', () => Promise.reject('secret' as unknown as Error)],
   ])(
     'that %s is invalid, and its message is not repeated',
     async (_name, misbehave) => {
       const { ask } = guardOf({
-        ask: misbehave as RemoteSource['ask'],
+        ask: misbehave,
         close: async () => {},
       });
       const answer = await ask();

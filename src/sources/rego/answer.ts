@@ -5,17 +5,30 @@ import { failed, type Answer } from '../source';
 /** Deeper decisions are refused: nobody writes them, and the host would recurse over them. */
 export const MAX_DECISION_DEPTH = 32;
 
+/** Passed on as they are; a key that copying would lose is refused. */
+const isParams = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !Object.hasOwn(value, '__proto__');
+
 const condition = z.strictObject({
   resourceType: z.string().min(1),
   rule: z.string().min(1),
-  params: z.record(z.string(), z.unknown()).optional(),
+  params: z
+    .custom<Record<string, never>>(isParams, { error: 'must be an object' })
+    .optional(),
 });
 
 const criteria: z.ZodType<Criteria> = z.lazy(() =>
   z.union(
     [
-      z.strictObject({ allOf: z.array(criteria).min(1) }),
-      z.strictObject({ anyOf: z.array(criteria).min(1) }),
+      z.strictObject({
+        allOf: z.array(criteria).min(1, { error: 'must not be empty' }),
+      }),
+      z.strictObject({
+        anyOf: z.array(criteria).min(1, { error: 'must not be empty' }),
+      }),
       z.strictObject({ not: criteria }),
       condition,
     ],

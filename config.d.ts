@@ -1,0 +1,167 @@
+import type { HumanDuration } from '@backstage/types';
+
+/**
+ * '500ms', '2s', 'PT0.5S' or `{ milliseconds: 500 }`; above zero, at most 2147483647 ms.
+ * A number without a unit is refused.
+ */
+type Duration = HumanDuration | string;
+
+/**
+ * What a source counts as while it cannot be reached in time.
+ *
+ * - `fail-closed`: DENY. Nobody gets in while it is away.
+ * - `fail-open`: ALLOW. Everybody does, and a flood that makes the source time out opens it too.
+ *   Only for a route of one source, or of several combined by `deny-overrides`.
+ *
+ * A source that is overloaded or answers something invalid always counts as DENY.
+ */
+type OnUnavailable = 'fail-closed' | 'fail-open';
+
+/** An OPA server. */
+interface OpaSource {
+  type: 'opa';
+  /**
+   * `http://…`, `https://…` or `unix:/path/to/socket`; no query, and no credentials (put a
+   * token in `auth.token`).
+   */
+  baseUrl: string;
+  /** The path of the decision, such as `backstage_policy/decision`. */
+  entrypoint: string;
+  /**
+   * From being asked to the answer, queueing included; at most the `deadline`. Default 500ms.
+   */
+  timeout?: Duration;
+  /** Requests under way at once, 1 to 10000. Default 64. */
+  concurrency?: number;
+  /** Questions that may wait behind those, 0 to 100000; past that: overloaded. Default 256. */
+  queue?: number;
+  /** Bytes; a longer response is invalid. 1 to 2147483647. Default 1048576 (1 MiB). */
+  maxResponseBytes?: number;
+  /** When to stop asking a source that is away. */
+  circuitBreaker?: {
+    /** Percent of the questions of a window that must fail to open it, 1 to 99. Default 50. */
+    errorThreshold?: number;
+    /** Questions that a window must hold before it can open, 1 to 1000000. Default 5. */
+    volumeThreshold?: number;
+    /** The window over which failures are counted. Default 10s. */
+    rollingWindow?: Duration;
+    /** How long it stays open before one question probes the source. Default 10s. */
+    resetTimeout?: Duration;
+  };
+  /** What every question carries to be let in. */
+  auth?: {
+    /**
+     * Sent as `Authorization: Bearer …`; printable ASCII characters without white space.
+     *
+     * @visibility secret
+     */
+    token: string;
+  };
+  /** For `https://…` only; each is PEM text (Backstage reads a file with `$file`). */
+  tls?: {
+    /** The certificate authority to trust instead of those Node.js trusts. */
+    ca?: string;
+    /** The client certificate; needs `key`. */
+    cert?: string;
+    /**
+     * The key of the client certificate; needs `cert`.
+     *
+     * @visibility secret
+     */
+    key?: string;
+  };
+  /** For this source; a route's wins over it. Default: the router's `onUnavailable`. */
+  onUnavailable?: OnUnavailable;
+}
+
+/** A Rego policy compiled to WebAssembly, evaluated in the backend; no OPA server. */
+interface OpaWasmSource {
+  type: 'opa-wasm';
+  /**
+   * The path of a bundle built by `opa build -t wasm`; relative to the working directory of
+   * the backend.
+   */
+  bundle: string;
+  /** The path of the decision, such as `backstage_policy/decision`. */
+  entrypoint: string;
+}
+
+/** What a user owns, the user may touch; abstains where it does not know the resource type. */
+interface OwnershipSource {
+  type: 'ownership';
+  /**
+   * Whole entity refs, such as `group:default/platform`: their members own everything of the
+   * resource types this source knows. Default: nobody.
+   */
+  bypass?: string[];
+  /** Resource types besides `catalog-entity` and `scaffolder-task`, with their owner rules. */
+  resources?: {
+    [resourceType: string]: {
+      /** The plugin that owns the resource type. */
+      pluginId: string;
+      /** The name of its owner rule. */
+      rule: string;
+      /** The rule's parameter that takes the refs of the user. */
+      param: string;
+    };
+  };
+}
+
+/** A row of the routing table. Its place in the list does not matter. */
+interface Route {
+  /**
+   * Whole segments of permission names: `catalog.entity` (the same: `catalog.entity.*`) matches
+   * `catalog.entity` and `catalog.entity.read`, never `catalog.entityx`. `''` or `*` matches
+   * every name. The longest prefix wins; of equal ones, the route with more constraints.
+   */
+  prefix: string;
+  /** Only permissions of these actions; `none` is a permission without one. Default: any. */
+  actions?: Array<'create' | 'read' | 'update' | 'delete' | 'none'>;
+  /** Only permissions of these resource types. Default: any, and basic permissions. */
+  resourceTypes?: string[];
+  /** Names of sources, asked in this order; `allow` and `deny` are built in. */
+  sources: string[];
+  /**
+   * How the verdicts of the sources that do not abstain become one. Default `deny-overrides`.
+   *
+   * - `deny-overrides`: all must allow.
+   * - `allow-overrides`: one must allow.
+   * - `first-applicable`: the first one decides.
+   */
+  combine?: 'deny-overrides' | 'allow-overrides' | 'first-applicable';
+  /** For this route; wins over that of its sources. */
+  onUnavailable?: OnUnavailable;
+  /** When every source abstains. Default `deny`. */
+  default?: 'allow' | 'deny';
+}
+
+export interface Config {
+  permission?: {
+    /**
+     * The policy router: one permission policy that asks, for each permission, the source that
+     * should decide it. Backstage replaces arrays of several config files, it does not merge
+     * them. Unknown keys are errors.
+     */
+    policyRouter?: {
+      /**
+       * The path of a YAML file that holds `fallback` and `routes`, relative to the working
+       * directory of the backend; they may not stand here then.
+       */
+      routingFile?: string;
+      /** For permissions that no route matches. Required, here or in `routingFile`. */
+      fallback?: 'allow' | 'deny';
+      /** A request without a user: `deny` it, or `evaluate` it like any other. Default `deny`. */
+      anonymous?: 'deny' | 'evaluate';
+      /** For every source that can be unavailable. Default `fail-closed`. */
+      onUnavailable?: OnUnavailable;
+      /** For a whole decision: identity and all sources. Default 2s. */
+      deadline?: Duration;
+      /** By name; `allow` and `deny` are built in. */
+      sources?: {
+        [name: string]: OpaSource | OpaWasmSource | OwnershipSource;
+      };
+      /** The routing table. Required, here or in `routingFile`. */
+      routes?: Route[];
+    };
+  };
+}

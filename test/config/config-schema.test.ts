@@ -1,0 +1,345 @@
+/** config.d.ts, as Backstage reads it: beside the schemas of the packages we depend on. */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JsonObject } from '@backstage/types';
+import { loadConfigSchema, type ConfigSchema } from '@backstage/config-loader';
+import { parse } from 'yaml';
+import { readConfig } from '../../src/config/read';
+import { ConfigError } from '../../src/config/types';
+
+const ROOT = join(__dirname, '../..');
+const tlsFixture = (name: string): string =>
+  readFileSync(join(ROOT, 'test/fixtures/tls', name), 'utf8');
+const TLS = {
+  ca: tlsFixture('ca.pem'),
+  cert: tlsFixture('client.pem'),
+  key: tlsFixture('client.key'),
+};
+
+/** Every key of every object, but for those that exclude each other. */
+const FULL = {
+  fallback: 'deny',
+  anonymous: 'deny',
+  onUnavailable: 'fail-closed',
+  deadline: '2s',
+  sources: {
+    opa: {
+      type: 'opa',
+      baseUrl: 'https://opa.example.com',
+      entrypoint: 'backstage_policy/decision',
+      timeout: { milliseconds: 500 },
+      concurrency: 64,
+      queue: 256,
+      maxResponseBytes: 1_048_576,
+      circuitBreaker: {
+        errorThreshold: 50,
+        volumeThreshold: 5,
+        rollingWindow: '10s',
+        resetTimeout: 'PT10S',
+      },
+      auth: { token: 'the-token' },
+      tls: TLS,
+      onUnavailable: 'fail-open',
+    },
+    embedded: {
+      type: 'opa-wasm',
+      bundle: './bundle.tar.gz',
+      entrypoint: 'backstage_policy/decision',
+    },
+    ownership: {
+      type: 'ownership',
+      bypass: ['group:default/platform'],
+      resources: { tool: { pluginId: 'tools', rule: 'IS_MINE', param: 'refs' } },
+    },
+  },
+  routes: [
+    {
+      prefix: 'catalog',
+      actions: ['read', 'none'],
+      resourceTypes: ['catalog-entity'],
+      sources: ['ownership', 'opa', 'embedded'],
+      combine: 'deny-overrides',
+      onUnavailable: 'fail-closed',
+      default: 'deny',
+    },
+  ],
+};
+
+type Path = ReadonlyArray<string | number>;
+const OPA: Path = ['sources', 'opa'];
+const TOOL: Path = ['sources', 'ownership', 'resources', 'tool'];
+
+function withValue(
+  value: unknown,
+  [key, ...rest]: Path,
+  replacement: unknown,
+): unknown {
+  if (key === undefined) return replacement;
+  const copy = Array.isArray(value)
+    ? [...(value as unknown[])]
+    : { ...(value as object) };
+  const slots = copy as Record<string | number, unknown>;
+  slots[key] = withValue(slots[key], rest, replacement);
+  return copy;
+}
+const full = (path: Path, value: unknown): unknown => withValue(FULL, path, value);
+
+/** What the schemas of other packages require. */
+const INSTALLATION = {
+  app: { baseUrl: 'http://localhost:3000' },
+  backend: {
+    baseUrl: 'http://localhost:7007',
+    listen: ':7007',
+    database: { client: 'better-sqlite3', connection: ':memory:' },
+  },
+};
+
+let schema: ConfigSchema;
+beforeAll(async () => {
+  schema = await loadConfigSchema({
+    dependencies: [],
+    packagePaths: [join(ROOT, 'package.json')],
+  });
+});
+
+type Visibility = 'frontend' | 'backend' | 'secret';
+
+/** What Backstage takes of our config at this visibility. */
+function taken(policyRouter: unknown, visibility?: Visibility): unknown {
+  const data = { ...INSTALLATION, permission: { policyRouter } } as JsonObject;
+  const options = visibility ? { visibility: [visibility] } : {};
+  const [processed] = schema.process([{ data, context: 'test' }], options);
+  const { permission } = processed!.data as { permission?: { policyRouter?: unknown } };
+  return permission?.policyRouter;
+}
+
+/** What our own validator says, one problem a line. */
+function refusal(raw: unknown): string {
+  try {
+    readConfig(raw);
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+describe('the config schema', () => {
+  it('takes a config of every key, as our validator does', () => {
+    expect(taken(FULL)).toEqual(FULL);
+    expect(refusal(FULL)).toBe('');
+  });
+
+  it('takes numbers from environment variables', () => {
+    const raw = full([...OPA, 'concurrency'], '64');
+    expect(taken(raw)).toEqual(raw);
+    expect(refusal(raw)).toBe('');
+  });
+
+  it('takes no config at all', () => {
+    expect(taken(undefined)).toBeUndefined();
+  });
+
+  it('takes a routing file in place of fallback and routes', () => {
+    const raw = { ...FULL, routingFile: './routing.yaml' } as Record<string, unknown>;
+    delete raw.fallback;
+    delete raw.routes;
+    expect(taken(raw)).toEqual(raw);
+  });
+
+  it.each<[what: string, path: Path, value: unknown]>([
+    ['a fallback of another value', ['fallback'], 'closed'],
+    ['a failure mode of another value', ['onUnavailable'], 'open'],
+    ['a list of sources', ['sources'], []],
+    ['routes by name', ['routes'], { catalog: {} }],
+    ['a word for a number', [...OPA, 'concurrency'], 'many'],
+    ['a word for an object', [...OPA, 'circuitBreaker'], 'off'],
+    ['a list for a duration', [...OPA, 'timeout'], ['500ms']],
+    ['an object for a token', [...OPA, 'auth', 'token'], { value: 'x' }],
+    ['auth without a token', [...OPA, 'auth'], {}],
+    ['a source without a type', [...OPA, 'type'], undefined],
+    ['a source of another type', [...OPA, 'type'], 'hosted'],
+    ['an OPA without a URL', [...OPA, 'baseUrl'], undefined],
+    [
+      'a bundle without an entrypoint',
+      ['sources', 'embedded', 'entrypoint'],
+      undefined,
+    ],
+    ['an owner rule without its parameter', [...TOOL, 'param'], undefined],
+    ['an action of another value', ['routes', 0, 'actions'], ['raed']],
+    ['a route without a prefix', ['routes', 0, 'prefix'], undefined],
+    ['a route without sources', ['routes', 0, 'sources'], undefined],
+    ['another algorithm', ['routes', 0, 'combine'], 'majority'],
+    ['another default', ['routes', 0, 'default'], 'abstain'],
+  ])('refuses %s, as our validator does', (_what, path, value) => {
+    expect(() => taken(full(path, value))).toThrow('Config validation failed');
+    expect(refusal(full(path, value))).not.toBe('');
+  });
+});
+
+describe('the visibility of the config', () => {
+  const SECRETS = {
+    sources: {
+      opa: { auth: { token: 'the-token' }, tls: { key: TLS.key } },
+    },
+  };
+
+  it('of the token and the key is secret, and of nothing else', () => {
+    expect(taken(FULL, 'secret')).toEqual(SECRETS);
+  });
+
+  it('of all the rest is the backend', () => {
+    const { opa } = FULL.sources;
+    const { ca, cert } = TLS;
+    const rest = full(OPA, { ...opa, auth: {}, tls: { ca, cert } });
+    expect(taken(FULL, 'backend')).toEqual(rest);
+  });
+
+  it('of nothing is the frontend', () => {
+    expect(taken(FULL, 'frontend')).toBeUndefined();
+  });
+});
+
+describe('the config that users copy', () => {
+  const OPA_URL = 'http://127.0.0.1:8181';
+  const read = async (file: string): Promise<unknown> => {
+    const text = await readFile(join(ROOT, 'config', file), 'utf8');
+    return parse(text.replaceAll('${OPA_URL}', OPA_URL)) as unknown;
+  };
+
+  it.each(['app-config.yaml', 'app-config.embedded.yaml'])(
+    '%s is valid, with the routing table',
+    async file => {
+      const app = (await read(file)) as {
+        permission: { policyRouter: { routingFile: string } };
+      };
+      const { policyRouter } = app.permission;
+      const content = await read('routing.yaml');
+      expect(taken(policyRouter)).toEqual(policyRouter);
+      expect(taken(content)).toEqual(content);
+
+      const path = policyRouter.routingFile;
+      expect(path).toBe('./config/routing.yaml');
+      expect(readConfig(policyRouter, { path, content }).config.fallback).toBe('deny');
+    },
+  );
+});
+
+/** The part of JSON schema that config.d.ts is turned into. */
+interface JsonSchema {
+  readonly properties?: Record<string, JsonSchema>;
+  readonly additionalProperties?: JsonSchema;
+  readonly items?: JsonSchema;
+  readonly anyOf?: JsonSchema[];
+  readonly enum?: string[];
+  readonly const?: string;
+  readonly description?: string;
+}
+
+describe('config.d.ts and our validator', () => {
+  let router: JsonSchema;
+  beforeAll(() => {
+    const { schemas } = schema.serialize() as unknown as {
+      schemas: Array<{ packageName: string; value: JsonSchema }>;
+    };
+    const ours = schemas.find(({ packageName }) =>
+      packageName.endsWith('policy-router'),
+    );
+    router = ours!.value.properties!.permission!.properties!.policyRouter!;
+  });
+
+  /** The schema at a path of the full config; of a union, the one for the type at hand. */
+  function at(path: Path): JsonSchema {
+    let value: unknown = FULL;
+    return path.reduce<JsonSchema>((node, key) => {
+      value = (value as Record<string | number, unknown>)[key];
+      const next =
+        typeof key === 'number'
+          ? node.items
+          : (node.properties?.[key] ?? node.additionalProperties);
+      const { type } = (value ?? {}) as { type?: unknown };
+      return next?.anyOf?.find(each => each.properties?.type?.const === type) ?? next!;
+    }, router);
+  }
+
+  const OBJECTS: Array<[name: string, path: Path]> = [
+    ['the router', []],
+    ['a source of type opa', OPA],
+    ['its breaker', [...OPA, 'circuitBreaker']],
+    ['its auth', [...OPA, 'auth']],
+    ['its tls', [...OPA, 'tls']],
+    ['a source of type opa-wasm', ['sources', 'embedded']],
+    ['a source of type ownership', ['sources', 'ownership']],
+    ['its owner rule', TOOL],
+    ['a route', ['routes', 0]],
+  ];
+
+  it.each(OBJECTS)('know the same keys of %s', (_name, path) => {
+    const documented = Object.keys(at(path).properties!);
+    const refused = refusal(full([...path, 'unheardOf'], 1));
+    const accepted = /unknown key 'unheardOf'; allowed: (.*)/
+      .exec(refused)![1]!
+      .split(', ');
+    expect(documented.sort()).toEqual(accepted.sort());
+  });
+
+  it.each(OBJECTS)('accept every key that is documented of %s', (_name, path) => {
+    const used = path.reduce<unknown>(
+      (value, key) => (value as Record<string | number, unknown>)[key],
+      FULL,
+    );
+    // It excludes fallback and routes, and has a test of its own.
+    const documented = Object.keys(at(path).properties!).filter(
+      key => key !== 'routingFile',
+    );
+    expect(documented.sort()).toEqual(Object.keys(used as object).sort());
+  });
+
+  it('have no other objects but durations', () => {
+    const objectsOf = (node: JsonSchema): JsonSchema[] =>
+      [
+        node,
+        ...Object.values(node.properties ?? {}).flatMap(objectsOf),
+        ...[node.items, node.additionalProperties, ...(node.anyOf ?? [])]
+          .filter(each => typeof each === 'object')
+          .flatMap(objectsOf),
+      ].filter(({ properties }) => properties && !properties.milliseconds);
+    expect(objectsOf(router)).toHaveLength(OBJECTS.length);
+  });
+
+  it.each<[key: string, path: Path]>([
+    ['fallback', ['fallback']],
+    ['anonymous', ['anonymous']],
+    ['onUnavailable', ['onUnavailable']],
+    ['the onUnavailable of a source', [...OPA, 'onUnavailable']],
+    ['the onUnavailable of a route', ['routes', 0, 'onUnavailable']],
+    ['combine', ['routes', 0, 'combine']],
+    ['default', ['routes', 0, 'default']],
+    ['actions', ['routes', 0, 'actions', 0]],
+  ])('know the same values of %s', (_key, path) => {
+    const refused = refusal(full(path, 'unheard-of'));
+    const accepted = /must be (.*), not "unheard-of"/.exec(refused)![1]!;
+    expect(
+      at(path)
+        .enum!.map(value => `'${value}'`)
+        .sort(),
+    ).toEqual(accepted.split(' or ').sort());
+  });
+
+  it('know the same types of sources', () => {
+    const types = at(['sources']).additionalProperties!.anyOf!.map(
+      each => each.properties!.type!.const,
+    );
+    const refused = refusal(full([...OPA, 'type'], 'unheard-of'));
+    const accepted = /must be one of (.*), not 'unheard-of'/.exec(refused)![1]!;
+    expect(types.map(type => `'${type}'`).sort()).toEqual(accepted.split(', ').sort());
+  });
+
+  it.each(OBJECTS)('explain every key of %s', (_name, path) => {
+    const silent = Object.entries(at(path).properties!)
+      .filter(([key, { description }]) => key !== 'type' && !description)
+      .map(([key]) => key);
+    expect(silent).toEqual([]);
+  });
+});

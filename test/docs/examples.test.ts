@@ -1,0 +1,447 @@
+/**
+ * The documentation says what the code does: its examples are read by the code, its tables are
+ * compared with the code, both ways.
+ *
+ * A ```yaml block with `policyRouter:`, `sources:` or `routes:` is config. A fragment is completed
+ * here: the missing `fallback` is deny; a missing table routes everything to the sources; a
+ * source that is named only is an `ownership` source if it is called that, else an OPA server.
+ * A block marked ```yaml invalid must be refused. A ```rego block without a package gets one.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Permission } from '@backstage/plugin-permission-common';
+import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
+import { parse } from 'yaml';
+import type { z } from 'zod';
+import { ALGORITHMS, createAccumulator } from '../../src/combining/algorithms';
+import { readConfig } from '../../src/config/read';
+import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';
+import { RoutingTable } from '../../src/routing/table';
+import type { Verdict } from '../../src/verdict';
+import {
+  ALLOW,
+  DENY,
+  NOT_APPLICABLE,
+  permission,
+  render,
+  rule,
+  when,
+} from '../fixtures/builders';
+import { temporaryFolder } from '../support/backend';
+import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+type Json = Record<string, unknown>;
+
+const filesBelow = (folder: string, extension: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith(extension))
+    .map(name => join(folder, name))
+    .sort();
+
+const pages = [
+  ...(existsSync('README.md') ? ['README.md'] : []),
+  ...filesBelow('docs', '.md'),
+];
+
+const read = (path: string): string => readFileSync(path, 'utf8');
+
+interface Block {
+  readonly where: string;
+  readonly info: string;
+  readonly text: string;
+}
+
+const blocks: readonly Block[] = pages.flatMap(page => {
+  const content = read(page);
+  return [...content.matchAll(/^```(\S.*)\n([\s\S]*?)^```$/gm)].map(match => ({
+    where: `${page}:${content.slice(0, match.index).split('\n').length}`,
+    info: match[1]!.trim(),
+    text: match[2]!,
+  }));
+});
+
+interface Table {
+  /** The text of the heading above it. */
+  readonly heading: string;
+  readonly columns: readonly string[];
+  readonly rows: ReadonlyArray<readonly string[]>;
+}
+
+/** The tables of a page; code marks are removed from the cells. */
+function tablesOf(page: string): Table[] {
+  const tables: Table[] = [];
+  let heading = '';
+  let lines: string[][] = [];
+  const end = (): void => {
+    const [columns] = lines;
+    if (columns) tables.push({ heading, columns, rows: lines.slice(2) });
+    lines = [];
+  };
+  for (const line of [...read(page).split('\n'), '']) {
+    if (line.startsWith('|')) {
+      const cells = line.split(/(?<!\\)\|/).slice(1, -1);
+      lines.push(cells.map(cell => cell.trim().replace(/[`*]/g, '')));
+      continue;
+    }
+    end();
+    const title = /^#+ (.*)/.exec(line)?.[1];
+    if (title !== undefined) heading = title.replace(/`/g, '');
+  }
+  return tables;
+}
+
+const column = (table: Table, name: string): number => {
+  const index = table.columns.indexOf(name);
+  if (index === -1) throw new Error(`no column '${name}' under '${table.heading}'`);
+  return index;
+};
+
+describe('the YAML examples', () => {
+  const isConfig = ({ info, text }: Block): boolean =>
+    /^ya?ml\b/.test(info) && /^\s*(policyRouter|sources|routes):/m.test(text);
+  const configs = blocks.filter(isConfig);
+  const valid = configs.filter(({ info }) => !info.includes('invalid'));
+  const invalid = configs.filter(({ info }) => info.includes('invalid'));
+
+  it('are there', () => {
+    expect(valid.length).toBeGreaterThan(0);
+  });
+
+  it.each(valid)('$where is accepted', ({ text }) => {
+    expect(() => readExample(text)).not.toThrow();
+  });
+
+  it.each(invalid)('$where is refused with the errors printed on its page', block => {
+    const page = read(block.where.split(':')[0]!);
+    const text = thrownBy(() => readConfig(policyRouterOf(block.text)));
+    expect(page).toContain(text);
+  });
+});
+
+function thrownBy(does: () => unknown): string {
+  try {
+    does();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('it was accepted');
+}
+
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  OPA_URL: 'http://127.0.0.1:8181',
+  OPA_TOKEN: 'a-token',
+};
+
+const PEM: Readonly<Record<string, string>> = {
+  ca: 'ca.pem',
+  cert: 'client.pem',
+  key: 'client.key',
+};
+
+/** Does what Backstage does before the router: variables and files. */
+function substitute(value: unknown, key = ''): unknown {
+  if (typeof value === 'string') {
+    return value.replace(/\$\{(\w+)\}/g, (_all, name: string) => {
+      const known = ENVIRONMENT[name];
+      if (known === undefined) throw new Error(`no example value for \${${name}}`);
+      return known;
+    });
+  }
+  if (Array.isArray(value)) return value.map(item => substitute(item));
+  if (typeof value !== 'object' || value === null) return value;
+  if ('$file' in value) return read(join('test/fixtures/tls', PEM[key] ?? ''));
+  if ('$include' in value) return { fallback: 'deny' };
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, substitute(item, name)]),
+  );
+}
+
+function policyRouterOf(text: string): Json {
+  const document = substitute(parse(text)) as Json & { permission?: Json };
+  return (document.permission?.policyRouter ??
+    document.policyRouter ??
+    document) as Json;
+}
+
+/** Completes a fragment as the head of this file says, and reads it. */
+function readExample(text: string): void {
+  const { fallback = 'deny', routes, ...rest } = policyRouterOf(text);
+  const sources = { ...(rest.sources as Json | undefined) };
+  const used = ((routes ?? []) as Array<{ sources?: string[] }>).flatMap(
+    route => route.sources ?? [],
+  );
+  for (const name of used) {
+    if (name === 'allow' || name === 'deny') continue;
+    sources[name] ??=
+      name === 'ownership'
+        ? { type: 'ownership' }
+        : { type: 'opa', baseUrl: ENVIRONMENT.OPA_URL, entrypoint: 'example/decision' };
+  }
+  const everything = [
+    {
+      prefix: '',
+      sources: [...Object.keys(sources), 'deny'],
+      combine: 'deny-overrides',
+    },
+  ];
+  const table = { fallback, routes: routes ?? everything };
+  if (rest.routingFile === undefined) readConfig({ ...rest, sources, ...table });
+  else readConfig({ ...rest, sources }, { path: 'routing.yaml', content: table });
+}
+
+describeWithOpa('the Rego examples', () => {
+  const policies = blocks.filter(({ info }) => info === 'rego');
+
+  it('are there', () => {
+    expect(policies.length).toBeGreaterThan(0);
+  });
+
+  it.each(policies)('$where is accepted by opa check', async ({ text }) => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'example.rego');
+    const head = /^package /m.test(text) ? '' : 'package example\n\nimport rego.v1\n\n';
+    await writeFile(file, head + text);
+    try {
+      await promisify(execFile)(requireOpa(), ['check', '--strict', file]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const schemas: Readonly<Record<string, { schema: z.ZodType; needs: Json }>> = {
+    'The router: permission.policyRouter': {
+      schema: settingsSchema,
+      needs: { fallback: 'deny', routes: [{}] },
+    },
+    'A route: routes[]': { schema: routeSchema, needs: { prefix: '', sources: ['a'] } },
+    'A source of type opa': {
+      schema: sourceSchemas.opa,
+      needs: { type: 'opa', baseUrl: 'http://opa', entrypoint: 'a/b' },
+    },
+    'A source of type opa-wasm': {
+      schema: sourceSchemas['opa-wasm'],
+      needs: { type: 'opa-wasm', bundle: 'b', entrypoint: 'a/b' },
+    },
+    'A source of type ownership': {
+      schema: sourceSchemas.ownership,
+      needs: { type: 'ownership' },
+    },
+  };
+  /** A default that is a value; others are words, such as "required". */
+  const isDefault = /^(\d+m?s?|deny|allow|fail-closed|deny-overrides)$/;
+  const tables = tablesOf('docs/configuration.md').filter(
+    ({ columns }) => columns[0] === 'key',
+  );
+
+  it('has one table of keys for each schema', () => {
+    expect(tables.map(({ heading }) => heading)).toEqual(Object.keys(schemas));
+    expect(Object.keys(schemas).length - 2).toBe(Object.keys(sourceSchemas).length);
+  });
+
+  it.each(tables)('has every key of "$heading", and no other', table => {
+    const documented = table.rows.map(([key]) => key!);
+    expect(documented.sort()).toEqual(keysOf(schemas[table.heading]!.schema).sort());
+  });
+
+  it.each(tables)('names the defaults of "$heading"', table => {
+    const { schema, needs } = schemas[table.heading]!;
+    const implicit = schema.parse(needs);
+    const explicit = structuredClone(needs);
+    for (const row of table.rows) {
+      const value = row[column(table, 'default')]!;
+      if (!isDefault.test(value)) continue;
+      const [outer, inner] = row[0]!.split('.') as [string, string?];
+      if (inner === undefined) explicit[outer] = value;
+      else explicit[outer] = { ...(explicit[outer] as Json), [inner]: value };
+    }
+    expect(schema.parse(explicit)).toEqual(implicit);
+  });
+});
+
+interface SchemaDefinition {
+  readonly type: string;
+  readonly shape?: Record<string, z.ZodType>;
+  readonly innerType?: z.ZodType;
+  readonly valueType?: z.ZodType;
+}
+
+/** The keys of a schema, those of nested objects with dots. */
+function keysOf(schema: z.ZodType): string[] {
+  const { shape, innerType, valueType } = schema.def as unknown as SchemaDefinition;
+  if (innerType) return keysOf(innerType);
+  if (valueType) return keysOf(valueType).map(key => `<type>.${key}`);
+  return Object.entries(shape ?? {}).flatMap(([key, value]) => [
+    key,
+    ...keysOf(value).map(inner => `${key}.${inner}`),
+  ]);
+}
+
+describe('docs/faults.md', () => {
+  const tables = tablesOf('docs/faults.md');
+  const codes = tables.find(({ columns }) => columns[0] === 'code')!;
+  const faults = tables.find(({ columns }) => columns[0] === 'an OPA that')!;
+
+  it('has every failure code of the source with its class, and no other', () => {
+    const documented = codes.rows.map(
+      ([code, failureClass]) => `${code} ${failureClass}`,
+    );
+    expect([...new Set(documented)].sort()).toEqual(failuresInSource());
+  });
+
+  it('has every row of test/e2e/faults.test.ts, and no other', () => {
+    const test = read('test/e2e/faults.test.ts');
+    const rows = [
+      ...test.matchAll(
+        /name: '([^']+)',\s*does: [\s\S]*?code: '([^']+)',?(\s*outage: true)?/g,
+      ),
+    ].map(([, name, code, outage]) => [name, code, 'DENY', outage ? 'ALLOW' : 'DENY']);
+    expect(faults.rows).toEqual(rows);
+  });
+});
+
+/** `<code> <class>` of everything the source can report. */
+function failuresInSource(): string[] {
+  const found = new Set<string>();
+  for (const path of filesBelow('src', '.ts')) {
+    const text = read(path);
+    const called = /failed\(\s*'(unavailable|overloaded|invalid)',\s*'(\w+)'/g;
+    for (const [, failureClass, code] of text.matchAll(called))
+      found.add(`${code} ${failureClass}`);
+    const literal = /class: '(\w+)',\s*code: '(\w+)'/g;
+    for (const [, failureClass, code] of text.matchAll(literal))
+      found.add(`${code} ${failureClass}`);
+  }
+  const transport = read('src/sources/opa/transport-failure.ts');
+  const unavailable = /new Set\(\[([\s\S]*?)\]\)/.exec(transport)![1]!;
+  for (const [, code] of unavailable.matchAll(/'([A-Z_]+)'/g))
+    found.add(`${code} unavailable`);
+  // A lost connection; the same code is invalid where it is not one.
+  const lost = /code !== '(\w+)'/.exec(transport)![1]!;
+  found.add(`${lost} unavailable`).add(`${lost} invalid`);
+  const opa = read('src/sources/opa/source.ts');
+  const http = /function httpFailure[\s\S]*?^}/m.exec(opa)![0];
+  const [gateway, rest] = http.split("failed('unavailable'");
+  for (const [, status] of gateway!.matchAll(/statusCode === (\d+)/g))
+    found.add(`HTTP_${status} unavailable`);
+  for (const [, status, failureClass] of rest!.matchAll(
+    /statusCode === (\d+) \? '(\w+)'/g,
+  ))
+    found.add(`HTTP_${status} ${failureClass}`);
+  found.add('HTTP_<status> invalid');
+  return [...found].sort();
+}
+
+describe('docs/combining.md', () => {
+  const verdicts: Readonly<Record<string, (condition: string) => Verdict>> = {
+    ALLOW: () => ALLOW,
+    DENY: () => DENY,
+    CONDITIONAL: condition => when(rule(condition)),
+    NOT_APPLICABLE: () => NOT_APPLICABLE,
+  };
+  const verdict = (cell: string): Verdict => {
+    const [kind, condition = ''] = cell.split(' ') as [string, string?];
+    return verdicts[kind]!(condition);
+  };
+  const tables = tablesOf('docs/combining.md').filter(({ columns }) =>
+    columns[0]!.startsWith('first'),
+  );
+
+  it('has a truth table for each algorithm', () => {
+    expect(tables.map(({ heading }) => heading)).toEqual([...ALGORITHMS]);
+  });
+
+  it.each(tables)('says of $heading what the accumulator does', table => {
+    const algorithm = ALGORITHMS.find(each => each === table.heading)!;
+    const [, ...seconds] = table.columns;
+    const computed = table.rows.map(([first]) => [
+      first,
+      ...seconds.map(second => {
+        const accumulator = createAccumulator(algorithm);
+        accumulator.add(verdict(first!));
+        accumulator.add(verdict(second));
+        const result = accumulator.result();
+        return result === undefined ? 'default' : render(result);
+      }),
+    ]);
+    expect(table.rows).toEqual(computed);
+    const kinds = (cells: readonly string[]): string[] =>
+      cells.map(cell => cell.split(' ')[0]!);
+    expect(kinds(seconds)).toEqual(Object.keys(verdicts));
+    expect(kinds(table.rows.map(row => row[0]!))).toEqual(Object.keys(verdicts));
+  });
+});
+
+describe('docs/routing.md', () => {
+  const worked = tablesOf('docs/routing.md').find(
+    ({ columns }) => columns[0] === 'permission',
+  )!;
+
+  it('routes as config/routing.yaml does', () => {
+    const { config } = readConfig(policyRouterOf(read('config/app-config.yaml')), {
+      path: 'config/routing.yaml',
+      content: parse(read('config/routing.yaml')),
+    });
+    const table = new RoutingTable(config.routes);
+    const computed = worked.rows.map(([name, type, action]) => {
+      const asked = permission(name!, {
+        action: action === 'none' ? undefined : action,
+        resourceType: type === 'basic' ? undefined : type,
+      });
+      const route = table.match(asked);
+      return [
+        name,
+        type,
+        action,
+        route?.label ?? 'fallback',
+        route?.sources.join(', ') ?? '',
+      ];
+    });
+    expect(worked.rows).toEqual(computed);
+  });
+
+  it('lists the permissions of the catalog as they are', () => {
+    const published = (catalogPermissions as readonly Permission[]).map(each => [
+      each.name,
+      each.type === 'resource' ? each.resourceType : 'basic',
+      each.attributes.action ?? 'none',
+    ]);
+    const listed = worked.rows
+      .map(row => row.slice(0, 3))
+      .filter(([name]) => name!.startsWith('catalog.'));
+    expect([...listed].sort()).toEqual([...published].sort());
+  });
+});
+
+describe('docs/dependencies.md', () => {
+  it.each([
+    ['Runtime', 'dependencies'],
+    ['Development', 'devDependencies'],
+  ])('%s has what package.json names, and no other', (heading, key) => {
+    const manifest = JSON.parse(read('package.json')) as Record<string, Json>;
+    const table = tablesOf('docs/dependencies.md').find(
+      each => each.heading === heading,
+    )!;
+    const listed = table.rows.flatMap(([cell]) =>
+      cell!.split(', ').map(name => name.split(' ')[0]!),
+    );
+    expect(listed.sort()).toEqual(Object.keys(manifest[key]!).sort());
+  });
+});
+
+describe('every link to a file', () => {
+  const links = pages.flatMap(page =>
+    [...read(page).matchAll(/\]\(((?!https?:)[^)#]+)/g)].map(match => ({
+      page,
+      target: match[1]!,
+    })),
+  );
+
+  it.each(links)('$target in $page leads somewhere', ({ page, target }) => {
+    expect(existsSync(join(page, '..', target))).toBe(true);
+  });
+});

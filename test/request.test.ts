@@ -1,0 +1,159 @@
+import type { Permission } from '@backstage/plugin-permission-common';
+import {
+  ANONYMOUS,
+  InvalidRequestError,
+  MAX_PERMISSION_NAME_LENGTH,
+  readPermission,
+  readPrincipal,
+} from '../src/request';
+import { permission } from './fixtures/builders';
+
+const read = (asked: unknown) => readPermission({ permission: asked as Permission });
+
+describe('readPermission', () => {
+  it.each([
+    ['a basic permission', permission('catalog.entity.create', { action: 'create' })],
+    ['a basic permission without an action', permission('kubernetes.proxy')],
+    [
+      'a resource permission',
+      permission('catalog.entity.read', {
+        action: 'read',
+        resourceType: 'catalog-entity',
+      }),
+    ],
+    ['an empty name', permission('')],
+    ['a name of 256 characters', permission('a'.repeat(MAX_PERMISSION_NAME_LENGTH))],
+    [
+      'a resource type of 256 characters',
+      permission('a', { resourceType: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH) }),
+    ],
+    ['a name of any characters', permission('__proto__..日本 \u0000')],
+  ])('reads %s as it is', (_what, asked) => {
+    expect(read(asked)).toEqual(asked);
+  });
+
+  it.each([
+    ['no name', { type: 'basic', attributes: {} }, 'has no name'],
+    ['a name that is no text', { ...permission('a'), name: ['a'] }, 'has no name'],
+    [
+      'a name of 257 characters',
+      permission('a'.repeat(MAX_PERMISSION_NAME_LENGTH + 1)),
+      'is longer than 256 characters',
+    ],
+    [
+      'a name of a megabyte',
+      permission('a'.repeat(1_000_000)),
+      'is longer than 256 characters',
+    ],
+    ['no type', { name: 'a', attributes: {} }, 'neither basic nor of a resource type'],
+    ['another type', { ...permission('a'), type: 'other' }, 'neither basic nor'],
+    [
+      'a resource but no type of it',
+      { ...permission('a'), type: 'resource' },
+      'neither basic nor',
+    ],
+    [
+      'a resource type that is no text',
+      { ...permission('a'), type: 'resource', resourceType: ['catalog-entity'] },
+      'neither basic nor',
+    ],
+    [
+      'a resource type of 257 characters',
+      permission('a', { resourceType: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH + 1) }),
+      'the resource type is longer than 256 characters',
+    ],
+  ])('refuses %s', (_what, asked, message) => {
+    expect(() => read(asked)).toThrow(InvalidRequestError);
+    expect(() => read(asked)).toThrow(message);
+  });
+
+  it('does not repeat what is too long', () => {
+    const long = 'x'.repeat(1000);
+    expect(() => read(permission(long))).toThrow(/^(?!.*xxx)/);
+    expect(() => read(permission('a', { resourceType: long }))).toThrow(/^(?!.*xxx)/);
+  });
+
+  it('takes no more than Backstage defines', () => {
+    const asked = {
+      ...permission('a', { action: 'read', resourceType: 'x' }),
+      attributes: { action: 'read', extra: 1 },
+      rules: ['A'],
+    };
+    expect(read(asked)).toEqual({
+      type: 'resource',
+      name: 'a',
+      attributes: { action: 'read' },
+      resourceType: 'x',
+    });
+  });
+
+  it('leaves a resource type out of a basic permission', () => {
+    expect(read({ ...permission('a'), resourceType: 'catalog-entity' })).toEqual(
+      permission('a'),
+    );
+  });
+
+  it('takes a permission without attributes for one without an action', () => {
+    expect(read({ type: 'basic', name: 'a' })).toEqual(permission('a'));
+  });
+
+  it('gives a frozen copy: no source can change it for another', () => {
+    const asked = permission('a', { action: 'read', resourceType: 'x' });
+    const copy = read(asked);
+    expect(copy).not.toBe(asked);
+    expect(Object.isFrozen(copy)).toBe(true);
+    expect(Object.isFrozen(copy.attributes)).toBe(true);
+    asked.attributes.action = 'delete';
+    expect(copy.attributes.action).toBe('read');
+  });
+});
+
+describe('readPrincipal', () => {
+  const info = {
+    userEntityRef: 'user:default/olivia',
+    ownershipEntityRefs: ['user:default/olivia', 'group:default/payments'],
+  };
+
+  it('reads the user and the ownership refs', () => {
+    expect(readPrincipal(info)).toEqual(info);
+  });
+
+  it('takes a user without ownership refs', () => {
+    expect(
+      readPrincipal({ ...info, ownershipEntityRefs: [] }).ownershipEntityRefs,
+    ).toEqual([]);
+  });
+
+  it('gives a frozen copy', () => {
+    const refs = [...info.ownershipEntityRefs];
+    const principal = readPrincipal({ ...info, ownershipEntityRefs: refs });
+    refs.push('group:default/platform');
+    expect(principal).toEqual(info);
+    expect(Object.isFrozen(principal)).toBe(true);
+    expect(Object.isFrozen(principal.ownershipEntityRefs)).toBe(true);
+  });
+
+  it.each([
+    ['no user', { ownershipEntityRefs: [] }],
+    ['a user that is no text', { ...info, userEntityRef: null }],
+    ['no ownership refs', { userEntityRef: 'user:default/olivia' }],
+    [
+      'ownership refs that are no list',
+      { ...info, ownershipEntityRefs: 'group:default/a' },
+    ],
+    [
+      'an ownership ref that is no text',
+      { ...info, ownershipEntityRefs: ['group:default/a', null] },
+    ],
+  ])('refuses an identity with %s', (_what, incomplete) => {
+    const reading = () => readPrincipal(incomplete as typeof info);
+    expect(reading).toThrow(InvalidRequestError);
+    expect(reading).toThrow('the identity of the user is incomplete');
+  });
+});
+
+it('a request without a user has no refs, and that cannot be changed', () => {
+  expect(ANONYMOUS).toEqual({ ownershipEntityRefs: [] });
+  expect(Object.isFrozen(ANONYMOUS)).toBe(true);
+  expect(Object.isFrozen(ANONYMOUS.ownershipEntityRefs)).toBe(true);
+});

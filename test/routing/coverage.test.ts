@@ -1,0 +1,148 @@
+import { findCoverageGaps } from '../../src/routing/coverage';
+import { route, type NamedRoute } from '../fixtures/builders';
+
+/** The findings as `index: message`. */
+const findings = (routes: NamedRoute[]): string[] =>
+  findCoverageGaps(routes, 'the fallback (deny)').map(
+    ({ route: index, message }) => `${index}: ${message}`,
+  );
+
+const everyAction = [
+  route('a', { actions: ['create', 'read'] }),
+  route('a', { actions: ['update', 'delete', 'none'] }),
+];
+
+describe('a route that no permission can reach', () => {
+  it.each([
+    [
+      'is one whose every action other routes take',
+      [...everyAction, route('a')],
+      ["2: can never be reached: routes[0], routes[1] take every action of 'a'"],
+    ],
+    [
+      'is one of resource types whose every action they take',
+      [
+        route('a'),
+        route('a', { resourceTypes: ['x'] }),
+        route('a', {
+          actions: ['create', 'read', 'update'],
+          resourceTypes: ['x', 'y'],
+        }),
+        route('a', { actions: ['delete', 'none'], resourceTypes: ['x'] }),
+      ],
+      ["1: can never be reached: routes[2], routes[3] take every action of 'a'"],
+    ],
+    [
+      "is not one that keeps the permissions without an action ('none')",
+      [route('a', { actions: ['create', 'read', 'update', 'delete'] }), route('a')],
+      [],
+    ],
+    [
+      'is not one that keeps another resource type',
+      [
+        route('a'),
+        route('a', { resourceTypes: ['x', 'y'] }),
+        route('a', {
+          actions: ['create', 'read', 'update', 'delete', 'none'],
+          resourceTypes: ['x'],
+        }),
+      ],
+      [],
+    ],
+    [
+      'is not one that keeps the basic permissions',
+      [
+        route('a'),
+        route('a', {
+          actions: ['create', 'read', 'update', 'delete', 'none'],
+          resourceTypes: ['x'],
+        }),
+      ],
+      [],
+    ],
+    [
+      'is not one whose longer prefixes take every action: its own name is left',
+      [
+        route('a'),
+        route('a.b', { actions: ['create', 'read', 'update', 'delete', 'none'] }),
+      ],
+      [],
+    ],
+  ])('%s', (_rule, routes, expected) => {
+    expect(findings(routes)).toEqual(expected);
+  });
+});
+
+describe('a constrained prefix says where its other permissions fall', () => {
+  it.each([
+    [
+      'to the fallback, where no shorter prefix is',
+      [route('a', { actions: ['read'] }), route('b')],
+      [
+        "0: prefix 'a' has no route without constraints: its other permissions fall to the fallback (deny)",
+      ],
+    ],
+    [
+      'to the fallback, where the prefix is empty',
+      [route('', { actions: ['read'] })],
+      [
+        "0: prefix '*' has no route without constraints: its other permissions fall to the fallback (deny)",
+      ],
+    ],
+    [
+      'to the next longest prefix without constraints, and no further',
+      [route(''), route('a'), route('a.b.c', { resourceTypes: ['x'] })],
+      [
+        "2: prefix 'a.b.c' has no route without constraints: its other permissions fall to routes[1]",
+      ],
+    ],
+    [
+      'to constrained routes where they fit, else to the fallback',
+      [
+        route('a.b', { resourceTypes: ['x'] }),
+        route('a', { actions: ['read'] }),
+        route('', { actions: ['none'] }),
+      ],
+      [
+        "0: prefix 'a.b' has no route without constraints: its other permissions fall to routes[1], routes[2] where they fit, else to the fallback (deny)",
+        "1: prefix 'a' has no route without constraints: its other permissions fall to routes[2] where they fit, else to the fallback (deny)",
+        "2: prefix '*' has no route without constraints: its other permissions fall to the fallback (deny)",
+      ],
+    ],
+    [
+      'to constrained routes and then to the one without constraints',
+      [
+        route('a.b', { resourceTypes: ['x'] }),
+        route('a', { actions: ['read'] }),
+        route('a'),
+      ],
+      [
+        "0: prefix 'a.b' has no route without constraints: its other permissions fall to routes[1], routes[2]",
+      ],
+    ],
+    [
+      'once for all the routes of the prefix',
+      [
+        route('a', { actions: ['read'] }),
+        route('a', { actions: ['update'] }),
+        route('a', { actions: ['read'], resourceTypes: ['x'] }),
+      ],
+      [
+        "0: prefix 'a' has no route without constraints: its other permissions fall to the fallback (deny)",
+      ],
+    ],
+  ])('%s', (_rule, routes, expected) => {
+    expect(findings(routes)).toEqual(expected);
+  });
+
+  it.each([
+    [
+      'not when a route without constraints catches them',
+      [route('a'), route('a.b'), route('a.b', { actions: ['read'] })],
+    ],
+    ['not when every action is taken', everyAction],
+    ['not when there are no routes', []],
+  ])('%s', (_rule, routes) => {
+    expect(findings(routes)).toEqual([]);
+  });
+});

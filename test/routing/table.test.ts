@@ -1,0 +1,291 @@
+import { findTies, RoutingTable } from '../../src/routing/table';
+import { permission, route, routeOf, type NamedRoute } from '../fixtures/builders';
+
+/** Routes a permission, written `name [action] <resource type>`. */
+function routed(routes: NamedRoute[], asked: string): string | undefined {
+  const [, name, action, resourceType] = /^(.*?)(?: \[(.*)\])?(?: <(.*)>)?$/s.exec(
+    asked,
+  )!;
+  const table = new RoutingTable(routes);
+  return table.match(permission(name!, { action, resourceType }))?.name;
+}
+
+describe('a prefix', () => {
+  const routes = [
+    route('catalog'),
+    route('catalog.entity'),
+    route('catalog.entity.read'),
+  ];
+
+  it.each([
+    ['matches the name equal to it', 'catalog.entity', 'catalog.entity'],
+    ['matches names below it', 'catalog.entity.delete', 'catalog.entity'],
+    ['matches names far below it', 'catalog.entity.a.b.c', 'catalog.entity'],
+    ['never matches a part of a segment', 'catalog.entityx', 'catalog'],
+    ['never matches a longer first segment', 'catalogx', undefined],
+    ['never matches a shorter name', 'cat', undefined],
+    ['matches in its letter case only', 'Catalog.entity', undefined],
+    ['never matches from the middle', 'my.catalog.entity', undefined],
+    ['wins by its length', 'catalog.entity.read', 'catalog.entity.read'],
+    ['does not leap over an empty segment', 'catalog..entity', 'catalog'],
+    ['matches before a trailing dot', 'catalog.', 'catalog'],
+    ['does not match behind a leading dot', '.catalog', undefined],
+    ['does not match the empty name', '', undefined],
+    ['does not match a lone dot', '.', undefined],
+    ['is not trimmed to a name', ' catalog', undefined],
+  ])('%s', (_rule, asked, expected) => {
+    expect(routed(routes, asked)).toBe(expected);
+  });
+
+  it.each(['', '*'])("'%s' matches every name", prefix => {
+    for (const name of ['catalog', 'a.b', '', '.', '..', '*', ' ', '__proto__'])
+      expect(routed([route(prefix)], name)).toBe(prefix);
+  });
+
+  it.each(['catalog.', 'catalog.*'])("'%s' is 'catalog'", prefix => {
+    expect(routed([route(prefix)], 'catalog')).toBe(prefix);
+    expect(routed([route(prefix)], 'catalog.entity')).toBe(prefix);
+    expect(routed([route(prefix)], 'catalogs')).toBeUndefined();
+  });
+
+  it('leaves to nobody what it does not match', () => {
+    expect(routed([], 'catalog')).toBeUndefined();
+  });
+});
+
+describe('a constrained route', () => {
+  const routes = [
+    route(''),
+    route('catalog', { actions: ['read'] }),
+    route('catalog', { resourceTypes: ['location'] }),
+    route('catalog.entity'),
+    route('catalog.entity', { actions: ['update', 'delete'] }),
+    route('catalog.entity', { actions: ['delete'], resourceTypes: ['catalog-entity'] }),
+    route('catalog.none', { actions: ['none'] }),
+  ];
+
+  it.each([
+    ['fits its action', 'catalog.entity [update]', 'catalog.entity [update,delete]'],
+    ['does not fit another action', 'catalog.entity [read]', 'catalog.entity'],
+    [
+      'wins over a less constrained one of its prefix',
+      'catalog.entity [delete] <catalog-entity>',
+      'catalog.entity [delete] <catalog-entity>',
+    ],
+    [
+      'leaves another resource type to the less constrained one',
+      'catalog.entity [delete] <other>',
+      'catalog.entity [update,delete]',
+    ],
+    [
+      'of resource types does not fit a basic permission',
+      'catalog.entity [delete]',
+      'catalog.entity [update,delete]',
+    ],
+    [
+      'loses to a longer prefix, however constrained',
+      'catalog.entity [read] <location>',
+      'catalog.entity',
+    ],
+    ['that does not fit is skipped for the next longest', 'catalog.other [create]', ''],
+    ['is met below its prefix too', 'catalog.other.x [read]', 'catalog [read]'],
+    [
+      'of resource types fits whatever the action',
+      'catalog.other [create] <location>',
+      'catalog <location>',
+    ],
+    [
+      "of 'none' fits a permission without an action",
+      'catalog.none',
+      'catalog.none [none]',
+    ],
+    [
+      "of 'none' does not fit one with an action",
+      'catalog.none [read]',
+      'catalog [read]',
+    ],
+    ['does not fit an action Backstage does not know', 'catalog.x [toString]', ''],
+    ['does not fit an action that is a member of objects', 'catalog.x [__proto__]', ''],
+  ])('%s', (_rule, asked, expected) => {
+    expect(routed(routes, asked)).toBe(expected);
+  });
+
+  it('passes over every prefix it does not fit, to nobody', () => {
+    const narrow = [
+      route('a', { actions: ['read'] }),
+      route('a.b', { actions: ['update'] }),
+      route('a.b.c', { resourceTypes: ['x'] }),
+    ];
+    expect(routed(narrow, 'a.b.c [delete] <y>')).toBeUndefined();
+  });
+
+  it('of resource types does not fit a basic permission that names one', () => {
+    const asked = { ...permission('a'), resourceType: 'x' };
+    const table = new RoutingTable([route('a', { resourceTypes: ['x'] })]);
+    expect(table.match(asked)).toBeUndefined();
+  });
+
+  it('finds resource types named like members of objects', () => {
+    const odd = [route('*', { resourceTypes: ['__proto__'] })];
+    expect(routed(odd, 'a <__proto__>')).toBe('* <__proto__>');
+    expect(routed(odd, 'a <constructor>')).toBeUndefined();
+  });
+});
+
+describe('an odd name', () => {
+  const odd = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
+
+  it.each(odd)("'%s' matches nothing unless a route names it", name => {
+    expect(routed([route('catalog')], name)).toBeUndefined();
+    expect(routed([route('catalog')], `catalog.${name}.${name}`)).toBe('catalog');
+  });
+
+  it.each(odd)("'%s' is a segment like any other", name => {
+    const routes = [routeOf(name), routeOf('a', name)];
+    expect(routed(routes, name)).toBe(name);
+    expect(routed(routes, `a.${name}.x`)).toBe(`a.${name}`);
+    expect(routed(routes, `${name}x`)).toBeUndefined();
+  });
+
+  it('is compared code unit by code unit, not as it looks', () => {
+    const composed = 'caf\u00e9';
+    const decomposed = 'cafe\u0301';
+    expect(routed([routeOf(composed)], composed)).toBe(composed);
+    expect(routed([routeOf(composed)], decomposed)).toBeUndefined();
+    expect(routed([routeOf('日本')], '日本.語')).toBe('日本');
+    expect(routed([routeOf('\ud83d\ude00')], '\ud83d\ude00.x')).toBe('\ud83d\ude00');
+    expect(routed([routeOf('\ud83d\ude00')], '\ud83d')).toBeUndefined();
+  });
+
+  it.each([
+    ['one segment of a megabyte', 'a'.repeat(1_000_000), undefined],
+    ['a million segments', 'catalog' + '.a'.repeat(1_000_000), 'catalog'],
+    ['a million dots', '.'.repeat(1_000_000), undefined],
+    [
+      'a matching segment before a megabyte',
+      `catalog.${'é'.repeat(1_000_000)}`,
+      'catalog',
+    ],
+  ])('of %s is matched like any other', (_rule, name, expected) => {
+    expect(routed([route('catalog')], name)).toBe(expected);
+  });
+});
+
+describe('a match costs the segments of the name, not the routes', () => {
+  /** Counts the Map lookups of one match. */
+  function lookups(table: RoutingTable<NamedRoute>, name: string): number {
+    const get = jest.spyOn(Map.prototype, 'get');
+    try {
+      table.match(permission(name, { action: 'read', resourceType: 'x' }));
+      return get.mock.calls.length;
+    } finally {
+      get.mockRestore();
+    }
+  }
+
+  const tableOf = (count: number): RoutingTable<NamedRoute> =>
+    new RoutingTable(
+      Array.from({ length: count }, (_, index) => route(`plugin${index}.a.b.c`)).concat(
+        Array.from({ length: count }, (_, index) =>
+          route('plugin1.a', { resourceTypes: [`type${index}`] }),
+        ),
+      ),
+    );
+
+  it('takes as many lookups among 20,000 routes as among 20', () => {
+    const [small, large] = [tableOf(10), tableOf(10_000)];
+    for (const name of ['plugin1', 'plugin1.a', 'plugin1.a.b.c.d', 'other.a.b.c']) {
+      expect(lookups(small, name)).toBeGreaterThan(0);
+      expect(lookups(large, name)).toBe(lookups(small, name));
+    }
+  });
+
+  it('takes no more lookups for a name longer than every prefix', () => {
+    const table = tableOf(10);
+    const name = 'plugin1.a.b.c.d';
+    expect(lookups(table, `${name}${'.e'.repeat(1000)}`)).toBe(lookups(table, name));
+  });
+});
+
+describe('findTies', () => {
+  it.each([
+    ['equal prefixes tie', [route('a'), route('a')], [[0, 1]]],
+    ['different prefixes do not tie', [route('a'), route('a.b'), route('')], []],
+    [
+      "spellings of one prefix tie ('a.' and 'a.*')",
+      [route('a.'), route('a.*')],
+      [[0, 1]],
+    ],
+    ["spellings of one prefix tie ('' and '*')", [route(''), route('*')], [[0, 1]]],
+    [
+      'disjoint actions do not tie',
+      [route('a', { actions: ['read'] }), route('a', { actions: ['update', 'none'] })],
+      [],
+    ],
+    [
+      'a shared action ties',
+      [
+        route('a', { actions: ['read', 'update'] }),
+        route('a', { actions: ['update'] }),
+      ],
+      [[0, 1]],
+    ],
+    [
+      'disjoint resource types do not tie',
+      [route('a', { resourceTypes: ['x'] }), route('a', { resourceTypes: ['y'] })],
+      [],
+    ],
+    [
+      'a shared resource type ties',
+      [route('a', { resourceTypes: ['x', 'y'] }), route('a', { resourceTypes: ['y'] })],
+      [[0, 1]],
+    ],
+    [
+      'actions only and resource types only tie: some permission fits both',
+      [route('a', { actions: ['read'] }), route('a', { resourceTypes: ['x'] })],
+      [[0, 1]],
+    ],
+    [
+      'more constraints do not tie with fewer',
+      [
+        route('a'),
+        route('a', { actions: ['read'] }),
+        route('a', { actions: ['read'], resourceTypes: ['x'] }),
+      ],
+      [],
+    ],
+    [
+      'two constraints tie when both overlap',
+      [
+        route('a', { actions: ['read'], resourceTypes: ['x'] }),
+        route('a', { actions: ['read', 'none'], resourceTypes: ['x', 'y'] }),
+      ],
+      [[0, 1]],
+    ],
+    [
+      'two constraints do not tie when one of them is disjoint',
+      [
+        route('a', { actions: ['read'], resourceTypes: ['x'] }),
+        route('a', { actions: ['read'], resourceTypes: ['y'] }),
+        route('a', { actions: ['update'], resourceTypes: ['x', 'y'] }),
+      ],
+      [],
+    ],
+    [
+      'every pair of a larger tie is named',
+      [route('a'), route('b'), route('a'), route('a')],
+      [
+        [0, 2],
+        [0, 3],
+        [2, 3],
+      ],
+    ],
+    [
+      'segments that join to the same text do not tie',
+      [routeOf('a', 'b'), routeOf('a.b')],
+      [],
+    ],
+  ])('%s', (_rule, routes, ties) => {
+    expect(findTies(routes)).toEqual(ties);
+  });
+});
