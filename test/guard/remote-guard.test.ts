@@ -267,7 +267,6 @@ describe('a source that misbehaves', () => {
       },
     ],
     ['rejects', () => Promise.reject(new TypeError('secret'))],
-    ['rejects with a string', () => Promise.reject('secret' as unknown as Error)],
   ])(
     'that %s is invalid, and its message is not repeated',
     async (_name, misbehave) => {
