@@ -15,9 +15,7 @@ module.exports = {
     ],
   },
   // These are ESM only; Node requires them, jest must transform them.
-  transformIgnorePatterns: [
-    '/node_modules/(?!(p-limit|yocto-queue)/)',
-  ],
+  transformIgnorePatterns: ['/node_modules/(?!(p-limit|yocto-queue)/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Backends log and the config loader prints; failures are reported all the same.
