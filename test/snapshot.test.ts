@@ -98,6 +98,26 @@ describe('a changed config', () => {
     router.close();
   });
 
+  it('leaves a decision the sources it has yet to ask', async () => {
+    const first = await build({ opa: opa(), later: opa({ concurrency: 2 }) });
+    const router = routerOf(first);
+    let release: () => void = () => {};
+    const arrived = new Promise<void>(resolve => {
+      stub.become((socket, request) => {
+        release = () => decision({ result: 'NOT_APPLICABLE' })(socket, request);
+        resolve();
+      });
+    });
+    const underWay = router.handle(query, user);
+    await arrived;
+    router.swap(await build({ own: { type: 'ownership' } }, first));
+    stub.become(decision({ result: 'ALLOW' }));
+    release();
+    expect(await underWay).toEqual({ result: 'ALLOW' });
+    await untilClosed(stub);
+    router.close();
+  });
+
   it('that cannot be built leaves the old one in use and nothing open', async () => {
     const first = await build({ opa: opa() });
     await expect(

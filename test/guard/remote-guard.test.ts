@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import type { BreakerState } from '../../src/guard/circuit-breaker';
 import { Deadline } from '../../src/guard/deadline';
 import type { GuardedAnswer, OnUnavailable } from '../../src/guard/guard';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
+import { OpaSource } from '../../src/sources/opa/source';
 import { failed, type RemoteSource } from '../../src/sources/source';
 import { allow, deny } from '../../src/verdict';
 import { ManualSource } from '../support/fake-source';
@@ -79,15 +82,41 @@ describe('the timeout', () => {
     expect(outcome(await asked)).toBe('DENY overloaded STALLED');
   });
 
-  it('takes an answer that has arrived during a stall', async () => {
-    const source = new ManualSource();
+  it('takes an answer that lies in the socket when a stall ends', async () => {
+    // In a thread of its own, so that it answers while this one is stalled.
+    const server = new Worker(
+      `const { parentPort } = require('node:worker_threads');
+       require('node:http')
+         .createServer((request, response) => {
+           request.resume().on('end', () => {
+             response.end('{"result":{"result":"DENY"}}');
+             parentPort.postMessage('answered');
+           });
+         })
+         .listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`,
+      { eval: true },
+    );
+    const [port] = (await once(server, 'message')) as [number];
+    const source = new OpaSource({
+      baseUrl: `http://127.0.0.1:${port}`,
+      entrypoint: 'a/b',
+      concurrency: 1,
+      connectTimeout: 1000,
+      maxResponseBytes: 1000,
+    });
     const { ask } = guardOf(source);
-    const asked = ask();
-    await delay(0);
-    setImmediate(() => source.questions[0]!.answer(allow('in time')));
-    const end = performance.now() + 2 * defaults.timeout;
-    while (performance.now() < end);
-    expect(outcome(await asked)).toBe('ALLOW');
+    try {
+      // The connection stands, so that the next question is written at once.
+      expect(outcome(await ask())).toBe('DENY');
+      const asked = ask();
+      await new Promise(resolve => setImmediate(resolve));
+      const end = performance.now() + 2 * defaults.timeout;
+      while (performance.now() < end);
+      expect(outcome(await asked)).toBe('DENY');
+    } finally {
+      await source.close();
+      await server.terminate();
+    }
   });
 });
 
