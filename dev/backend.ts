@@ -2,7 +2,6 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createBackend } from '@backstage/backend-defaults';
-import { DatabaseManager } from '@backstage/backend-defaults/database';
 import { rootHttpRouterServiceFactory } from '@backstage/backend-defaults/rootHttpRouter';
 import {
   coreServices,
@@ -15,6 +14,7 @@ import catalogPlugin from '@backstage/plugin-catalog-backend';
 import permissionPlugin from '@backstage/plugin-permission-backend';
 import { createPolicyRouterModule } from '../src/module';
 import type { TraceSink } from '../src/trace/trace';
+import { databaseClosedOnShutdown } from './database';
 import { personasAuthModule } from './personas';
 
 export interface SampleBackendOptions {
@@ -100,23 +100,6 @@ const discoveryAt = (url: () => string) =>
       return { getBaseUrl: baseUrl, getExternalBaseUrl: baseUrl };
     },
   });
-
-/** The default factory leaves its connections open, and the process with them. */
-const databaseClosedOnShutdown = createServiceFactory({
-  service: coreServices.database,
-  deps: {
-    config: coreServices.rootConfig,
-    plugin: coreServices.pluginMetadata,
-    lifecycle: coreServices.lifecycle,
-    logger: coreServices.logger,
-  },
-  async factory({ config, plugin, lifecycle, logger }) {
-    const manager = DatabaseManager.fromConfig(config);
-    const database = manager.forPlugin(plugin.getId(), { lifecycle, logger });
-    lifecycle.addShutdownHook(async () => (await database.getClient()).destroy());
-    return database;
-  },
-});
 
 const SIGN_IN_ATTEMPTS = 300;
 

@@ -89,8 +89,8 @@ describe('the timeout', () => {
        require('node:http')
          .createServer((request, response) => {
            request.resume().on('end', () => {
-             response.end('{"result":{"result":"DENY"}}');
-             parentPort.postMessage('answered');
+             parentPort.postMessage('asked');
+             setTimeout(() => response.end('{"result":{"result":"DENY"}}'), 50);
            });
          })
          .listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`,
@@ -106,10 +106,8 @@ describe('the timeout', () => {
     });
     const { ask } = guardOf(source);
     try {
-      // The connection stands, so that the next question is written at once.
-      expect(outcome(await ask())).toBe('DENY');
       const asked = ask();
-      await new Promise(resolve => setImmediate(resolve));
+      await once(server, 'message');
       const end = performance.now() + 2 * defaults.timeout;
       while (performance.now() < end);
       expect(outcome(await asked)).toBe('DENY');
