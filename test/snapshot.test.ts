@@ -93,7 +93,7 @@ describe('a changed config', () => {
     expect(stub.open()).toBe(1);
     release();
     expect(await underWay).toEqual({ result: 'ALLOW' });
-    await untilClosed(stub);
+    await stub.untilOpen(0);
     expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
     router.close();
   });
@@ -114,7 +114,7 @@ describe('a changed config', () => {
     stub.become(decision({ result: 'ALLOW' }));
     release();
     expect(await underWay).toEqual({ result: 'ALLOW' });
-    await untilClosed(stub);
+    await stub.untilOpen(0);
     router.close();
   });
 
@@ -145,13 +145,6 @@ describe('a closed router', () => {
     stub.become(decision({ result: 'DENY' }));
     router.close();
     expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
-    await untilClosed(stub);
+    await stub.untilOpen(0);
   });
 });
-
-async function untilClosed(server: StubServer): Promise<void> {
-  for (let turn = 0; turn < 1000 && server.open() > 0; turn++) {
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-  expect(server.open()).toBe(0);
-}

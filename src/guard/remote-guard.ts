@@ -11,7 +11,13 @@
  * which always denies: a flood of callers must not take the fail-open way.
  */
 import type { PermissionRequest } from '../request';
-import { failed, type Answer, type Failed, type RemoteSource } from '../sources/source';
+import {
+  Cancellation,
+  failed,
+  type Answer,
+  type Failed,
+  type RemoteSource,
+} from '../sources/source';
 import {
   CircuitBreaker,
   type BreakerState,
@@ -103,11 +109,11 @@ export class RemoteGuard implements Guard {
     answer: (answer: Answer) => void,
   ): Promise<void> {
     const { timeout } = this.options;
-    const abort = new AbortController();
+    const abort = new Cancellation();
     const before = performance.eventLoopUtilization();
     let asked: Promise<Answer> | undefined;
     const judged = this.breaker.fire(() => {
-      asked = askSource(this.source, request, abort.signal);
+      asked = askSource(this.source, request, abort);
       return settleWithin(asked, timeout, () => {
         abort.abort();
         const { utilization } = performance.eventLoopUtilization(before);
@@ -124,7 +130,7 @@ export class RemoteGuard implements Guard {
 async function askSource(
   source: RemoteSource,
   request: PermissionRequest,
-  signal: AbortSignal,
+  signal: Cancellation,
 ): Promise<Answer> {
   try {
     return await source.ask(request, signal);

@@ -27,12 +27,23 @@ export interface LocalSource {
   close(): Promise<void>;
 }
 
+/** What an AbortController does, for one listener and at a twentieth of the price. */
+export class Cancellation {
+  aborted = false;
+  onabort: (() => void) | undefined;
+
+  abort(): void {
+    this.aborted = true;
+    this.onabort?.();
+  }
+}
+
 /** A source that must be waited for: it can be slow, unavailable or overloaded. */
 export interface RemoteSource {
   /**
    * @param signal - aborted when the time for the answer is up; the answer is then ignored.
    */
-  ask(request: PermissionRequest, signal: AbortSignal): Promise<Answer>;
+  ask(request: PermissionRequest, signal: Cancellation): Promise<Answer>;
   /** Ends its connections; called when no question is under way any more. */
   close(): Promise<void>;
 }

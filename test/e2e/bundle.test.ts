@@ -7,6 +7,7 @@ import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
 import type { Permission } from '@backstage/plugin-permission-common';
 import { BUNDLE, buildArguments, ENTRYPOINT, POLICY } from '../../dev/build-bundle';
 import { OpaSource } from '../../src/sources/opa/source';
+import { Cancellation } from '../../src/sources/source';
 import { OpaWasmSource } from '../../src/sources/opa-wasm/source';
 import { readBundle } from '../../src/sources/opa-wasm/bundle';
 import type { PermissionRequest } from '../../src/request';
@@ -72,9 +73,7 @@ describeWithOpa('the committed bundle', () => {
     try {
       const kinds = new Set<string>();
       for (const request of requests) {
-        const fromServer = verdictOf(
-          await server.ask(request, AbortSignal.timeout(5000)),
-        );
+        const fromServer = verdictOf(await server.ask(request, new Cancellation()));
         const fromWasm = verdictOf(embedded.ask(request));
         expect({ request, verdict: fromWasm }).toEqual({
           request,

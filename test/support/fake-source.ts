@@ -1,8 +1,8 @@
-import type { Answer, RemoteSource } from '../../src/sources/source';
+import type { Answer, RemoteSource, Cancellation } from '../../src/sources/source';
 
 /** A question put to the fake source, answered when the test says so. */
 export interface PutQuestion {
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   answer(answer: Answer): void;
 }
 
@@ -11,7 +11,7 @@ export class ManualSource implements RemoteSource {
   readonly questions: PutQuestion[] = [];
   closed = false;
 
-  ask(_request: unknown, signal: AbortSignal): Promise<Answer> {
+  ask(_request: unknown, signal: Cancellation): Promise<Answer> {
     return new Promise(answer => this.questions.push({ signal, answer }));
   }
 

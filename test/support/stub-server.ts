@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** What the server does with a connection on which a request has arrived. */
 export type Behaviour = (socket: Socket, request: string) => void;
@@ -10,6 +11,8 @@ export interface StubServer {
   readonly requests: () => number;
   /** Connections that are open now. */
   readonly open: () => number;
+  /** Waits until so many connections are open. */
+  untilOpen(count: number): Promise<void>;
   become(behaviour: Behaviour): void;
   stop(): Promise<void>;
 }
@@ -39,6 +42,11 @@ export async function startStub(initial: Behaviour): Promise<StubServer> {
     url: `http://127.0.0.1:${port}`,
     requests: () => requests,
     open: () => sockets.size,
+    untilOpen: async count => {
+      for (let turn = 0; turn < 1000 && sockets.size !== count; turn++) await delay(5);
+      if (sockets.size !== count)
+        throw new Error(`${sockets.size} connections are open`);
+    },
     become: next => {
       behaviour = next;
     },

@@ -12,32 +12,66 @@ const isParams = (value: unknown): boolean =>
   !Array.isArray(value) &&
   !Object.hasOwn(value, '__proto__');
 
-const condition = z.strictObject({
-  resourceType: z.string().min(1),
-  rule: z.string().min(1),
-  params: z
-    .custom<Record<string, never>>(isParams, { error: 'must be an object' })
-    .optional(),
-});
+/*
+ * Walked by hand: a recursive union in zod tries every branch at every node and keeps track
+ * of cycles, which takes several times as long as all the rest of reading an answer.
+ */
+const criteria = z.unknown().superRefine((value, context) => {
+  const problem = criteriaProblem(value);
+  if (problem) context.addIssue({ code: 'custom', ...problem });
+}) as unknown as z.ZodType<Criteria>;
 
-const criteria: z.ZodType<Criteria> = z.lazy(() =>
-  z.union(
-    [
-      z.strictObject({
-        allOf: z.array(criteria).min(1, { error: 'must not be empty' }),
-      }),
-      z.strictObject({
-        anyOf: z.array(criteria).min(1, { error: 'must not be empty' }),
-      }),
-      z.strictObject({ not: criteria }),
-      condition,
-    ],
-    {
-      error:
-        'must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
-    },
-  ),
-) as z.ZodType<Criteria>;
+interface Problem {
+  readonly path: Array<string | number>;
+  readonly message: string;
+}
+
+/** What is wrong with the first wrong node; undefined if all are criteria. */
+function criteriaProblem(value: unknown): Problem | undefined {
+  if (!isObject(value)) return NO_CRITERIA;
+  const keys = Object.keys(value);
+  const [key] = keys;
+  if (keys.length !== 1 || key === undefined) {
+    return conditionProblem(value, keys.length);
+  }
+  const child = value[key];
+  if (key === 'not') return below([key], criteriaProblem(child));
+  if (key !== 'allOf' && key !== 'anyOf') return NO_CRITERIA;
+  if (!Array.isArray(child)) return NO_CRITERIA;
+  if (child.length === 0) return { path: [key], message: 'must not be empty' };
+  for (const [index, each] of child.entries()) {
+    const problem = criteriaProblem(each);
+    if (problem) return below([key, index], problem);
+  }
+  return undefined;
+}
+
+const NO_CRITERIA: Problem = {
+  path: [],
+  message:
+    'must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
+};
+
+function conditionProblem(
+  { resourceType, rule, params }: Record<string, unknown>,
+  keys: number,
+): Problem | undefined {
+  const expected = params === undefined ? 2 : 3;
+  if (keys !== expected || !isName(resourceType) || !isName(rule)) return NO_CRITERIA;
+  if (params === undefined || isParams(params)) return undefined;
+  return { path: ['params'], message: 'must be an object' };
+}
+
+const below = (
+  path: Array<string | number>,
+  problem: Problem | undefined,
+): Problem | undefined =>
+  problem && { path: [...path, ...problem.path], message: problem.message };
+
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const decision = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('ALLOW') }),

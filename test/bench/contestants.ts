@@ -1,0 +1,226 @@
+import { readFile } from 'node:fs/promises';
+import { Writable } from 'node:stream';
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import { WinstonLogger } from '@backstage/backend-defaults/rootLogger';
+import { catalogEntityReadPermission } from '@backstage/plugin-catalog-common/alpha';
+import {
+  catalogConditions,
+  createCatalogConditionalDecision,
+} from '@backstage/plugin-catalog-backend/alpha';
+import {
+  AuthorizeResult,
+  isResourcePermission,
+  type PolicyDecision,
+} from '@backstage/plugin-permission-common';
+import type {
+  PermissionPolicy,
+  PolicyQuery,
+  PolicyQueryUser,
+} from '@backstage/plugin-permission-node';
+import { Pool } from 'undici';
+import { parse } from 'yaml';
+import { readConfig } from '../../src/config/read';
+import { PolicyRouter } from '../../src/policy';
+import { Snapshot } from '../../src/snapshot';
+import { warnOfFailures } from '../../src/trace/failure-log';
+import { logTraces } from '../../src/trace/log';
+import type { Contestant } from './drive';
+
+const ENTRYPOINT = 'backstage_policy/decision';
+
+/** As many as config/app-config.yaml has for the route. */
+const CONNECTIONS = 64;
+
+/** In the table, but never asked. */
+const NO_OPA = 'http://127.0.0.1:9';
+
+const QUERY: PolicyQuery = { permission: catalogEntityReadPermission };
+
+const CLAIMS = ['user:default/dana', 'group:default/payments', 'group:default/berlin'];
+
+const USER: PolicyQueryUser = {
+  credentials: { $$type: '@backstage/BackstageCredentials', principal: {} },
+  info: { userEntityRef: 'user:default/dana', ownershipEntityRefs: CLAIMS },
+};
+
+/** What is measured; `opa` and `rawOpa` only where there is an OPA. */
+export interface Contestants {
+  readonly native: Contestant;
+  readonly handWritten: Contestant;
+  readonly allow: Contestant;
+  readonly allowAll: Contestant;
+  readonly wasm: Contestant;
+  readonly opa: Contestant | undefined;
+  readonly rawOpa: Contestant | undefined;
+  close(): Promise<void>;
+}
+
+/** @param opaUrl - of an OPA that has loaded config/policies/backstage.rego. */
+export async function createContestants(
+  opaUrl: string | undefined,
+): Promise<Contestants> {
+  const logger = quietLogger();
+  const routers: PolicyRouter[] = [];
+  const route = async (source: string): Promise<PolicyRouter> => {
+    const router = await createRouter(source, opaUrl ?? NO_OPA, logger);
+    routers.push(router);
+    return router;
+  };
+  const contestants = {
+    native: inProcess('route to ownership (native)', await route('ownership')),
+    handWritten: inProcess('hand-written owner policy', new OwnerPolicy()),
+    wasm: inProcess('route to embedded Wasm', await route('embedded')),
+    allow: inProcess('route to allow', await route('allow'), 'ALLOW'),
+    allowAll: inProcess('allow-all policy', new AllowAllPolicy(), 'ALLOW'),
+  };
+  const pool =
+    opaUrl === undefined
+      ? undefined
+      : new Pool(opaUrl, { connections: CONNECTIONS, pipelining: 1 });
+  return {
+    ...contestants,
+    opa: pool && {
+      ...inProcess('route to OPA', await route('opa')),
+      inProcess: false,
+    },
+    rawOpa: pool && rawContestant(pool),
+    async close() {
+      for (const router of routers) router.close();
+      await pool?.close();
+    },
+  };
+}
+
+/** The shipped config with the shipped table, and one route more: the measured. */
+async function createRouter(
+  source: string,
+  opaUrl: string,
+  logger: LoggerService,
+): Promise<PolicyRouter> {
+  const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
+  const embedded = await shipped('config/app-config.embedded.yaml');
+  const { fallback, routes } = await readYaml<Table>(routingFile);
+  const read = readConfig({
+    ...settings,
+    sources: {
+      opa: { ...sources.opa, baseUrl: opaUrl },
+      ownership: sources.ownership,
+      embedded: embedded.sources.opa,
+    },
+    fallback,
+    routes: [
+      ...routes,
+      {
+        prefix: 'catalog.entity',
+        actions: ['read'],
+        resourceTypes: ['catalog-entity'],
+        sources: [source],
+      },
+    ],
+  });
+  // As src/module.ts does it.
+  return new PolicyRouter(
+    await Snapshot.build(read.config, logger),
+    { getUserInfo: async () => USER.info },
+    [logTraces(logger), warnOfFailures(logger)],
+  );
+}
+
+interface Settings {
+  routingFile: string;
+  sources: Record<string, object>;
+}
+
+interface Table {
+  fallback: string;
+  routes: object[];
+}
+
+async function shipped(path: string): Promise<Settings> {
+  const config = await readYaml<{ permission: { policyRouter: Settings } }>(path);
+  return config.permission.policyRouter;
+}
+
+async function readYaml<T>(path: string): Promise<T> {
+  return parse(await readFile(path, 'utf8')) as T;
+}
+
+/** A plugin's logger as Backstage makes it, at level info; its lines go nowhere. */
+function quietLogger(): LoggerService {
+  const nowhere = new Writable({
+    objectMode: true,
+    write: (_line, _encoding, done) => done(),
+  });
+  type Transports = NonNullable<
+    Parameters<typeof WinstonLogger.create>[0]['transports']
+  >;
+  const transport = Object.assign(nowhere, { log() {} }) as unknown as Transports[0];
+  return WinstonLogger.create({
+    level: 'info',
+    meta: { service: 'backstage' },
+    transports: [transport],
+  }).child({ plugin: 'permission' });
+}
+
+function inProcess(
+  name: string,
+  policy: PermissionPolicy,
+  expected = 'CONDITIONAL',
+): Contestant {
+  return {
+    name,
+    inProcess: true,
+    expected,
+    ask: async () => (await policy.handle(QUERY, USER)).result,
+  };
+}
+
+/** What a team writes when owners may touch what they own. */
+class OwnerPolicy implements PermissionPolicy {
+  async handle(
+    { permission }: PolicyQuery,
+    user?: PolicyQueryUser,
+  ): Promise<PolicyDecision> {
+    if (isResourcePermission(permission, 'catalog-entity')) {
+      return createCatalogConditionalDecision(
+        permission,
+        catalogConditions.isEntityOwner({
+          claims: user?.info.ownershipEntityRefs ?? [],
+        }),
+      );
+    }
+    return { result: AuthorizeResult.ALLOW };
+  }
+}
+
+class AllowAllPolicy implements PermissionPolicy {
+  async handle(): Promise<PolicyDecision> {
+    return { result: AuthorizeResult.ALLOW };
+  }
+}
+
+/** The least a client of OPA does: the same question, made up once, and no check of any kind. */
+function rawContestant(pool: Pool): Contestant {
+  const { name, type, attributes, resourceType } = catalogEntityReadPermission;
+  const body = JSON.stringify({
+    input: {
+      permission: { name, type, attributes, resourceType },
+      identity: { user: USER.info.userEntityRef, claims: CLAIMS },
+    },
+  });
+  return {
+    name: 'raw undici to OPA',
+    inProcess: false,
+    expected: 'CONDITIONAL',
+    async ask() {
+      const response = await pool.request({
+        method: 'POST',
+        path: `/v1/data/${ENTRYPOINT}`,
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      const { result } = (await response.body.json()) as { result: PolicyDecision };
+      return result.result;
+    },
+  };
+}
