@@ -33,14 +33,16 @@ export const CHECKS: readonly Check[] = [
   catalog('catalog.location.delete'),
   {
     permission: {
-      name: 'techdocs.page.read',
-      type: 'basic',
+      name: 'scaffolder.template.parameter.read',
+      type: 'resource',
       attributes: { action: 'read' },
+      resourceType: 'scaffolder-template',
     },
+    resourceRef: 'template:default/new-service',
   },
   {
     permission: {
-      name: 'devtools.config.read',
+      name: 'devtools.config',
       type: 'basic',
       attributes: { action: 'read' },
     },

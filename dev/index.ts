@@ -7,10 +7,9 @@ import { printTable } from './table';
 import type { DecisionTrace } from '../src/trace/trace';
 
 async function main(): Promise<void> {
-  const policyConfig =
-    process.env.OPA_URL === undefined
-      ? 'config/app-config.embedded.yaml'
-      : 'config/app-config.yaml';
+  const policyConfig = process.env.OPA_URL
+    ? 'config/app-config.yaml'
+    : 'config/app-config.embedded.yaml';
   // `npm start -- my.yaml` merges further app-config files over the sample's.
   const furtherConfig = process.argv.slice(2);
   const traces: DecisionTrace[] = [];
@@ -37,7 +36,7 @@ async function main(): Promise<void> {
     ['permission', 'on', ...personas, 'route'],
     CHECKS.map(({ permission, resourceRef }, index) => [
       permission.name,
-      resourceRef?.replace('component:default/', '') ?? '',
+      resourceRef?.replace(/^.*:default\//, '') ?? '',
       ...personas.map(persona => decided.get(persona)![index]!.result),
       decided.get(personas[0]!)![index]!.trace.route ?? '',
     ]),
@@ -50,7 +49,7 @@ async function main(): Promise<void> {
         const { result, trace } = decided.get(persona)![index]!;
         const settled =
           trace.result === 'CONDITIONAL' ? `${result} by condition` : result;
-        const on = resourceRef?.replace('component:default/', '') ?? '';
+        const on = resourceRef?.replace(/^.*:default\//, '') ?? '';
         return [permission.name, on, persona, settled, trace.reason];
       }),
     ),
@@ -70,7 +69,12 @@ async function catalogIsComplete(url: string, token: string): Promise<void> {
     if ((await catalogNames(url, token)).length === SAMPLE_COMPONENTS) return;
     await delay(100);
   }
-  throw new Error('the sample catalog has not been ingested');
+  throw new Error(
+    `petra does not see the ${SAMPLE_COMPONENTS} components of the sample catalog. ` +
+      (process.env.OPA_URL
+        ? `Does the OPA at OPA_URL run with config/policies/backstage.rego? See the warnings above.`
+        : 'See the warnings above.'),
+  );
 }
 
 function printCurlLines(url: string): void {
@@ -94,14 +98,6 @@ Edit config/routing.yaml and ask again: the table is taken into use within a sec
 }
 
 main().catch((error: unknown) => {
-  console.error(startupErrorOf(error));
+  console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });
-
-/** Backstage wraps what a module threw; the reader wants the module's own words. */
-function startupErrorOf(error: unknown): unknown {
-  const { cause } = error as { cause?: unknown };
-  return cause instanceof Error && error instanceof Error
-    ? `${error.message}\n${cause.message}`
-    : error;
-}

@@ -55,6 +55,11 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
 
           function warn({ warnings }: ReadConfig): void {
             for (const warning of warnings) logger.warn(warning);
+            if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
+              logger.warn(
+                'permission.enabled is not true, so Backstage asks no policy: everything is allowed',
+              );
+            }
           }
         },
       });

@@ -113,7 +113,7 @@ export class PolicyRouter implements PermissionPolicy {
       () => undefined,
     );
     if (!info)
-      throw new IdentityError('the identity of the user could not be had in time');
+      throw new IdentityError('the identity of the user could not be obtained in time');
     return readPrincipal(info);
   }
 
@@ -121,7 +121,7 @@ export class PolicyRouter implements PermissionPolicy {
     try {
       return await this.userInfo.getUserInfo(user.credentials);
     } catch {
-      throw new IdentityError('the identity of the user could not be had');
+      throw new IdentityError('the identity of the user could not be obtained');
     }
   }
 

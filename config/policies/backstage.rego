@@ -10,7 +10,7 @@ package backstage_policy
 
 import rego.v1
 
-# What no rule below reasons about is denied, so a new permission is closed until it is.
+# What no rule below decides is denied, so a new permission is closed until one does.
 default decision := {"result": "DENY"}
 
 platform_group := "group:default/platform"
@@ -37,14 +37,6 @@ decision := {"result": "ALLOW"} if {
 } else := {"result": "NOT_APPLICABLE"} if {
 	# Whether an entity may be refreshed is left to ownership.
 	input.permission.name == "catalog.entity.refresh"
-} else := {"result": "ALLOW"} if {
-	input.permission.name == "catalog.location.read"
-} else := {"result": "ALLOW"} if {
-	# The form of a template; running one creates a task.
-	input.permission.name in {
-		"scaffolder.template.parameter.read",
-		"scaffolder.template.step.read",
-	}
 }
 
 owned_by_user := {

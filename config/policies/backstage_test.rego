@@ -38,16 +38,6 @@ test_refresh_is_left_to_ownership if {
 	ask("catalog.entity.refresh", developer) == {"result": "NOT_APPLICABLE"}
 }
 
-test_developer_may_see_locations_and_template_forms if {
-	every name in {
-		"catalog.location.read",
-		"scaffolder.template.parameter.read",
-		"scaffolder.template.step.read",
-	} {
-		ask(name, developer) == {"result": "ALLOW"}
-	}
-}
-
 test_developer_may_not_write_or_look_into_the_installation if {
 	every name in {
 		"catalog.entity.create",
@@ -60,7 +50,7 @@ test_developer_may_not_write_or_look_into_the_installation if {
 		"scaffolder.task.create",
 		"scaffolder.action.execute",
 		"scaffolder.template.management",
-		"devtools.config.read",
+		"devtools.config",
 		"kubernetes.clusters.read",
 		"an.unheard.of.permission",
 	} {
@@ -69,7 +59,7 @@ test_developer_may_not_write_or_look_into_the_installation if {
 }
 
 test_platform_may_do_everything_routed_here if {
-	every name in {"catalog.entity.read", "catalog.location.delete", "devtools.config.read"} {
+	every name in {"catalog.entity.read", "catalog.location.delete", "devtools.config"} {
 		ask(name, platform) == {"result": "ALLOW"}
 	}
 }

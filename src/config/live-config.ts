@@ -44,7 +44,7 @@ export class LiveConfig {
     const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
     const path = routingFilePath(raw);
     if (path === undefined) return readConfig(raw);
-    const content = await readRoutingFile(resolve(path));
+    const content = await readRoutingFile(path);
     return readConfig(raw, { path, content });
   }
 

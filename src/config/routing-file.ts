@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseDocument } from 'yaml';
 import { ConfigError } from './types';
@@ -14,6 +15,7 @@ const SETTLE_ATTEMPTS = 20;
 /**
  * The content of a routing file: parsed YAML, not yet validated.
  *
+ * @param path - as configured; it is taken from the working directory.
  * @throws ConfigError if it cannot be read or is not one YAML document.
  */
 export async function readRoutingFile(path: string): Promise<unknown> {
@@ -40,15 +42,19 @@ async function readSettled(path: string): Promise<string> {
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(resolve(path), 'utf8');
   } catch (error) {
     const { code } = error as { code?: string };
-    const message = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
+    const message =
+      code === 'ENOENT'
+        ? `does not exist (looked for ${resolve(path)})`
+        : `cannot be read (${code})`;
     throw new ConfigError([{ path, message }]);
   }
 }
 
-const firstLine = (message: string): string => message.split('\n', 1)[0] ?? message;
+const firstLine = (message: string): string =>
+  (message.split('\n', 1)[0] ?? message).replace(/:$/, '');
 
 /**
  * Calls `onChange` after every change of the file, deletion and return included. It looks at

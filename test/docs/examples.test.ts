@@ -19,6 +19,8 @@ import type { z } from 'zod';
 import { ALGORITHMS, createAccumulator } from '../../src/combining/algorithms';
 import { readConfig } from '../../src/config/read';
 import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';
+import type { RouterConfig } from '../../src/config/types';
+import { summary } from '../../src/module';
 import { RoutingTable } from '../../src/routing/table';
 import type { Verdict } from '../../src/verdict';
 import {
@@ -376,16 +378,27 @@ describe('docs/combining.md', () => {
   });
 });
 
+function committedConfig(): RouterConfig {
+  const path = 'config/routing.yaml';
+  const settings = policyRouterOf(read('config/app-config.yaml'));
+  return readConfig(settings, { path, content: parse(read(path)) }).config;
+}
+
+describe('docs/operations.md', () => {
+  it('has the start line of config/routing.yaml', () => {
+    expect(read('docs/operations.md')).toContain(
+      `The policy router is the permission policy: ${summary(committedConfig())}\n`,
+    );
+  });
+});
+
 describe('docs/routing.md', () => {
   const worked = tablesOf('docs/routing.md').find(
     ({ columns }) => columns[0] === 'permission',
   )!;
 
   it('routes as config/routing.yaml does', () => {
-    const { config } = readConfig(policyRouterOf(read('config/app-config.yaml')), {
-      path: 'config/routing.yaml',
-      content: parse(read('config/routing.yaml')),
-    });
+    const config = committedConfig();
     const table = new RoutingTable(config.routes);
     const computed = worked.rows.map(([name, type, action]) => {
       const asked = permission(name!, {

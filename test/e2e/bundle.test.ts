@@ -24,7 +24,7 @@ const permissions: readonly Permission[] = [
     'scaffolder.template.parameter.read',
     'scaffolder.task.create',
     'scaffolder.action.execute',
-    'devtools.config.read',
+    'devtools.config',
     'kubernetes.proxy',
     'an.unheard.of.permission',
     'catalog.entity.read.__proto__',

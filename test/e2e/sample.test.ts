@@ -53,8 +53,8 @@ describe('the committed config', () => {
       'catalog.location.read - ALLOW ALLOW ALLOW',
       'catalog.location.create - DENY DENY ALLOW',
       'catalog.location.delete - DENY DENY ALLOW',
-      'techdocs.page.read - ALLOW ALLOW ALLOW',
-      'devtools.config.read - DENY DENY ALLOW',
+      'scaffolder.template.parameter.read new-service ALLOW ALLOW ALLOW',
+      'devtools.config - DENY DENY ALLOW',
       'billing.invoice.create - DENY DENY DENY',
     ]);
   });
@@ -92,8 +92,7 @@ describe('the committed config', () => {
       basic('scaffolder.template.management'),
       basic('kubernetes.proxy'),
       basic('kubernetes.clusters.read', 'read'),
-      basic('policy.entity.create', 'create'),
-      basic('policy.entity.read', 'read'),
+      basic('some.secret.read', 'read'),
       basic('some.new.permission'),
     ]);
     expect(new Set(results)).toEqual(new Set(['DENY']));
@@ -115,7 +114,7 @@ describe('the start', () => {
     );
     expect(line.level).toBe('info');
     expect(line.message).toBe(
-      'The policy router is the permission policy: 9 routes, 3 sources (opa, ownership, allow). ' +
+      'The policy router is the permission policy: 8 routes, 3 sources (opa, ownership, allow). ' +
         'A permission no route matches gets DENY.',
     );
   });

@@ -71,6 +71,24 @@ describe('a bad config', () => {
   });
 });
 
+describe('permissions that are not enabled', () => {
+  it('are warned of, because the policy is then not asked', async () => {
+    const backend = await startTestBackend({
+      config: {
+        permission: {
+          policyRouter: {
+            fallback: 'deny',
+            routes: [{ prefix: 'a', sources: ['deny'] }],
+          },
+        },
+      },
+    });
+    const line = await backend.logs.waitFor('permission.enabled is not true');
+    expect(line.level).toBe('warn');
+    await backend.stop();
+  });
+});
+
 describe('npm start', () => {
   it('exits 1 on a bad config and says what is wrong', async () => {
     const folder = await temporaryFolder();
