@@ -71,14 +71,8 @@ export async function startSampleBackend(
   backend.add(createPolicyRouterModule(options.onTrace ? [options.onTrace] : []));
   for (const feature of options.features ?? []) backend.add(feature);
   const stop = async (): Promise<void> => {
-    try {
-      await backend.stop();
-    } catch (error) {
-      // A query that still waits for a connection when the database closes.
-      if ((error as Error).message !== 'aborted') throw error;
-    } finally {
-      config.close();
-    }
+    await backend.stop();
+    config.close();
   };
   try {
     await backend.start();
