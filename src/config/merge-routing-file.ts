@@ -1,4 +1,5 @@
 import { CONFIG_PATH, type ConfigProblem } from './types';
+import { isJsonObject } from '../json-object';
 
 /** The routing table from a file of its own. */
 export interface RoutingFileContent {
@@ -12,7 +13,7 @@ export const TABLE_KEYS = ['fallback', 'routes'] as const;
 
 /** The `routingFile` named in the config, if it is there and may be read. */
 export function routingFilePath(raw: unknown): string | undefined {
-  const value = isObject(raw) ? raw.routingFile : undefined;
+  const value = isJsonObject(raw) ? raw.routingFile : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
@@ -23,12 +24,12 @@ export function mergeRoutingFile(
 ): { merged: unknown; problems: ConfigProblem[] } {
   const holds = TABLE_KEYS.join(' and ');
   const problems: ConfigProblem[] = TABLE_KEYS.filter(
-    key => isObject(raw) && raw[key] !== undefined,
+    key => isJsonObject(raw) && raw[key] !== undefined,
   ).map(key => ({
     path: `${CONFIG_PATH}.${key}`,
     message: `stands beside routingFile, which holds ${holds}; keep one of them`,
   }));
-  if (!isObject(content)) {
+  if (!isJsonObject(content)) {
     const is = content === null || content === undefined ? 'empty' : 'no object';
     problems.push({ path, message: `must hold ${holds}, but is ${is}` });
     return { merged: raw, problems };
@@ -43,6 +44,3 @@ export function mergeRoutingFile(
   const { fallback, routes } = content;
   return { merged: { ...(raw as object), fallback, routes }, problems };
 }
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

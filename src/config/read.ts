@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { OnUnavailable } from '../guard/guard';
+import { isJsonObject } from '../json-object';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import { findTies } from '../routing/table';
 import {
-  isObject,
   mergeRoutingFile,
   TABLE_KEYS,
   type RoutingFileContent,
@@ -58,9 +58,10 @@ class Reader {
 
   read(raw: unknown): ReadConfig {
     const settings = this.parse(settingsSchema, raw, []);
-    const rawSources = isObject(raw) && isObject(raw.sources) ? raw.sources : {};
+    const rawSources =
+      isJsonObject(raw) && isJsonObject(raw.sources) ? raw.sources : {};
     const rawRoutes: unknown[] =
-      isObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
+      isJsonObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
     const globalMode = settings?.onUnavailable ?? 'fail-closed';
 
     const sources = this.readSources(rawSources, globalMode, settings?.deadline);
@@ -118,7 +119,7 @@ class Reader {
     path: readonly string[],
     globalMode: OnUnavailable,
   ): SourceConfig | undefined {
-    const type = isObject(raw) ? raw.type : undefined;
+    const type = isJsonObject(raw) ? raw.type : undefined;
     switch (type) {
       case 'opa': {
         const parsed = this.parse(sourceSchemas.opa, raw, path);
@@ -181,7 +182,7 @@ class Reader {
     names: readonly string[],
   ): void {
     const sources: unknown[] =
-      isObject(route) && Array.isArray(route.sources) ? route.sources : [];
+      isJsonObject(route) && Array.isArray(route.sources) ? route.sources : [];
     sources.forEach((name, position) => {
       if (typeof name !== 'string' || name === '' || names.includes(name)) return;
       const allowed = names.map(each => `'${each}'`).join(', ');

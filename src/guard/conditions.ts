@@ -3,6 +3,7 @@ import {
   type Permission,
   type PermissionCondition,
 } from '@backstage/plugin-permission-common';
+import { isJsonObject } from '../json-object';
 import { quote } from '../quote';
 import type { Conditional, Criteria } from '../verdict';
 
@@ -59,10 +60,7 @@ function leafProblem(
     return `rule ${quote(leaf.rule)} for resource type ${quote(leaf.resourceType)}, not ${quote(resourceType)}`;
   }
   const params: unknown = leaf.params;
-  if (
-    params !== undefined &&
-    (typeof params !== 'object' || params === null || Array.isArray(params))
-  ) {
+  if (params !== undefined && !isJsonObject(params)) {
     return `rule ${quote(leaf.rule)} with params that are no object`;
   }
   return undefined;

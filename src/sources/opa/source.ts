@@ -1,4 +1,5 @@
 import { Pool, type Dispatcher } from 'undici';
+import { isJsonObject } from '../../json-object';
 import type { PermissionRequest } from '../../request';
 import { parseRegoDecision } from '../rego/answer';
 import { regoInput } from '../rego/input';
@@ -79,7 +80,7 @@ export class OpaSource implements RemoteSource {
     const body = parseJson(text);
     const exchange = { input, response: body ?? text };
     if (statusCode !== 200) return { ...httpFailure(statusCode, body), exchange };
-    if (!isObject(body)) {
+    if (!isJsonObject(body)) {
       return {
         ...failed('invalid', 'BAD_JSON', 'the response is no JSON object'),
         exchange,
@@ -158,9 +159,9 @@ function httpFailure(statusCode: number, body: unknown): Failed {
 
 /** OPA's machine-readable error, e.g. `eval_conflict_error`; its texts may quote the policy. */
 function opaErrorCode(body: unknown): string | undefined {
-  if (!isObject(body)) return undefined;
+  if (!isJsonObject(body)) return undefined;
   const first: unknown = Array.isArray(body.errors) ? body.errors[0] : undefined;
-  const code = isObject(first) ? first.code : body.code;
+  const code = isJsonObject(first) ? first.code : body.code;
   return typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : undefined;
 }
 
@@ -171,9 +172,6 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const definedOnly = (
   options: Record<string, string | undefined>,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isJsonObject } from '../../json-object';
 import { allow, conditional, deny, notApplicable, type Criteria } from '../../verdict';
 import { failed, type Answer } from '../source';
 
@@ -7,10 +8,7 @@ export const MAX_DECISION_DEPTH = 32;
 
 /** Passed on as they are; a key that copying would lose is refused. */
 const isParams = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  !Object.hasOwn(value, '__proto__');
+  isJsonObject(value) && !Object.hasOwn(value, '__proto__');
 
 /*
  * Walked by hand: a recursive union in zod tries every branch at every node and keeps track
@@ -28,7 +26,7 @@ interface Problem {
 
 /** What is wrong with the first wrong node; undefined if all are criteria. */
 function criteriaProblem(value: unknown): Problem | undefined {
-  if (!isObject(value)) return NO_CRITERIA;
+  if (!isJsonObject(value)) return NO_CRITERIA;
   const keys = Object.keys(value);
   const [key] = keys;
   if (keys.length !== 1 || key === undefined) {
@@ -69,9 +67,6 @@ const below = (
   problem && { path: [...path, ...problem.path], message: problem.message };
 
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const decision = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('ALLOW') }),
