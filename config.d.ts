@@ -28,7 +28,7 @@ interface OpaSource {
   /** The path of the decision, such as `backstage_policy/decision`. */
   entrypoint: string;
   /**
-   * From being asked to the answer, queueing included; at most the `deadline`. Default 500ms.
+   * From being asked to the answer, queueing included; shorter than the `deadline`. Default 500ms.
    */
   timeout?: Duration;
   /** Requests under way at once, 1 to 10000. Default 64. */

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseManager } from '@backstage/backend-defaults/database';
 import { coreServices, createServiceFactory } from '@backstage/backend-plugin-api';
 
@@ -32,24 +31,7 @@ export const databaseClosedOnShutdown = createServiceFactory({
   async factory({ config, plugin, lifecycle, logger }) {
     const manager = DatabaseManager.fromConfig(config);
     const database = manager.forPlugin(plugin.getId(), { lifecycle, logger });
-    lifecycle.addShutdownHook(async () => {
-      const knex = await database.getClient();
-      await idle((knex.client as { pool: Pool }).pool);
-      await knex.destroy();
-    });
+    lifecycle.addShutdownHook(async () => (await database.getClient()).destroy());
     return database;
   },
 });
-
-interface Pool {
-  numUsed(): number;
-  numPendingAcquires(): number;
-}
-
-/** Destroying the pool under a query would reject it where nobody listens. */
-async function idle(pool: Pool): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (pool.numUsed() + pool.numPendingAcquires() === 0) return;
-    await delay(10);
-  }
-}

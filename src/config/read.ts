@@ -102,11 +102,11 @@ class Reader {
       if (
         source?.type === 'opa' &&
         deadline !== undefined &&
-        source.guard.timeout > deadline
+        source.guard.timeout >= deadline
       ) {
         this.report(
           [...path, 'timeout'],
-          `${source.guard.timeout} ms is longer than the deadline of a whole decision, ${deadline} ms`,
+          `${source.guard.timeout} ms is not shorter than the deadline of a whole decision, ${deadline} ms`,
         );
       }
       if (source) sources.set(name, source);

@@ -20,7 +20,8 @@ export class Limiter {
     this.queue = options.queue;
   }
 
-  private get busy(): boolean {
+  /** True when a further call would have to wait. */
+  get busy(): boolean {
     return this.limit.activeCount >= this.limit.concurrency;
   }
 

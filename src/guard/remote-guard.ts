@@ -39,9 +39,6 @@ export interface RemoteGuardOptions extends LimiterOptions {
   readonly circuitBreaker: CircuitBreakerOptions;
 }
 
-/** Milliseconds a question may have waited and still count as put at once. */
-const AT_ONCE = 1;
-
 /** Past this share of busy time our own process cannot tell whether the source was in time. */
 const STALLED = 0.9;
 
@@ -84,12 +81,13 @@ export class RemoteGuard implements Guard {
     if (this.limiter.full) return queueFull();
     const { timeout } = this.options;
     const allowed = Math.min(timeout, deadline.remaining());
-    const end = performance.now() + allowed;
     if (allowed < timeout / 2) return tooLate();
+    const end = performance.now() + allowed;
+    const atOnce = allowed === timeout && !this.limiter.busy;
     return new Promise(answer => {
       this.limiter.run(
         async () => {
-          const left = end - performance.now();
+          const left = atOnce ? timeout : end - performance.now();
           if (left < timeout / 2) answer(tooLate());
           else await this.put(request, left, answer);
         },
@@ -120,7 +118,7 @@ export class RemoteGuard implements Guard {
         return utilization > STALLED ? stalled() : timedOut(timeout);
       });
     });
-    if (timeout - left <= AT_ONCE) answer(await judged);
+    if (left === timeout) answer(await judged);
     else answer(await settleWithin(judged, left, () => cutShort(left)));
     await judged;
     await asked;

@@ -478,7 +478,7 @@ describe('a duration', () => {
     [
       "of '500m' is minutes, and longer than the deadline",
       withOpa({ timeout: '500m' }),
-      '~.sources.opa.timeout: 30000000 ms is longer than the deadline of a whole decision, 2000 ms',
+      '~.sources.opa.timeout: 30000000 ms is not shorter than the deadline of a whole decision, 2000 ms',
     ],
   ])('%s', expectProblems);
 
@@ -521,12 +521,15 @@ describe('a duration', () => {
     [
       'of a source must not outlast the deadline',
       withOpa({ timeout: '2001ms' }),
-      '~.sources.opa.timeout: 2001 ms is longer than the deadline of a whole decision, 2000 ms',
+      '~.sources.opa.timeout: 2001 ms is not shorter than the deadline of a whole decision, 2000 ms',
     ],
   ])('%s', expectProblems);
 
-  it('of a source may be as long as the deadline', () => {
-    expect(problems(withOpa({ timeout: '2s' }))).toEqual([]);
+  it('of a source must not be as long as the deadline: it would never be had whole', () => {
+    expect(problems(withOpa({ timeout: '2s' }))).toEqual([
+      '~.sources.opa.timeout: 2000 ms is not shorter than the deadline of a whole decision, 2000 ms',
+    ]);
+    expect(problems(withOpa({ timeout: '1999ms' }))).toEqual([]);
   });
 });
 

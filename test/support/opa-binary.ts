@@ -30,6 +30,12 @@ interface ReleaseAsset {
  * Official release binaries of OPA_VERSION, by Node's platform and architecture. Each
  * checksum was found equal in two public repositories of different owners. Intel macOS is
  * missing on purpose: its checksum was found only once. Change all of it with OPA_VERSION.
+ *
+ * All stand in prasenjitsingh5/soc-agent-assurance-lab, soclab/policy/opa_binary.py; and
+ * - linux-x64 in EHCOnomics-Systems/EHCOsystem, comparison/c1b/v1/README.md
+ * - linux-arm64 in crystal-warden/prism-path, prismpath/comparisons/toolchain/install.sh
+ * - darwin-arm64 in sh4mbhavi/AutoAudit, docs/compliance/phase-2/README.md
+ * - win32-x64 in mmkolpakov/robotics-runtime-infra, docker/opa/README.md
  */
 const RELEASE_ASSETS: Readonly<Record<string, ReleaseAsset>> = {
   'linux-x64': {
