@@ -1,5 +1,5 @@
-import { CONFIG_PATH, type ConfigProblem } from './types';
 import { isJsonObject } from '../json-object';
+import { CONFIG_PATH, type ConfigProblem } from './types';
 
 /** The routing table from a file of its own. */
 export interface RoutingFileContent {

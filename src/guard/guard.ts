@@ -34,7 +34,7 @@ export interface Guard {
     deadline: Deadline,
     onUnavailable: OnUnavailable,
   ): GuardedAnswer | Promise<GuardedAnswer>;
-  /** Afterwards every question is denied. */
+  /** Ends the source; a remote one is not asked any more, every question is then denied. */
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { formatPrefix } from './prefix';
-import { ACTIONS, type RoutePattern } from './route';
+import { ACTIONS, constraintCount, groupIndices, type RoutePattern } from './route';
 
 /** What a reader of the table may not expect: where permissions fall that a route leaves out. */
 export interface CoverageFinding {
@@ -18,12 +18,7 @@ export function findCoverageGaps(
   routes: readonly RoutePattern[],
   describeFallback: string,
 ): CoverageFinding[] {
-  const groups = new Map<string, number[]>();
-  routes.forEach((route, index) => {
-    const key = JSON.stringify(route.segments);
-    groups.set(key, [...(groups.get(key) ?? []), index]);
-  });
-  return [...groups.values()].flatMap(group => [
+  return groupIndices(routes, route => route.segments).flatMap(group => [
     ...shadowedRoutes(routes, group),
     ...openConstraints(routes, group, describeFallback),
   ]);
@@ -67,7 +62,7 @@ function openConstraints(
   describeFallback: string,
 ): CoverageFinding[] {
   const members = group.map(index => routes[index]!);
-  const unconstrained = members.some(route => !route.actions && !route.resourceTypes);
+  const unconstrained = members.some(isUnconstrained);
   const byAction = members.filter(route => !route.resourceTypes);
   if (unconstrained || coverAllActions(byAction)) return [];
   const first = group[0]!;
@@ -86,7 +81,7 @@ const orElse = (
   heirs: readonly number[],
   describeFallback: string,
 ): string =>
-  heirs.some(index => !routes[index]!.actions && !routes[index]!.resourceTypes) ||
+  heirs.some(index => isUnconstrained(routes[index]!)) ||
   coverAllActions(
     heirs.map(index => routes[index]!).filter(heir => !heir.resourceTypes),
   )
@@ -105,11 +100,12 @@ function heirsOf(
       JSON.stringify(route.segments) === key ? [index] : [],
     );
     heirs.push(...here);
-    if (here.some(index => !routes[index]!.actions && !routes[index]!.resourceTypes))
-      break;
+    if (here.some(index => isUnconstrained(routes[index]!))) break;
   }
   return heirs;
 }
+
+const isUnconstrained = (route: RoutePattern): boolean => constraintCount(route) === 0;
 
 const coverAllActions = (routes: readonly RoutePattern[]): boolean =>
   ACTIONS.every(action => routes.some(route => route.actions?.includes(action)));

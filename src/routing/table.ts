@@ -1,5 +1,11 @@
 import type { Permission } from '@backstage/plugin-permission-common';
-import { actionOf, constraintCount, resourceTypeOf, type RoutePattern } from './route';
+import {
+  actionOf,
+  constraintCount,
+  groupIndices,
+  resourceTypeOf,
+  type RoutePattern,
+} from './route';
 
 /**
  * The routing table: a trie over the dot-separated segments of permission names.
@@ -91,12 +97,11 @@ class Node<R extends RoutePattern> {
  * some permission fits both. The table could only choose between them by their order.
  */
 export function findTies(routes: readonly RoutePattern[]): Array<[number, number]> {
-  const groups = new Map<string, number[]>();
-  routes.forEach((route, index) => {
-    const key = JSON.stringify([route.segments, constraintCount(route)]);
-    groups.set(key, [...(groups.get(key) ?? []), index]);
-  });
-  return [...groups.values()].flatMap(group =>
+  const groups = groupIndices(routes, route => [
+    route.segments,
+    constraintCount(route),
+  ]);
+  return groups.flatMap(group =>
     group.flatMap((first, position) =>
       group
         .slice(position + 1)

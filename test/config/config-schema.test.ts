@@ -1,5 +1,4 @@
 /** config.d.ts, as Backstage reads it: beside the schemas of the packages we depend on. */
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@backstage/types';
@@ -7,10 +6,9 @@ import { loadConfigSchema, type ConfigSchema } from '@backstage/config-loader';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/read';
 import { ConfigError } from '../../src/config/types';
+import { tlsFixture } from '../support/tls-fixture';
 
 const ROOT = join(__dirname, '../..');
-const tlsFixture = (name: string): string =>
-  readFileSync(join(ROOT, 'test/fixtures/tls', name), 'utf8');
 const TLS = {
   ca: tlsFixture('ca.pem'),
   cert: tlsFixture('client.pem'),

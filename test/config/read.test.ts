@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   routingFilePath,
   type RoutingFileContent,
 } from '../../src/config/merge-routing-file';
 import { readConfig } from '../../src/config/read';
 import { CONFIG_PATH, ConfigError } from '../../src/config/types';
+import { tlsFixture } from '../support/tls-fixture';
 
 const OPA = {
   type: 'opa',
@@ -14,8 +13,6 @@ const OPA = {
 };
 const OWNERSHIP = { type: 'ownership' };
 const ROUTE = { prefix: '', sources: ['opa', 'ownership'] };
-const tlsFixture = (name: string): string =>
-  readFileSync(join(__dirname, '../fixtures/tls', name), 'utf8');
 const CA = tlsFixture('ca.pem');
 const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');

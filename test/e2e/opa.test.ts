@@ -1,5 +1,4 @@
 /** A real OPA server behind a real Backstage backend. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { catalogNames } from '../../dev/checks';
 import {
@@ -11,6 +10,7 @@ import {
   type TestBackend,
 } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
+import { tlsFixture } from '../support/tls-fixture';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const opaSource = (baseUrl: string, more: object = {}): object => ({
@@ -357,8 +357,6 @@ describeWithOpa('the ways to reach OPA', () => {
   });
 
   it('https with a private CA and a client certificate; without them it denies', async () => {
-    const pem = (file: string): Promise<string> =>
-      readFile(`test/fixtures/tls/${file}`, 'utf8');
     const opa = await startOpa({
       binary: requireOpa(),
       policies: ['config/policies'],
@@ -374,9 +372,9 @@ describeWithOpa('the ways to reach OPA', () => {
     const url = opa.url.replace('http:', 'https:');
     try {
       const tls = {
-        ca: await pem('ca.pem'),
-        cert: await pem('client.pem'),
-        key: await pem('client.key'),
+        ca: tlsFixture('ca.pem'),
+        cert: tlsFixture('client.pem'),
+        key: tlsFixture('client.key'),
       };
       expect(await decideWith(opaSource(url, { tls }))).toEqual(['ALLOW', 'DENY']);
       // OPA refuses us after the handshake: no outage, though undici sees only the end of it.

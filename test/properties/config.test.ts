@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { readConfig } from '../../src/config/read';
 import { CONFIG_PATH, ConfigError } from '../../src/config/types';
+import { tlsFixture } from '../support/tls-fixture';
 
 const SECRET = 'hunter2';
-const tlsFixture = (name: string): string =>
-  readFileSync(join(__dirname, '../fixtures/tls', name), 'utf8');
 const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');
 /** A line of the key itself. */
