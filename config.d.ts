@@ -154,8 +154,22 @@ export interface Config {
       anonymous?: 'deny' | 'evaluate';
       /** For every source that can be unavailable. Default `fail-closed`. */
       onUnavailable?: OnUnavailable;
-      /** For a whole decision: identity and all sources. Default 2s. */
+      /** For a whole decision: identity, sources and the check of conditions. Default 2s. */
       deadline?: Duration;
+      /**
+       * Whether conditions are checked against the rules that their plugin publishes, before
+       * they leave the router. Default true.
+       *
+       * - `true`: they are; while the plugin cannot be asked, their shape is trusted.
+       * - `required`: they are; while the plugin cannot be asked, they are denied.
+       * - `false`: only their shape is; what Backstage cannot apply fails whole batches.
+       */
+      verifyConditions?: boolean | 'required';
+      /**
+       * Bytes of the conditions of one decision as JSON, 1 to 102400; larger ones are denied.
+       * Default 65536.
+       */
+      maxConditionBytes?: number;
       /** By name; `allow` and `deny` are built in. */
       sources?: {
         [name: string]: OpaSource | OpaWasmSource | OwnershipSource;

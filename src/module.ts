@@ -3,10 +3,13 @@ import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
 import type { RouterConfig } from './config/types';
+import { RuleDirectory } from './guard/conditions/rule-directory';
+import { readRuleMetadata } from './guard/conditions/rule-metadata';
 import { PolicyRouter } from './policy';
 import { Snapshot } from './snapshot';
 import { warnOfFailures } from './trace/failure-log';
 import { logTraces } from './trace/log';
+import { warnOfLargeConditions } from './trace/size-log';
 import type { TraceSink } from './trace/trace';
 
 /**
@@ -26,14 +29,29 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           logger: coreServices.logger,
           lifecycle: coreServices.lifecycle,
           userInfo: coreServices.userInfo,
+          discovery: coreServices.discovery,
+          auth: coreServices.auth,
         },
-        async init({ permission, rootConfig, logger, lifecycle, userInfo }) {
+        async init({
+          permission,
+          rootConfig,
+          logger,
+          lifecycle,
+          userInfo,
+          ...services
+        }) {
           const liveConfig = new LiveConfig(rootConfig, logger);
           const first = await liveConfig.first();
-          let snapshot = await Snapshot.build(first.config, logger);
+          const ruleDirectory = new RuleDirectory(
+            pluginId => readRuleMetadata(pluginId, services),
+            logger,
+          );
+          const lasting = { logger, ruleDirectory };
+          let snapshot = await Snapshot.build(first.config, lasting);
           const policy = new PolicyRouter(snapshot, userInfo, [
             logTraces(logger),
             warnOfFailures(logger),
+            warnOfLargeConditions(logger),
             ...extraSinks,
           ]);
           permission.setPolicy(policy);
@@ -43,7 +61,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           warn(first);
 
           liveConfig.watch(async read => {
-            snapshot = await Snapshot.build(read.config, logger, snapshot);
+            snapshot = await Snapshot.build(read.config, lasting, snapshot);
             policy.swap(snapshot);
             logger.info(`The changed config is in use: ${summary(read.config)}`);
             warn(read);

@@ -9,6 +9,7 @@ import type {
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
 import { createAccumulator, routeDefault } from './combining/algorithms';
+import { bytesOf, sizeProblem } from './guard/conditions/size';
 import { Deadline, settleWithin } from './guard/deadline';
 import {
   ANONYMOUS,
@@ -73,6 +74,7 @@ export class PolicyRouter implements PermissionPolicy {
       result: verdict.kind,
       reason: verdict.reason,
       failure: draft.failure,
+      conditionSize: draft.conditionSize,
       milliseconds: performance.now() - started,
     });
     return toDecision(verdict);
@@ -97,7 +99,9 @@ export class PolicyRouter implements PermissionPolicy {
       const reason = `no route matches: the fallback is ${config.fallback}`;
       return config.fallback === 'allow' ? allow(reason) : deny(reason);
     }
-    return askSources(route, { permission, principal }, deadline, draft.sources);
+    const request = { permission, principal };
+    const combined = await askSources(route, request, deadline, draft.sources);
+    return limitSize(combined, config.maxConditionBytes, draft);
   }
 
   private async identify(
@@ -143,6 +147,7 @@ interface Draft {
   route?: string;
   sources: SourceTrace[];
   failure?: Failure;
+  conditionSize?: DecisionTrace['conditionSize'];
 }
 
 class IdentityError extends Error {
@@ -157,13 +162,13 @@ async function askSources(
   traces: SourceTrace[],
 ): Promise<ApplicableVerdict> {
   const accumulator = createAccumulator(route.combine);
-  for (const { name, guard, onUnavailable } of route.legs) {
+  for (const { name, guard, terms } of route.legs) {
     if (accumulator.settled) {
       traces.push({ source: name, verdict: 'NOT_ASKED' });
       continue;
     }
     const started = performance.now();
-    const answer = guard.ask(request, deadline, onUnavailable);
+    const answer = guard.ask(request, deadline, terms);
     const { verdict, exchange } = answer instanceof Promise ? await answer : answer;
     accumulator.add(verdict);
     traces.push({
@@ -176,6 +181,19 @@ async function askSources(
     });
   }
   return accumulator.result() ?? routeDefault(route.default);
+}
+
+/** Each source's conditions were within the limits; joined they may not be. */
+function limitSize(
+  verdict: ApplicableVerdict,
+  limit: number,
+  draft: Draft,
+): ApplicableVerdict {
+  if (verdict.kind !== 'CONDITIONAL') return verdict;
+  const problem = sizeProblem(verdict.conditions, limit);
+  if (problem !== undefined) return deny(`the sources together give ${problem}`);
+  draft.conditionSize = { bytes: bytesOf(verdict.conditions), limit };
+  return verdict;
 }
 
 function denyOnError(error: unknown, draft: Draft): ApplicableVerdict {

@@ -7,7 +7,9 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { canonical } from './config/canonical';
 import type { Route, RouterConfig, SourceConfig } from './config/types';
-import type { Guard, OnUnavailable } from './guard/guard';
+import { conditionCheck, type ConditionCheck } from './guard/conditions/check';
+import type { RuleDirectory } from './guard/conditions/rule-directory';
+import type { Guard, Terms } from './guard/guard';
 import { guardedSource } from './guarded-source';
 import { RoutingTable } from './routing/table';
 
@@ -15,7 +17,13 @@ import { RoutingTable } from './routing/table';
 export interface Leg {
   readonly name: string;
   readonly guard: Guard;
-  readonly onUnavailable: OnUnavailable;
+  readonly terms: Terms;
+}
+
+/** What outlives a snapshot. */
+export interface SnapshotServices {
+  readonly logger: LoggerService;
+  readonly ruleDirectory: RuleDirectory;
 }
 
 export interface ReadyRoute extends Route {
@@ -39,13 +47,14 @@ export class Snapshot {
   private constructor(
     readonly config: RouterConfig,
     private readonly guards: ReadonlyMap<string, SharedGuard>,
-    private readonly logger: LoggerService,
+    private readonly services: SnapshotServices,
   ) {
     for (const shared of guards.values()) shared.holders++;
+    const checkConditions = conditionCheck(config, services.ruleDirectory);
     this.table = new RoutingTable(
       config.routes.map(route => ({
         ...route,
-        legs: route.sources.map(name => this.leg(route, name)),
+        legs: route.sources.map(name => this.leg(route, name, checkConditions)),
       })),
     );
   }
@@ -56,7 +65,7 @@ export class Snapshot {
    */
   static async build(
     config: RouterConfig,
-    logger: LoggerService,
+    services: SnapshotServices,
     previous?: Snapshot,
   ): Promise<Snapshot> {
     const guards = new Map<string, SharedGuard>();
@@ -69,7 +78,7 @@ export class Snapshot {
           guards.set(name, carried);
           continue;
         }
-        const guard = await guardedSource(name, source, logger);
+        const guard = await guardedSource(name, source, services.logger);
         made.push(guard);
         guards.set(name, { key, guard, holders: 0 });
       }
@@ -77,7 +86,7 @@ export class Snapshot {
       await Promise.all(made.map(guard => guard.close()));
       throw error;
     }
-    return new Snapshot(config, guards, logger);
+    return new Snapshot(config, guards, services);
   }
 
   /** A decision begins; it must call `leave` when it has ended. */
@@ -104,12 +113,14 @@ export class Snapshot {
       shared.holders--;
       if (shared.holders > 0) continue;
       shared.guard.close().catch((error: unknown) => {
-        this.logger.warn(`Source '${name}' did not close cleanly: ${String(error)}`);
+        this.services.logger.warn(
+          `Source '${name}' did not close cleanly: ${String(error)}`,
+        );
       });
     }
   }
 
-  private leg(route: Route, name: string): Leg {
+  private leg(route: Route, name: string, checkConditions: ConditionCheck): Leg {
     const shared = this.guards.get(name);
     const source = this.config.sources.get(name);
     if (!shared || !source)
@@ -118,7 +129,7 @@ export class Snapshot {
     return {
       name,
       guard: shared.guard,
-      onUnavailable: route.onUnavailable ?? ofSource,
+      terms: { onUnavailable: route.onUnavailable ?? ofSource, checkConditions },
     };
   }
 }

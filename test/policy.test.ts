@@ -7,6 +7,7 @@ import { Snapshot } from '../src/snapshot';
 import { warnOfFailures } from '../src/trace/failure-log';
 import type { DecisionTrace } from '../src/trace/trace';
 import { CapturedLogs } from './support/captured-logs';
+import { directoryOf } from './support/rule-directory';
 
 const user = {
   credentials: {},
@@ -35,7 +36,10 @@ async function routerOf(
     routes: [{ prefix: 'open', sources: ['allow'] }],
     ...config,
   });
-  const snapshot = await Snapshot.build(read, logs.logger());
+  const snapshot = await Snapshot.build(read, {
+    logger: logs.logger(),
+    ruleDirectory: directoryOf(),
+  });
   const router = new PolicyRouter(snapshot, { getUserInfo }, [
     trace => traces.push(trace),
     warnOfFailures(logs.logger()),
@@ -187,7 +191,10 @@ describe('handle', () => {
     });
     const logs = new CapturedLogs();
     const router = new PolicyRouter(
-      await Snapshot.build(config, logs.logger()),
+      await Snapshot.build(config, {
+        logger: logs.logger(),
+        ruleDirectory: directoryOf(),
+      }),
       { getUserInfo: () => Promise.reject(new Error('unasked')) },
       [
         () => {

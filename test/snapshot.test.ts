@@ -4,6 +4,7 @@ import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { CapturedLogs } from './support/captured-logs';
+import { directoryOf } from './support/rule-directory';
 import { decision, silence, startStub, type StubServer } from './support/stub-server';
 
 const logger = new CapturedLogs().logger();
@@ -27,7 +28,7 @@ const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
     sources,
     routes: [{ prefix: 'tested', sources: Object.keys(sources) }],
   });
-  return Snapshot.build(config, logger, previous);
+  return Snapshot.build(config, { logger, ruleDirectory: directoryOf() }, previous);
 };
 
 const opa = (more: object = {}): object => ({
@@ -62,7 +63,7 @@ describe('a changed config', () => {
     const first = await build({ opa: opa() });
     const second = await build({ opa: opa({ onUnavailable: 'fail-open' }) }, first);
     expect(guardOf(second)).toBe(guardOf(first));
-    const mode = second.table.match(query.permission)!.legs[0]!.onUnavailable;
+    const mode = second.table.match(query.permission)!.legs[0]!.terms.onUnavailable;
     expect(mode).toBe('fail-open');
     first.retire();
     second.retire();

@@ -57,6 +57,8 @@ class Junction implements Accumulator {
   private dominant: ApplicableVerdict | undefined;
   private neutral: ApplicableVerdict | undefined;
   private readonly conditionals: Conditional[] = [];
+  /** All conditionals so far. */
+  private joined: ApplicableVerdict | undefined;
 
   constructor(
     private readonly dominantKind: 'ALLOW' | 'DENY',
@@ -70,15 +72,20 @@ class Junction implements Accumulator {
 
   add(verdict: Verdict): void {
     if (this.settled) return;
-    if (verdict.kind === 'CONDITIONAL') this.conditionals.push(verdict);
+    if (verdict.kind === 'CONDITIONAL') this.addConditional(verdict);
     else if (verdict.kind === this.dominantKind) this.dominant = verdict;
     else if (verdict.kind === this.neutralKind) this.neutral ??= verdict;
   }
 
   result(): ApplicableVerdict | undefined {
-    if (this.dominant) return this.dominant;
-    if (this.conditionals.length === 0) return this.neutral;
-    return joinConditionals(this.conditionals, this.join);
+    return this.dominant ?? this.joined ?? this.neutral;
+  }
+
+  /** Conditions that contradict each other, or cannot be joined, are a DENY like any other. */
+  private addConditional(verdict: Conditional): void {
+    this.conditionals.push(verdict);
+    this.joined = joinConditionals(this.conditionals, this.join);
+    if (this.joined.kind === this.dominantKind) this.dominant = this.joined;
   }
 }
 
@@ -116,11 +123,13 @@ function joinConditionals(
         `(${stranger.resourceType}) cannot be combined: Backstage applies a decision in one plugin`,
     );
   }
-  return conditional(verdicts.map(verdict => verdict.reason).join('; '), {
-    pluginId: first.pluginId,
-    resourceType: first.resourceType,
-    conditions: join(verdicts.map(verdict => verdict.conditions)),
-  });
+  const conditions = join(verdicts.map(verdict => verdict.conditions));
+  const reason = verdicts.map(verdict => verdict.reason).join('; ');
+  return conditions === undefined
+    ? deny(
+        `${reason}; together they contradict each other, so no resource can meet them`,
+      )
+    : conditional(reason, { ...first, conditions });
 }
 
 /** What a route answers when none of its sources is applicable. */

@@ -1,27 +1,51 @@
+import type { PermissionCondition } from '@backstage/plugin-permission-common';
 import stringify from 'safe-stable-stringify';
 import type { Criteria } from '../verdict';
 
 /*
- * The algebra of conditions. Results are flattened, free of duplicates and of what another
- * child absorbs, never empty, and always logically equal to the formula. A tautology is never
- * folded to ALLOW: Backstage denies a resource that does not exist, and that must stay.
+ * The algebra of conditions. A result is in normal form: flattened, free of duplicates, of what
+ * another child absorbs, of double negations, and of visible contradictions and tautologies
+ * within it; never empty, in the order of first appearance, and always logically equal to the
+ * formula.
+ *
+ * A whole formula that is a tautology stays a condition: Backstage denies a resource that does
+ * not exist, and ALLOW would not.
  */
 
-/** The conjunction of one or more criteria. */
-export const allOf = (criteria: readonly Criteria[]): Criteria =>
-  join('allOf', criteria);
+/** The conjunction of one or more criteria; undefined if no resource can meet it. */
+export const allOf = (criteria: readonly Criteria[]): Criteria | undefined =>
+  toCriteria(join('allOf', criteria));
 
-/** The disjunction of one or more criteria. */
-export const anyOf = (criteria: readonly Criteria[]): Criteria =>
-  join('anyOf', criteria);
+/** The disjunction of one or more criteria; undefined if no resource can meet it. */
+export const anyOf = (criteria: readonly Criteria[]): Criteria | undefined =>
+  toCriteria(join('anyOf', criteria));
 
 type Connective = 'allOf' | 'anyOf';
 
 const dual = (connective: Connective): Connective =>
   connective === 'allOf' ? 'anyOf' : 'allOf';
 
+/** True or false of every resource: what `of` and its negation make together. */
+class Constant {
+  constructor(
+    readonly value: boolean,
+    readonly of: Criteria,
+  ) {}
+}
+
+/** Criteria in normal form, or a constant. */
+type Normal = Criteria | Constant;
+
+const isConstant = (normal: Normal): normal is Constant => normal instanceof Constant;
+
+function toCriteria(normal: Normal): Criteria | undefined {
+  if (!isConstant(normal)) return normal;
+  if (!normal.value) return undefined;
+  return group('anyOf', flatten('anyOf', [normal.of, { not: normal.of }]));
+}
+
 /** The children of a group of this connective; undefined for anything else. */
-export function childrenOf(
+function childrenOf(
   criteria: Criteria,
   connective: Connective,
 ): readonly Criteria[] | undefined {
@@ -29,25 +53,78 @@ export function childrenOf(
   return Array.isArray(children) ? children : undefined;
 }
 
-function join(connective: Connective, criteria: readonly Criteria[]): Criteria {
-  const children = absorb(connective, flatten(connective, criteria.map(simplify)));
+function join(connective: Connective, criteria: readonly Criteria[]): Normal {
+  // True decides an OR and takes no part in an AND; false the other way round.
+  const decisive = connective === 'anyOf';
+  const normals = criteria.map(normalize);
+  const constants = normals.filter(isConstant);
+  const others = normals.filter((normal): normal is Criteria => !isConstant(normal));
+  const decided = constants.filter(({ value }) => value === decisive);
+  if (decided.length > 0) return constantOf(decisive, decided);
+  if (constants.length > 0 && others.length === 0) {
+    return constantOf(!decisive, constants);
+  }
+  const children = flatten(connective, others);
+  const of = complemented(connective, children);
+  return of
+    ? new Constant(decisive, of)
+    : group(connective, absorb(connective, children));
+}
+
+const constantOf = (value: boolean, constants: readonly Constant[]): Constant =>
+  new Constant(value, simplest(constants.map(({ of }) => of))!);
+
+function normalize(criteria: Criteria): Normal {
+  for (const connective of ['allOf', 'anyOf'] as const) {
+    const children = childrenOf(criteria, connective);
+    if (children) return join(connective, children);
+  }
+  return 'not' in criteria ? negate(normalize(criteria.not)) : criteria;
+}
+
+function negate(normal: Normal): Normal {
+  if (isConstant(normal)) return new Constant(!normal.value, normal.of);
+  return 'not' in normal ? normal.not : { not: normal };
+}
+
+/** The only place where a group is built. */
+function group(connective: Connective, children: readonly Criteria[]): Criteria {
   const [only, ...others] = children;
   if (!only) throw new Error(`an empty ${connective} has no meaning in Backstage`);
   if (others.length === 0) return only;
   return { [connective]: children } as unknown as Criteria;
 }
 
-function simplify(criteria: Criteria): Criteria {
-  for (const connective of ['allOf', 'anyOf'] as const) {
-    const children = childrenOf(criteria, connective);
-    if (children) return join(connective, children);
-  }
-  if ('not' in criteria) return { not: simplify(criteria.not) };
-  return criteria;
-}
-
 const flatten = (connective: Connective, criteria: readonly Criteria[]): Criteria[] =>
   criteria.flatMap(child => childrenOf(child, connective) ?? [child]);
+
+/**
+ * The simplest criteria that the children of such a group hold both as they are and negated;
+ * as they are: a child, or several that make up a group of this connective.
+ */
+function complemented(
+  connective: Connective,
+  children: readonly Criteria[],
+): Criteria | undefined {
+  const negated = children.flatMap(child => ('not' in child ? [child.not] : []));
+  if (negated.length === 0) return undefined;
+  const keys = new Set(children.map(keyOf));
+  return simplest(
+    negated.filter(each =>
+      flatten(connective, [each]).every(member => keys.has(keyOf(member))),
+    ),
+  );
+}
+
+/** Whatever the order of the candidates; undefined if there is none. */
+const simplest = (candidates: readonly Criteria[]): Criteria | undefined =>
+  candidates
+    .map(criteria => ({ criteria, key: keyOf(criteria) }))
+    .sort(
+      (one, other) =>
+        one.key.length - other.key.length || (one.key < other.key ? -1 : 1),
+    )
+    .at(0)?.criteria;
 
 /**
  * Drops every child that another child makes redundant: `A ∧ (A ∨ B) = A` and, dually,
@@ -60,10 +137,9 @@ function absorb(connective: Connective, children: readonly Criteria[]): Criteria
     { child: Criteria; members: ReadonlySet<string> }
   >();
   for (const child of children) {
-    const keys = (childrenOf(child, dual(connective)) ?? [child]).map(keyOf);
-    const members = new Set([...keys].sort());
-    const key = JSON.stringify([...members]);
-    if (!byMembers.has(key)) byMembers.set(key, { child, members });
+    const members = membersOf(childrenOf(child, dual(connective)) ?? [child]);
+    const key = members.join();
+    if (!byMembers.has(key)) byMembers.set(key, { child, members: new Set(members) });
   }
   const distinct = [...byMembers.values()];
   const groups = distinct.filter(({ members }) => members.size > 1);
@@ -84,5 +160,19 @@ function absorb(connective: Connective, children: readonly Criteria[]): Criteria
 const isSubset = (small: ReadonlySet<string>, large: ReadonlySet<string>): boolean =>
   [...small].every(member => large.has(member));
 
-/** Equal conditions have equal keys: parameters are compared by value, not by key order. */
-const keyOf = (criteria: Criteria): string => stringify(criteria) ?? 'undefined';
+/**
+ * Equal criteria have equal keys: parameters are compared by value, not by the order of their
+ * keys, and groups whatever the order of their children.
+ */
+function keyOf(criteria: Criteria): string {
+  for (const connective of ['allOf', 'anyOf'] as const) {
+    const children = childrenOf(criteria, connective);
+    if (children) return `${connective}[${membersOf(children).join()}]`;
+  }
+  if ('not' in criteria) return `not ${keyOf(criteria.not)}`;
+  const { resourceType, rule, params } = criteria as PermissionCondition;
+  return stringify({ resourceType, rule, params }) as string;
+}
+
+const membersOf = (children: readonly Criteria[]): string[] =>
+  [...new Set(children.map(keyOf))].sort();

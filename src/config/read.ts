@@ -78,6 +78,8 @@ class Reader {
       fallback: settings.fallback,
       anonymous: settings.anonymous,
       deadline: settings.deadline,
+      verifyConditions: settings.verifyConditions,
+      maxConditionBytes: settings.maxConditionBytes,
       sources,
       routes: routes as Route[],
     };

@@ -5,6 +5,7 @@ import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
 import { ALGORITHMS } from '../combining/algorithms';
+import type { VerifyConditions } from '../guard/conditions/check';
 import { ACTIONS } from '../routing/route';
 
 /** Node's timers fire at once past this many milliseconds. */
@@ -89,6 +90,15 @@ const duration = (fallback: string) =>
     });
 
 export const onUnavailable = choice(['fail-closed', 'fail-open']);
+
+/** Environment variables arrive as strings, so 'true' is true. */
+const verifyConditions = z.preprocess(
+  value => (value === 'true' ? true : value === 'false' ? false : value),
+  z.custom<VerifyConditions>(
+    value => typeof value === 'boolean' || value === 'required',
+    { error: issue => `must be true, 'required' or false${shown(issue.input)}` },
+  ),
+);
 
 const pem = (what: string) =>
   text(`${what} as PEM text (Backstage reads a file with $file)`).refine(
@@ -255,6 +265,8 @@ export const settingsSchema = strict({
   anonymous: choice(['deny', 'evaluate']).default('deny'),
   onUnavailable: onUnavailable.default('fail-closed'),
   deadline: duration('2s'),
+  verifyConditions: verifyConditions.default(true),
+  maxConditionBytes: integer(1, 102_400, 65_536),
   sources: z
     .record(z.string(), z.unknown(), {
       error: 'must be an object of { <name>: { type, … } }',

@@ -1,4 +1,5 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
+import type { VerifyConditions } from '../guard/conditions/check';
 import type { OnUnavailable } from '../guard/guard';
 import type { RemoteGuardOptions } from '../guard/remote-guard';
 import type { RoutePattern } from '../routing/route';
@@ -39,6 +40,9 @@ export interface RouterConfig {
   readonly anonymous: 'deny' | 'evaluate';
   /** Milliseconds for a whole decision. */
   readonly deadline: number;
+  readonly verifyConditions: VerifyConditions;
+  /** Of the conditions of a verdict or of a decision, as JSON. */
+  readonly maxConditionBytes: number;
   /** By name, the built-in `allow` and `deny` included. */
   readonly sources: ReadonlyMap<string, SourceConfig>;
   readonly routes: readonly Route[];

@@ -12,7 +12,7 @@ import {
   type LocalSource,
 } from '../sources/source';
 import { allow, deny, type Failure, type Verdict } from '../verdict';
-import { conditionProblem } from './conditions';
+import type { ConditionCheck } from './conditions/check';
 import type { Deadline } from './deadline';
 
 /**
@@ -26,13 +26,19 @@ export interface GuardedAnswer {
   readonly exchange?: Exchange | undefined;
 }
 
+/** How an answer becomes a verdict. */
+export interface Terms {
+  readonly onUnavailable: OnUnavailable;
+  readonly checkConditions: ConditionCheck;
+}
+
 /** A source that always answers with a verdict. */
 export interface Guard {
   /** Never throws and never rejects. */
   ask(
     request: PermissionRequest,
     deadline: Deadline,
-    onUnavailable: OnUnavailable,
+    terms: Terms,
   ): GuardedAnswer | Promise<GuardedAnswer>;
   /** Ends the source; a remote one is not asked any more, every question is then denied. */
   close(): Promise<void>;
@@ -44,10 +50,10 @@ export class LocalGuard implements Guard {
 
   ask(
     request: PermissionRequest,
-    _deadline: Deadline,
-    onUnavailable: OnUnavailable,
-  ): GuardedAnswer {
-    return toVerdict(this.askSource(request), request, onUnavailable);
+    deadline: Deadline,
+    terms: Terms,
+  ): GuardedAnswer | Promise<GuardedAnswer> {
+    return toVerdict(this.askSource(request), request, deadline, terms);
   }
 
   async close(): Promise<void> {
@@ -67,28 +73,25 @@ export class LocalGuard implements Guard {
 export function toVerdict(
   answer: Answer,
   request: PermissionRequest,
-  onUnavailable: OnUnavailable,
-): GuardedAnswer {
-  const checked =
-    answer.kind === 'CONDITIONAL' ? checkConditions(answer, request) : answer;
+  deadline: Deadline,
+  { checkConditions, onUnavailable }: Terms,
+): GuardedAnswer | Promise<GuardedAnswer> {
   const { exchange } = answer;
-  return checked.kind === 'FAILED'
-    ? { verdict: resolveFailure(checked.failure, onUnavailable), exchange }
-    : { verdict: checked, exchange };
-}
-
-/** Conditions that Backstage would choke on are `invalid`. */
-function checkConditions(
-  answer: Extract<Answer, { kind: 'CONDITIONAL' }>,
-  { permission }: PermissionRequest,
-): Answer {
+  const resolved = (checked: Answer): GuardedAnswer => ({
+    verdict:
+      checked.kind === 'FAILED'
+        ? resolveFailure(checked.failure, onUnavailable)
+        : checked,
+    exchange,
+  });
+  if (answer.kind !== 'CONDITIONAL') return resolved(answer);
   try {
-    const problem = conditionProblem(answer, permission);
-    return problem === undefined
-      ? answer
-      : failed('invalid', 'BAD_CONDITIONS', problem);
+    const checked = checkConditions(answer, request.permission, deadline);
+    return checked instanceof Promise
+      ? checked.catch(threw).then(resolved)
+      : resolved(checked);
   } catch (error) {
-    return threw(error);
+    return resolved(threw(error));
   }
 }
 

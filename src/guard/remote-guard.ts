@@ -24,13 +24,7 @@ import {
   type CircuitBreakerOptions,
 } from './circuit-breaker';
 import { settleWithin, type Deadline } from './deadline';
-import {
-  threw,
-  toVerdict,
-  type Guard,
-  type GuardedAnswer,
-  type OnUnavailable,
-} from './guard';
+import { threw, toVerdict, type Guard, type GuardedAnswer, type Terms } from './guard';
 import { Limiter, type LimiterOptions } from './limiter';
 
 export interface RemoteGuardOptions extends LimiterOptions {
@@ -59,10 +53,10 @@ export class RemoteGuard implements Guard {
   async ask(
     request: PermissionRequest,
     deadline: Deadline,
-    onUnavailable: OnUnavailable,
+    terms: Terms,
   ): Promise<GuardedAnswer> {
     const answer = await this.askInTime(request, deadline);
-    return toVerdict(answer, request, onUnavailable);
+    return toVerdict(answer, request, deadline, terms);
   }
 
   async close(): Promise<void> {

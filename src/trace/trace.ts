@@ -29,6 +29,9 @@ export interface DecisionTrace {
   readonly reason: string;
   /** Set when the decision is a denial for want of an identity, or for a bug of ours. */
   readonly failure: Failure | undefined;
+  /** Of the conditions of the decision as JSON, in bytes; set when it is CONDITIONAL. */
+  readonly conditionSize:
+    { readonly bytes: number; readonly limit: number } | undefined;
   /** Time of the whole decision, in milliseconds. */
   readonly milliseconds: number;
 }

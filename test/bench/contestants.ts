@@ -20,6 +20,9 @@ import type {
 import { Pool } from 'undici';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/read';
+import { PublishedRules } from '../../src/guard/conditions/published-rules';
+import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
+import type { RuleMetadata } from '../../src/guard/conditions/rule-metadata';
 import { PolicyRouter } from '../../src/policy';
 import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
@@ -91,6 +94,25 @@ export async function createContestants(
   };
 }
 
+/** As the catalog publishes them. */
+const CATALOG_RULES: RuleMetadata = {
+  kind: 'published',
+  rules: new PublishedRules({
+    rules: [
+      {
+        name: 'IS_ENTITY_OWNER',
+        resourceType: 'catalog-entity',
+        paramsSchema: {
+          type: 'object',
+          properties: { claims: { type: 'array', items: { type: 'string' } } },
+          required: ['claims'],
+          additionalProperties: false,
+        },
+      },
+    ],
+  }),
+};
+
 /** The shipped config with the shipped table, and one route more: the measured. */
 async function createRouter(
   source: string,
@@ -120,7 +142,10 @@ async function createRouter(
   });
   // As src/module.ts does it.
   return new PolicyRouter(
-    await Snapshot.build(read.config, logger),
+    await Snapshot.build(read.config, {
+      logger,
+      ruleDirectory: new RuleDirectory(async () => CATALOG_RULES, logger),
+    }),
     { getUserInfo: async () => USER.info },
     [logTraces(logger), warnOfFailures(logger)],
   );

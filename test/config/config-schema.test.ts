@@ -21,6 +21,8 @@ const FULL = {
   anonymous: 'deny',
   onUnavailable: 'fail-closed',
   deadline: '2s',
+  verifyConditions: 'required',
+  maxConditionBytes: 65_536,
   sources: {
     opa: {
       type: 'opa',

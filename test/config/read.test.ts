@@ -50,7 +50,7 @@ const problems = (raw: unknown, file?: RoutingFileContent): string[] =>
   );
 
 const TOP_KEYS =
-  'routingFile, fallback, anonymous, onUnavailable, deadline, sources, routes';
+  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
 const OPA_KEYS =
   'type, baseUrl, entrypoint, timeout, concurrency, queue, maxResponseBytes, circuitBreaker, auth, tls, onUnavailable';
 const ROUTE_KEYS =
@@ -75,6 +75,8 @@ describe('a valid config', () => {
       anonymous: 'evaluate',
       onUnavailable: 'fail-open',
       deadline: { seconds: 3 },
+      verifyConditions: 'required',
+      maxConditionBytes: 4096,
       sources: {
         opa: {
           ...OPA,
@@ -117,6 +119,8 @@ describe('a valid config', () => {
       fallback: 'allow',
       anonymous: 'evaluate',
       deadline: 3000,
+      verifyConditions: 'required',
+      maxConditionBytes: 4096,
       sources: new Map<string, unknown>([
         ['allow', { type: 'allow' }],
         ['deny', { type: 'deny' }],
@@ -202,6 +206,17 @@ describe('a valid config', () => {
     });
   });
 
+  it.each([
+    [true, true],
+    [false, false],
+    ['true', true],
+    ['false', false],
+    ['required', 'required'],
+  ])('may verify conditions: %j', (written, verifyConditions) => {
+    const { config: read } = readConfig(config({ verifyConditions: written }));
+    expect(read.verifyConditions).toBe(verifyConditions);
+  });
+
   it('has a default for all that is not required', () => {
     const { config: read } = readConfig({
       fallback: 'deny',
@@ -211,7 +226,12 @@ describe('a valid config', () => {
       },
       routes: [ROUTE],
     });
-    expect(read).toMatchObject({ anonymous: 'deny', deadline: 2000 });
+    expect(read).toMatchObject({
+      anonymous: 'deny',
+      deadline: 2000,
+      verifyConditions: true,
+      maxConditionBytes: 65_536,
+    });
     expect(read.sources.get('opa')).toEqual({
       type: 'opa',
       options: expect.objectContaining({ maxResponseBytes: 1_048_576 }) as unknown,
@@ -375,8 +395,23 @@ describe('the config as a whole', () => {
     ],
     [
       'a key that is not built yet is unknown',
-      config({ verifyConditions: true }),
-      `~: unknown key 'verifyConditions'; allowed: ${TOP_KEYS}`,
+      config({ audit: true }),
+      `~: unknown key 'audit'; allowed: ${TOP_KEYS}`,
+    ],
+    [
+      'verifyConditions must be one of three',
+      config({ verifyConditions: 'strict' }),
+      `~.verifyConditions: must be true, 'required' or false, not "strict"`,
+    ],
+    [
+      'maxConditionBytes must not be nothing',
+      config({ maxConditionBytes: 0 }),
+      '~.maxConditionBytes: must be a whole number from 1 to 102400, not 0',
+    ],
+    [
+      'maxConditionBytes must not be over what Backstage takes',
+      config({ maxConditionBytes: 102_401 }),
+      '~.maxConditionBytes: must be a whole number from 1 to 102400, not 102401',
     ],
     [
       'the fallback is required',

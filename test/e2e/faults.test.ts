@@ -19,17 +19,22 @@ import {
   type StubServer,
 } from '../support/stub-server';
 
+const owner = {
+  rule: 'IS_ENTITY_OWNER',
+  resourceType: 'catalog-entity',
+  params: { claims: [] },
+};
+
 const conditional = (more: object): unknown => ({
   result: 'CONDITIONAL',
   pluginId: 'catalog',
   resourceType: 'catalog-entity',
-  conditions: {
-    rule: 'IS_ENTITY_OWNER',
-    resourceType: 'catalog-entity',
-    params: { claims: [] },
-  },
+  conditions: owner,
   ...more,
 });
+
+const withLeaf = (more: object): unknown =>
+  conditional({ conditions: { ...owner, ...more } });
 
 const raw =
   (text: string): Behaviour =>
@@ -172,6 +177,60 @@ const faults: readonly Fault[] = [
     ),
     code: 'BAD_CONDITIONS',
   },
+  {
+    name: 'names a rule the plugin does not have',
+    does: decision(withLeaf({ rule: 'IS_OWNER', params: { claims: [] } })),
+    code: 'UNKNOWN_RULE',
+  },
+  {
+    name: 'names such a rule deep down',
+    does: decision(
+      conditional({
+        conditions: { anyOf: [owner, { not: { ...owner, rule: 'IS_OWNER' } }] },
+      }),
+    ),
+    code: 'UNKNOWN_RULE',
+  },
+  {
+    name: 'gives no parameters to a rule that needs them',
+    does: decision(withLeaf({ rule: 'HAS_LABEL', params: undefined })),
+    code: 'BAD_PARAMS',
+  },
+  {
+    name: 'lacks a parameter',
+    does: decision(withLeaf({ rule: 'HAS_LABEL', params: {} })),
+    code: 'BAD_PARAMS',
+  },
+  {
+    name: 'gives a parameter of another type',
+    does: decision(withLeaf({ params: { claims: 'user:default/nolan' } })),
+    code: 'BAD_PARAMS',
+  },
+  {
+    name: 'misspells a parameter',
+    does: decision(withLeaf({ rule: 'HAS_LABEL', params: { label: 'a', valeu: 'b' } })),
+    code: 'BAD_PARAMS',
+  },
+  {
+    name: 'names a plugin that is not there',
+    does: decision(conditional({ pluginId: 'catalogue' })),
+    code: 'UNKNOWN_PLUGIN',
+  },
+  {
+    name: 'names another plugin',
+    does: decision(conditional({ pluginId: 'auth' })),
+    code: 'UNKNOWN_RULE',
+  },
+  {
+    name: 'names no plugin but a path',
+    does: decision(conditional({ pluginId: '../catalog' })),
+    code: 'BAD_CONDITIONS',
+  },
+  {
+    name: 'gives conditions over maxConditionBytes',
+    does: decision(withLeaf({ params: { claims: ['x'.repeat(1000)] } })),
+    code: 'CONDITIONS_TOO_LARGE',
+  },
 ];
 
 const routes = ['closed', 'open'] as const;
@@ -193,6 +252,7 @@ beforeAll(async () => {
   backend = await startTestBackend({
     policyRouter: {
       fallback: 'deny',
+      maxConditionBytes: 900,
       sources: {
         closed: source,
         open: { ...source, onUnavailable: 'fail-open' },

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { BreakerState } from '../../src/guard/circuit-breaker';
 import { Deadline } from '../../src/guard/deadline';
-import type { GuardedAnswer, OnUnavailable } from '../../src/guard/guard';
+import type { GuardedAnswer, OnUnavailable, Terms } from '../../src/guard/guard';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import { OpaSource } from '../../src/sources/opa/source';
@@ -31,6 +31,11 @@ const defaults: RemoteGuardOptions = {
 
 const unavailable = failed('unavailable', 'ECONNREFUSED', 'gone');
 
+const terms = (onUnavailable: OnUnavailable): Terms => ({
+  onUnavailable,
+  checkConditions: verdict => verdict,
+});
+
 /** A guard and what its breaker went through. */
 function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}) {
   const states: BreakerState[] = [];
@@ -42,7 +47,7 @@ function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}
   const ask = (
     deadline = 10_000,
     mode: OnUnavailable = 'fail-open',
-  ): Promise<GuardedAnswer> => guard.ask(request, new Deadline(deadline), mode);
+  ): Promise<GuardedAnswer> => guard.ask(request, new Deadline(deadline), terms(mode));
   const reaches = (state: BreakerState): Promise<void> =>
     states.includes(state)
       ? Promise.resolve()
@@ -178,7 +183,7 @@ describe('the queue', () => {
             ...request,
             permission: { ...request.permission, name: String(user) },
           };
-          await guard.ask(own, new Deadline(5000), 'fail-closed');
+          await guard.ask(own, new Deadline(5000), terms('fail-closed'));
           expect(storage.getStore()).toBe(user);
         }),
       ),

@@ -17,9 +17,23 @@ import {
   when,
 } from '../fixtures/builders';
 import { combineKinds, combineMeanings, meaning } from './reference/combining';
-import { assignments, childrenOf, holds, nodesOf } from './reference/criteria';
+import {
+  assignments,
+  childrenOf,
+  holds,
+  nodesOf,
+  rewritten,
+  type Assignment,
+} from './reference/criteria';
 
-const RULES = ['a', 'b', 'c', 'd'];
+/** Some differ in their parameters only, and two in nothing but the order of keys. */
+const RULES = [
+  rule('a'),
+  rule('b'),
+  rule('c', { params: { x: 1, y: ['p', 'q'] } }),
+  rule('c', { params: { y: ['p', 'q'], x: 1 } }),
+  rule('c', { params: { x: 1, y: ['q', 'p'] } }),
+];
 const EVERY_RESOURCE = assignments(RULES);
 
 /** Trees with duplicates, groups of one, groups in groups and double negations. */
@@ -28,7 +42,7 @@ const { criteria: anyCriteria } = fc.letrec<{ criteria: Criteria }>(tie => {
   return {
     criteria: fc.oneof(
       { maxDepth: 4, depthSize: 'small' },
-      { weight: 3, arbitrary: fc.constantFrom(...RULES.map(name => rule(name))) },
+      { weight: 3, arbitrary: fc.constantFrom(...RULES) },
       { weight: 2, arbitrary: group.map(children => all(...children)) },
       { weight: 2, arbitrary: group.map(children => any(...children)) },
       { weight: 1, arbitrary: tie('criteria').map(not) },
@@ -50,6 +64,13 @@ const anyPluginsVerdict = fc.oneof(
 );
 const anyVerdicts = fc.array(anyVerdict, { maxLength: 6 });
 const anyAlgorithm = fc.constantFrom(...ALGORITHMS);
+
+/** What no resource can meet, because the algebra saw so, holds for none. */
+const holdsAny = (criteria: Criteria | undefined, resource: Assignment): boolean =>
+  criteria !== undefined && holds(criteria, resource);
+
+const nodesOfAny = (criteria: Criteria | undefined): Criteria[] =>
+  criteria === undefined ? [] : nodesOf(criteria);
 
 /** The result once every verdict was added, settled or not. */
 function combineAll(
@@ -74,6 +95,19 @@ function combineUntilSettled(
   return accumulator.result();
 }
 
+/** The formula of the conditions as the sources wrote them, without any algebra. */
+function written(
+  algorithm: CombiningAlgorithm,
+  verdicts: readonly Verdict[],
+): Criteria {
+  const conditions = verdicts.flatMap(verdict =>
+    verdict.kind === 'CONDITIONAL' ? [verdict.conditions] : [],
+  );
+  return algorithm === 'deny-overrides' ? all(...conditions) : any(...conditions);
+}
+
+const failure = { class: 'invalid', code: 'THREW', message: 'the source threw' };
+
 /** Which resources the verdict lets through. */
 const meanings = (verdict: Verdict | undefined) =>
   EVERY_RESOURCE.map(resource => meaning(verdict, resource));
@@ -94,11 +128,46 @@ describe('combining', () => {
     );
   });
 
-  it('gives a condition only where no constant decides', () => {
+  it('gives a condition only where no constant decides, and some resource may meet it', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
-        const kind = combineAll(algorithm, verdicts)?.kind;
-        expect(kind).toBe(combineKinds(algorithm, verdicts));
+        const result = combineAll(algorithm, verdicts);
+        const expected = combineKinds(algorithm, verdicts);
+        if (expected === 'CONDITIONAL' && result?.kind === 'DENY') {
+          expect(meanings(when(written(algorithm, verdicts)))).not.toContain(true);
+        } else {
+          expect(result?.kind).toBe(expected);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('never gives ALLOW where no source gave it', () => {
+    fc.assert(
+      fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
+        const withoutAllow = verdicts.filter(({ kind }) => kind !== 'ALLOW');
+        expect(combineAll(algorithm, withoutAllow)?.kind).not.toBe('ALLOW');
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('never skips a source that failed', () => {
+    const FAILED = { ...DENY, failure } as Verdict;
+    const verdicts = fc.array(anyPluginsVerdict, { maxLength: 5 });
+    fc.assert(
+      fc.property(anyAlgorithm, verdicts, fc.nat(), (algorithm, list, seed) => {
+        const at = seed % (list.length + 1);
+        const result = combineAll(algorithm, list.toSpliced(at, 0, FAILED));
+        const others = list.filter(({ kind }) => kind !== 'NOT_APPLICABLE');
+        const before = list.slice(0, at).every(({ kind }) => kind === 'NOT_APPLICABLE');
+        const settles =
+          algorithm === 'deny-overrides' ||
+          others.length === 0 ||
+          (algorithm === 'first-applicable' && before);
+        if (settles) expect(result?.kind).toBe('DENY');
+        else expect(meanings(result)).toEqual(meanings(combineAll(algorithm, others)));
       }),
       { numRuns: 1000 },
     );
@@ -178,6 +247,18 @@ describe('combining', () => {
     );
   });
 
+  it('by first-applicable is the first that applies: there the order matters', () => {
+    fc.assert(
+      fc.property(anyVerdicts, verdicts => {
+        const first = verdicts.find(({ kind }) => kind !== 'NOT_APPLICABLE');
+        expect(combineAll('first-applicable', verdicts)).toBe(first);
+      }),
+      { numRuns: 500 },
+    );
+    expect(combineAll('first-applicable', [ALLOW, DENY])?.kind).toBe('ALLOW');
+    expect(combineAll('first-applicable', [DENY, ALLOW])?.kind).toBe('DENY');
+  });
+
   it('by deny-overrides lets no more through for another verdict', () => {
     const verdicts = fc.array(anyPluginsVerdict, { maxLength: 5 });
     fc.assert(
@@ -238,7 +319,7 @@ describe.each([
       fc.property(anyList, list => {
         const joined = join(list);
         const wrong = EVERY_RESOURCE.filter(
-          resource => holds(joined, resource) !== holds(group(...list), resource),
+          resource => holdsAny(joined, resource) !== holds(group(...list), resource),
         );
         expect(wrong).toEqual([]);
       }),
@@ -249,7 +330,7 @@ describe.each([
   it('never grows the tree', () => {
     fc.assert(
       fc.property(anyList, list => {
-        const size = nodesOf(join(list)).length;
+        const size = nodesOfAny(join(list)).length;
         expect(size).toBeLessThanOrEqual(nodesOf(group(...list)).length);
       }),
       { numRuns: 1000 },
@@ -259,7 +340,7 @@ describe.each([
   it('leaves no empty group, no group of one, none within its like and no duplicates', () => {
     fc.assert(
       fc.property(anyList, list => {
-        for (const node of nodesOf(join(list))) {
+        for (const node of nodesOfAny(join(list))) {
           if (!('allOf' in node) && !('anyOf' in node)) continue;
           const children = childrenOf(node);
           expect(children.length).toBeGreaterThan(1);
@@ -277,7 +358,44 @@ describe.each([
     fc.assert(
       fc.property(anyList, list => {
         const joined = join(list);
-        expect(join([joined])).toEqual(joined);
+        if (joined) expect(join([joined])).toEqual(joined);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('leaves no double negation', () => {
+    fc.assert(
+      fc.property(anyList, list => {
+        const doubled = nodesOfAny(join(list)).filter(
+          node => 'not' in node && 'not' in node.not,
+        );
+        expect(doubled).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives the same for the same formulas written otherwise, up to the order', () => {
+    fc.assert(
+      fc.property(anyList, list => {
+        const joined = join(list);
+        const other = join(list.map(rewritten));
+        expect(nodesOfAny(other).length).toBe(nodesOfAny(joined).length);
+        expect(join([...list, ...list.map(rewritten)])).toEqual(joined);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('sees that criteria and their negation contradict each other, however written', () => {
+    fc.assert(
+      fc.property(anyCriteria, anyList, fc.nat(), (criteria, list, seed) => {
+        const at = seed % (list.length + 1);
+        const contradicting = list.toSpliced(at, 0, criteria);
+        const conjunction = all(...contradicting, not(rewritten(criteria)));
+        expect(allOf([conjunction])).toBeUndefined();
+        expect(join([conjunction, conjunction])).toBeUndefined();
       }),
       { numRuns: 500 },
     );

@@ -2,22 +2,40 @@
 import type { PermissionCondition } from '@backstage/plugin-permission-common';
 import type { Criteria } from '../../../src/verdict';
 
-/** Which rules hold for the resource at hand. */
+/** Which facts are true of the resource at hand. */
 export type Assignment = ReadonlySet<string>;
+
+/** What a rule with these parameters asks of a resource, whatever the order of their keys. */
+export function factOf({ rule, params }: PermissionCondition): string {
+  const { x, y } = (params ?? {}) as { x?: unknown; y?: unknown };
+  return `${rule} x=${JSON.stringify(x)} y=${JSON.stringify(y)}`;
+}
 
 export function holds(criteria: Criteria, assignment: Assignment): boolean {
   if ('allOf' in criteria) return criteria.allOf.every(each => holds(each, assignment));
   if ('anyOf' in criteria) return criteria.anyOf.some(each => holds(each, assignment));
   if ('not' in criteria) return !holds(criteria.not, assignment);
-  return assignment.has(criteria.rule);
+  return assignment.has(factOf(criteria));
 }
 
-/** Every assignment of these rules. */
-export const assignments = (rules: readonly string[]): Assignment[] =>
-  Array.from(
-    { length: 2 ** rules.length },
-    (_, bits) => new Set(rules.filter((_rule, index) => (bits >> index) & 1)),
+/** Every assignment of the facts that these rules ask for. */
+export function assignments(rules: readonly Criteria[]): Assignment[] {
+  const facts = [...new Set(rules.filter(isRule).map(factOf))];
+  return Array.from(
+    { length: 2 ** facts.length },
+    (_, bits) => new Set(facts.filter((_fact, index) => (bits >> index) & 1)),
   );
+}
+
+/** The same formula, written otherwise: groups reversed, and each child negated twice. */
+export function rewritten(criteria: Criteria): Criteria {
+  const twice = (each: Criteria): Criteria => ({ not: { not: rewritten(each) } });
+  const reversed = childrenOf(criteria).map(twice).reverse();
+  if ('allOf' in criteria) return { allOf: reversed } as unknown as Criteria;
+  if ('anyOf' in criteria) return { anyOf: reversed } as unknown as Criteria;
+  if ('not' in criteria) return { not: rewritten(criteria.not) };
+  return criteria;
+}
 
 /** Groups, negations and rules of the tree, the root included. */
 export function nodesOf(criteria: Criteria): Criteria[] {

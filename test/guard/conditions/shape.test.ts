@@ -1,11 +1,11 @@
-import { conditionProblem } from '../../src/guard/conditions';
-import type { Conditional, Criteria } from '../../src/verdict';
-import { all, any, not, permission, rule, when } from '../fixtures/builders';
+import { shapeProblem } from '../../../src/guard/conditions/shape';
+import type { Conditional, Criteria } from '../../../src/verdict';
+import { all, any, not, permission, rule, when } from '../../fixtures/builders';
 
 const update = permission('catalog.entity.update', { resourceType: 'catalog-entity' });
 
 const problem = (changes: object = {}, asked = update): string | undefined =>
-  conditionProblem({ ...when(rule('IS_OWNER')), ...changes } as Conditional, asked);
+  shapeProblem({ ...when(rule('IS_OWNER')), ...changes } as Conditional, asked);
 
 const ofConditions = (conditions: unknown): string | undefined =>
   problem({ conditions: conditions as Criteria });

@@ -3,15 +3,15 @@ import {
   type Permission,
   type PermissionCondition,
 } from '@backstage/plugin-permission-common';
-import { isJsonObject } from '../json-object';
-import { quote } from '../quote';
-import type { Conditional, Criteria } from '../verdict';
+import { isJsonObject } from '../../json-object';
+import { quote } from '../../quote';
+import type { Conditional, Criteria } from '../../verdict';
 
 /**
  * Why Backstage would refuse this conditional verdict, with an HTTP 500 or 400 for the whole
  * batch; undefined if it would not. Checks what the permission alone can tell.
  */
-export function conditionProblem(
+export function shapeProblem(
   verdict: Conditional,
   permission: Permission,
 ): string | undefined {
@@ -24,6 +24,10 @@ export function conditionProblem(
   }
   if (typeof verdict.pluginId !== 'string' || verdict.pluginId === '') {
     return 'conditions without a pluginId';
+  }
+  // It becomes part of a URL, the host's own request to the plugin included.
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(verdict.pluginId)) {
+    return `conditions of ${quote(verdict.pluginId)}, which is no plugin id`;
   }
   return criteriaProblem(verdict.conditions, expected);
 }
@@ -65,3 +69,16 @@ function leafProblem(
   }
   return undefined;
 }
+
+/** What has the shape, with `{}` for missing params: that is how Backstage applies a rule. */
+export function withParams(criteria: Criteria): Criteria {
+  if ('allOf' in criteria) return { allOf: mapNonEmpty(criteria.allOf) };
+  if ('anyOf' in criteria) return { anyOf: mapNonEmpty(criteria.anyOf) };
+  if ('not' in criteria) return { not: withParams(criteria.not) };
+  return criteria.params ? criteria : { ...criteria, params: {} };
+}
+
+const mapNonEmpty = ([first, ...others]: [Criteria, ...Criteria[]]): [
+  Criteria,
+  ...Criteria[],
+] => [withParams(first), ...others.map(withParams)];

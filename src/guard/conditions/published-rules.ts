@@ -1,0 +1,85 @@
+import Ajv, { type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import { z } from 'zod';
+import { quote } from '../../quote';
+
+/** What a plugin says of a rule at `/.well-known/backstage/permissions/metadata`. */
+const metadata = z.object({
+  rules: z.array(
+    z.object({
+      name: z.string(),
+      resourceType: z.string(),
+      /** A JSON Schema; the permission backend's own plugins publish draft-07. */
+      paramsSchema: z.unknown().optional(),
+    }),
+  ),
+});
+
+/** The params do not meet the rule's schema, or the schema is none that can be used. */
+export interface ParamsProblem {
+  readonly kind: 'bad' | 'unknown';
+  readonly message: string;
+}
+
+/** The permission rules that one plugin publishes. */
+export class PublishedRules {
+  private readonly rules = new Map<string, PublishedRule>();
+
+  /** @throws Error if the body is no rule metadata. */
+  constructor(body: unknown) {
+    for (const { name, resourceType, paramsSchema } of metadata.parse(body).rules) {
+      this.rules.set(keyOf(resourceType, name), new PublishedRule(name, paramsSchema));
+    }
+  }
+
+  get(resourceType: string, name: string): PublishedRule | undefined {
+    return this.rules.get(keyOf(resourceType, name));
+  }
+}
+
+const keyOf = (resourceType: string, name: string): string =>
+  JSON.stringify([resourceType, name]);
+
+export class PublishedRule {
+  private validate: ValidateFunction | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly paramsSchema: unknown,
+  ) {}
+
+  /** Says which parameter is wrong and how, not what its value is: that may be private. */
+  paramsProblem(params: unknown): ParamsProblem | undefined {
+    if (this.paramsSchema === undefined) return undefined;
+    try {
+      this.validate ??= compile(this.paramsSchema);
+    } catch {
+      return {
+        kind: 'unknown',
+        message: `the schema of rule ${quote(this.name)} cannot be used`,
+      };
+    }
+    if (this.validate(params)) return undefined;
+    const [error] = this.validate.errors ?? [];
+    return { kind: 'bad', message: `rule ${quote(this.name)}: ${describe(error)}` };
+  }
+}
+
+/** Takes what other plugins' schemas may hold: no schema of ours is compiled here. */
+const compile = (schema: unknown): ValidateFunction =>
+  addFormats(
+    new Ajv({
+      strict: false,
+      validateSchema: false,
+      unicodeRegExp: false,
+      logger: false,
+    }),
+  ).compile(schema as object);
+
+function describe(error: ErrorObject | undefined): string {
+  if (!error) return 'params do not meet its schema';
+  const path = `params${error.instancePath.replaceAll('/', '.')}`;
+  const extra: unknown = error.params.additionalProperty;
+  const which = extra === undefined ? '' : `: ${quote(extra)}`;
+  return `${quote(path)} ${error.message ?? 'does not meet its schema'}${which}`;
+}

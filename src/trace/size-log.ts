@@ -1,0 +1,21 @@
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import type { TraceSink } from './trace';
+
+/**
+ * Warns, once a route, of conditions over an eighth of the limit. Backstage sends the conditions
+ * of all items of a batch to the plugin in one request of at most 100 kB, after the policy has
+ * decided, so large conditions fail large batches.
+ */
+export function warnOfLargeConditions(logger: LoggerService): TraceSink {
+  const told = new Set<string | undefined>();
+  return ({ route, conditionSize }) => {
+    if (!conditionSize || conditionSize.bytes * 8 < conditionSize.limit) return;
+    if (told.has(route)) return;
+    told.add(route);
+    const { bytes, limit } = conditionSize;
+    logger.warn(
+      `${route}: conditions of ${bytes} bytes, over an eighth of maxConditionBytes (${limit}). ` +
+        'Backstage puts those of a whole batch into one request of at most 100 kB, so large batches will fail',
+    );
+  };
+}

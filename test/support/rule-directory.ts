@@ -1,0 +1,16 @@
+import { PublishedRules } from '../../src/guard/conditions/published-rules';
+import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
+import type { RuleMetadata } from '../../src/guard/conditions/rule-metadata';
+import { CapturedLogs } from './captured-logs';
+
+export const published = (...rules: object[]): RuleMetadata => ({
+  kind: 'published',
+  rules: new PublishedRules({ rules }),
+});
+
+export const none: RuleMetadata = { kind: 'none', why: 'HTTP 404' };
+export const unread: RuleMetadata = { kind: 'unread', why: 'HTTP 503' };
+
+/** A directory that reads this of every plugin. */
+export const directoryOf = (metadata: RuleMetadata = unread): RuleDirectory =>
+  new RuleDirectory(() => Promise.resolve(metadata), new CapturedLogs().logger());
