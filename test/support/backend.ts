@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { BackendFeature } from '@backstage/backend-plugin-api';
 import type { Permission } from '@backstage/plugin-permission-common';
 import { stringify } from 'yaml';
 import { startSampleBackend, type SampleBackend } from '../../dev/backend';
@@ -14,6 +15,8 @@ export interface TestBackendOptions {
   readonly config?: object;
   /** Further app-config files, merged before `policyRouter`. */
   readonly configFiles?: readonly string[];
+  /** Further plugins and modules. */
+  readonly features?: readonly BackendFeature[];
 }
 
 export interface TestBackend extends SampleBackend {
@@ -56,7 +59,7 @@ export async function startTestBackend(
     const backend = await startSampleBackend({
       configFiles,
       onTrace: trace => traces.push(trace),
-      features: [logs.feature()],
+      features: [logs.feature(), ...(options.features ?? [])],
     });
     return {
       ...backend,

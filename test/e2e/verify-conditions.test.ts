@@ -1,0 +1,147 @@
+/** Conditions checked against the rules of a real plugin, behind a real Backstage backend. */
+import { toolsPlugin } from '../fixtures/tools-plugin';
+import {
+  authorize,
+  basic,
+  startTestBackend,
+  type Question,
+  type TestBackend,
+} from '../support/backend';
+import { decision, startStub, type StubServer } from '../support/stub-server';
+
+const onTool = (resourceRef: string): Question => ({
+  permission: {
+    type: 'resource',
+    name: 'tools.use',
+    attributes: {},
+    resourceType: 'tool',
+  },
+  resourceRef,
+});
+
+const when = (rule: string, params?: object, pluginId = 'tools'): unknown => ({
+  result: 'CONDITIONAL',
+  pluginId,
+  resourceType: 'tool',
+  conditions: { rule, resourceType: 'tool', params },
+});
+
+const NOLAN = 'user:default/nolan';
+const siblings = (question: Question): Question[] => [
+  basic('open.read', 'read'),
+  question,
+  basic('open.read', 'read'),
+];
+
+describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mode => {
+  const verifyConditions = mode === 'required' ? mode : mode === 'true';
+  let stub: StubServer;
+  let backend: TestBackend;
+  let token: string;
+  const tools = toolsPlugin('tools');
+  const silent = toolsPlugin('silent-tools', 503);
+
+  beforeAll(async () => {
+    stub = await startStub(decision({ result: 'ALLOW' }));
+    backend = await startTestBackend({
+      features: [tools.feature, silent.feature],
+      policyRouter: {
+        fallback: 'deny',
+        verifyConditions,
+        sources: {
+          opa: {
+            type: 'opa',
+            baseUrl: stub.url,
+            entrypoint: 'backstage_policy/decision',
+            timeout: '1500ms',
+            onUnavailable: 'fail-open',
+          },
+        },
+        routes: [
+          { prefix: 'tools', sources: ['opa'] },
+          { prefix: 'open', sources: ['allow'] },
+        ],
+      },
+    });
+    token = await backend.signIn('nolan');
+  });
+  afterAll(async () => {
+    await backend.stop();
+    await stub.stop();
+  });
+
+  async function ask(answer: unknown, ref = 'hammer') {
+    stub.become(decision(answer));
+    return authorize(backend.url, token, siblings(onTool(ref)));
+  }
+
+  const A = 'ALLOW';
+  const D = 'DENY';
+
+  it('lets out what the plugin can apply, and asks it once', async () => {
+    expect(await ask(when('IS_OWNED_BY', { owner: NOLAN }))).toEqual({
+      status: 200,
+      results: [A, A, A],
+    });
+    expect((await ask(when('IS_OWNED_BY', { owner: 'x' }))).results).toEqual([A, D, A]);
+    expect((await ask(when('IS_OWNED_BY', { owner: NOLAN }), 'saw')).results).toEqual([
+      A,
+      D,
+      A,
+    ]);
+    expect(tools.publishing.asked).toBe(mode === 'false' ? 0 : 1);
+  });
+
+  it.each([
+    ['a rule without parameters', 'EXISTS'],
+    ['a rule with an empty object of parameters', 'EXISTS_TOO'],
+    ['a rule whose parameters are all optional', 'MAY_BE_OWNED_BY'],
+  ])('needs no params for %s', async (_what, name) => {
+    expect(await ask(when(name))).toEqual({ status: 200, results: [A, A, A] });
+    expect(await ask(when(name, {}))).toEqual({ status: 200, results: [A, A, A] });
+  });
+
+  const wrong: ReadonlyArray<[string, string, object | undefined, number]> = [
+    ['an unknown rule', 'IS_OWNER', { owner: NOLAN }, 500],
+    ['a missing parameter', 'IS_OWNED_BY', {}, 400],
+    ['missing params', 'IS_OWNED_BY', undefined, 400],
+    ['a parameter of another type', 'IS_OWNED_BY', { owner: [NOLAN] }, 400],
+    ['one too many', 'IS_STRICTLY_OWNED_BY', { owner: NOLAN, x: 1 }, 400],
+    ['a parameter of another format', 'HAS_MAIL', { mail: 'nolan' }, 400],
+  ];
+  it('denies what the plugin cannot apply, and nothing else', async () => {
+    for (const [what, name, params, ofBackstage] of wrong) {
+      const { status, results } = await ask(when(name, params));
+      const expected = mode === 'false' ? [what, ofBackstage] : [what, 200, A, D, A];
+      expect([what, status, ...results]).toEqual(expected);
+    }
+    if (mode === 'false') return;
+    const last = backend.traces.findLast(
+      ({ permission }) => permission?.name === 'tools.use',
+    );
+    expect(last?.sources[0]?.reason).toBe(
+      'invalid: rule "HAS_MAIL": "params.mail" must match format "email"',
+    );
+  });
+
+  it('does as told while the plugin does not say what rules it has', async () => {
+    const silently = when('IS_OWNED_BY', { owner: NOLAN }, 'silent-tools');
+    const { status, results } = await ask(silently);
+    expect([status, ...results]).toEqual([200, A, mode === 'required' ? D : A, A]);
+    await ask(silently);
+    expect(silent.publishing.asked).toBe(mode === 'false' ? 0 : 1);
+    const told = backend.logs.lines.filter(({ message }) =>
+      message.includes(
+        "The permission rules of plugin 'silent-tools' could not be read",
+      ),
+    );
+    expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual(
+      mode === 'false'
+        ? []
+        : [
+            "warn The permission rules of plugin 'silent-tools' could not be read (HTTP 503): " +
+              'until they can, its conditions are not verified',
+          ],
+    );
+  });
+});
