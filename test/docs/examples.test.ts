@@ -16,19 +16,25 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { ALGORITHMS, createAccumulator } from '../../src/combining/algorithms';
+import {
+  ALGORITHMS,
+  createAccumulator,
+  type CombiningAlgorithm,
+} from '../../src/combining/algorithms';
+import { allOf } from '../../src/combining/criteria';
 import { readConfig } from '../../src/config/read';
 import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';
 import type { RouterConfig } from '../../src/config/types';
 import { summary } from '../../src/module';
 import { RoutingTable } from '../../src/routing/table';
-import type { Verdict } from '../../src/verdict';
+import type { Criteria, Verdict } from '../../src/verdict';
 import {
   ALLOW,
   DENY,
   NOT_APPLICABLE,
   permission,
   render,
+  renderCriteria,
   rule,
   when,
 } from '../fixtures/builders';
@@ -349,9 +355,8 @@ describe('docs/combining.md', () => {
     const [kind, condition = ''] = cell.split(' ') as [string, string?];
     return verdicts[kind]!(condition);
   };
-  const tables = tablesOf('docs/combining.md').filter(({ columns }) =>
-    columns[0]!.startsWith('first'),
-  );
+  const all = tablesOf('docs/combining.md');
+  const tables = all.filter(({ columns }) => columns[0]!.startsWith('first'));
 
   it('has a truth table for each algorithm', () => {
     expect(tables.map(({ heading }) => heading)).toEqual([...ALGORITHMS]);
@@ -376,7 +381,68 @@ describe('docs/combining.md', () => {
     expect(kinds(seconds)).toEqual(Object.keys(verdicts));
     expect(kinds(table.rows.map(row => row[0]!))).toEqual(Object.keys(verdicts));
   });
+
+  /** A verdict by its kind, or a condition by its formula. */
+  const worked = (cell: string): Verdict =>
+    cell === 'FAILED'
+      ? { kind: 'DENY', reason: 'failed', failure: FAILURE }
+      : cell in verdicts
+        ? verdict(cell)
+        : when(parseCriteria(cell));
+
+  const laws = all.filter(({ columns }) => columns[1] === 'verdicts');
+
+  it('works an example of each law', () => {
+    const headings = [...read('docs/combining.md').matchAll(/^### \d\. (.*)$/gm)];
+    expect(laws.map(({ heading }) => heading)).toEqual(
+      headings.map(([line]) => line.slice(4)),
+    );
+    expect(laws.length).toBeGreaterThan(0);
+  });
+
+  it.each(laws)('combines as $heading says', ({ rows }) => {
+    const computed = rows.map(([algorithm, list]) => {
+      const accumulator = createAccumulator(algorithm as CombiningAlgorithm);
+      for (const each of list!.split('; ')) accumulator.add(worked(each));
+      const result = accumulator.result();
+      return [algorithm, list, result === undefined ? 'default' : render(result)];
+    });
+    expect(rows).toEqual(computed);
+  });
+
+  it('simplifies as the algebra says', () => {
+    const algebra = all.find(({ columns }) => columns[2] === 'become')!;
+    const computed = algebra.rows.map(([rule, conditions]) => {
+      const normal = allOf([parseCriteria(conditions!)]);
+      return [rule, conditions, normal ? renderCriteria(normal) : 'DENY'];
+    });
+    expect(algebra.rows).toEqual(computed);
+  });
 });
+
+const FAILURE = { class: 'invalid', code: 'THREW', message: 'broken' } as const;
+
+/** The reverse of `renderCriteria`: `allOf(a, not(b))`. */
+function parseCriteria(text: string): Criteria {
+  const [, connective, inside] = /^(allOf|anyOf|not)\((.*)\)$/.exec(text) ?? [];
+  if (connective === undefined) return rule(text);
+  const children = splitOutside(inside!).map(parseCriteria);
+  return (connective === 'not'
+    ? { not: children[0] }
+    : { [connective]: children }) as unknown as Criteria;
+}
+
+/** At the commas that are in no parentheses. */
+function splitOutside(text: string): string[] {
+  const parts = [''];
+  let depth = 0;
+  for (const character of text.replace(/, /g, ',')) {
+    if (character === ',' && depth === 0) parts.push('');
+    else parts[parts.length - 1] += character;
+    depth += character === '(' ? 1 : character === ')' ? -1 : 0;
+  }
+  return parts;
+}
 
 function committedConfig(): RouterConfig {
   const path = 'config/routing.yaml';

@@ -91,20 +91,34 @@ describe('ownership', () => {
     });
   });
 
-  it('lower-cases refs: the owner rule compares them case-sensitively on single checks', () => {
-    expect(
-      ask(entityUpdate, ['User:Default/Olivia', 'GROUP:default/ÄÖ']),
-    ).toMatchObject({
+  it.each([
+    ['an entity, whose owners are in lower case', entityUpdate, 'claims'],
+    ['a task, whose creator is as signed in', taskRead, 'createdBy'],
+  ])('names refs as they are and in lower case, for %s', (_what, asked, param) => {
+    expect(ask(asked, ['User:Default/Olivia', 'GROUP:default/ÄÖ'])).toMatchObject({
       conditions: {
-        anyOf: [{ params: { claims: ['user:default/olivia', 'group:default/äö'] } }],
+        anyOf: [
+          {
+            params: {
+              [param]: [
+                'User:Default/Olivia',
+                'user:default/olivia',
+                'GROUP:default/ÄÖ',
+                'group:default/äö',
+              ],
+            },
+          },
+        ],
       },
     });
   });
 
   it('names every ref once', () => {
-    const refs = ['user:default/olivia', 'User:default/Olivia', 'user:default/olivia'];
+    const refs = ['user:default/olivia', 'group:default/a', 'user:default/olivia'];
     expect(ask(entityUpdate, refs)).toMatchObject({
-      conditions: { anyOf: [{ params: { claims: ['user:default/olivia'] } }] },
+      conditions: {
+        anyOf: [{ params: { claims: ['user:default/olivia', 'group:default/a'] } }],
+      },
     });
   });
 

@@ -60,7 +60,11 @@ export class OwnershipSource implements LocalSource {
         `ownership does not know resource type ${quote(permission.resourceType)}`,
       );
     }
-    const refs = [...new Set(principal.ownershipEntityRefs.map(normalizeRef))];
+    const refs = [
+      ...new Set(
+        principal.ownershipEntityRefs.flatMap(ref => [ref, normalizeRef(ref)]),
+      ),
+    ];
     const badge = refs.find(ref => this.bypass.has(ref));
     if (badge !== undefined) return allow(`bypass: member of ${badge}`);
     if (refs.length === 0) return deny('the user has no ownership refs');
@@ -99,5 +103,8 @@ const ruleDecision = (
   conditions: { anyOf: [{ resourceType, rule, params: { [param]: refs } }] },
 });
 
-/** The owner rule compares case-sensitively on single checks and insensitively in lists. */
+/**
+ * Owner rules compare case-sensitively: the catalog's (on single checks) with refs in lower
+ * case, the scaffolder's with the creator as signed in. So they get both.
+ */
 const normalizeRef = (ref: string): string => ref.toLocaleLowerCase('en-US');

@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createBackendModule } from '@backstage/backend-plugin-api';
+import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
+import scaffolderPlugin from '@backstage/plugin-scaffolder-backend';
+import { startTestBackend, type TestBackend } from './backend';
+
+/** A token that authenticates as a service. */
+export const SERVICE_TOKEN = 'a-token-of-a-service';
+
+/** The catalog knows no templates by itself. */
+const templateKindModule = createBackendModule({
+  pluginId: 'catalog',
+  moduleId: 'template-kind',
+  register(registration) {
+    registration.registerInit({
+      deps: { catalog: catalogProcessingExtensionPoint },
+      async init({ catalog }) {
+        catalog.addProcessor({
+          getProcessorName: () => 'template-kind',
+          validateEntityKind: async ({ kind }) => kind === 'Template',
+        });
+      },
+    });
+  },
+});
+
+/** The sample backend with the real scaffolder and one template. */
+export async function startScaffolderBackend(
+  policyRouter: object,
+): Promise<TestBackend> {
+  const backend = await startTestBackend({
+    policyRouter,
+    config,
+    features: [scaffolderPlugin, templateKindModule],
+  });
+  return {
+    ...backend,
+    stop: async () => {
+      // The scaffolder reads the events of every task it ran once a second until it meets the
+      // last one, even after its shutdown, and an error there ends the process. Nothing tells
+      // when it has met it.
+      await delay(1_500);
+      await backend.stop();
+    },
+  };
+}
+
+const config = {
+  backend: {
+    baseUrl: 'http://127.0.0.1:7007',
+    listen: { host: '127.0.0.1', port: 0 },
+    database: { client: 'better-sqlite3', connection: ':memory:' },
+    auth: {
+      externalAccess: [
+        { type: 'static', options: { token: SERVICE_TOKEN, subject: 'a-service' } },
+      ],
+    },
+  },
+  catalog: {
+    rules: [{ allow: ['Component', 'Group', 'Template', 'User'] }],
+    locations: ['dev/catalog/entities.yaml', 'test/fixtures/catalog/template.yaml'].map(
+      file => ({ type: 'file', target: resolve(file) }),
+    ),
+  },
+};
