@@ -74,6 +74,7 @@ export class PolicyRouter implements PermissionPolicy {
       result: verdict.kind,
       reason: verdict.reason,
       failure: draft.failure,
+      conditions: verdict.kind === 'CONDITIONAL' ? verdict.conditions : undefined,
       conditionSize: draft.conditionSize,
       milliseconds: performance.now() - started,
     });
@@ -191,7 +192,11 @@ function limitSize(
 ): ApplicableVerdict {
   if (verdict.kind !== 'CONDITIONAL') return verdict;
   const problem = sizeProblem(verdict.conditions, limit);
-  if (problem !== undefined) return deny(`the sources together give ${problem}`);
+  if (problem !== undefined) {
+    const message = `the sources of ${draft.route} together give ${problem}`;
+    draft.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
+    return deny(message);
+  }
   draft.conditionSize = { bytes: bytesOf(verdict.conditions), limit };
   return verdict;
 }

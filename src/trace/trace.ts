@@ -1,6 +1,6 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import type { Exchange } from '../sources/source';
-import type { Failure, Verdict } from '../verdict';
+import type { Criteria, Failure, Verdict } from '../verdict';
 
 /** What one source of the route said. */
 export interface SourceTrace {
@@ -29,7 +29,9 @@ export interface DecisionTrace {
   readonly reason: string;
   /** Set when the decision is a denial for want of an identity, or for a bug of ours. */
   readonly failure: Failure | undefined;
-  /** Of the conditions of the decision as JSON, in bytes; set when it is CONDITIONAL. */
+  /** What Backstage is to apply; set when the decision is CONDITIONAL. */
+  readonly conditions: Criteria | undefined;
+  /** Of those conditions as JSON, in bytes. */
   readonly conditionSize:
     { readonly bytes: number; readonly limit: number } | undefined;
   /** Time of the whole decision, in milliseconds. */

@@ -33,6 +33,22 @@ describe('a route that no permission can reach', () => {
       ["1: can never be reached: routes[2], routes[3] take every action of 'a'"],
     ],
     [
+      'is one of resource types that other routes take one by one',
+      [
+        route('a'),
+        route('a', { resourceTypes: ['x', 'y'] }),
+        route('a', {
+          actions: ['create', 'read', 'update', 'delete', 'none'],
+          resourceTypes: ['x'],
+        }),
+        route('a', {
+          actions: ['create', 'read', 'update', 'delete', 'none'],
+          resourceTypes: ['y'],
+        }),
+      ],
+      ["1: can never be reached: routes[2], routes[3] take every action of 'a'"],
+    ],
+    [
       "is not one that keeps the permissions without an action ('none')",
       [route('a', { actions: ['create', 'read', 'update', 'delete'] }), route('a')],
       [],
@@ -118,6 +134,25 @@ describe('a constrained prefix says where its other permissions fall', () => {
       ],
       [
         "0: prefix 'a.b' has no route without constraints: its other permissions fall to routes[1], routes[2]",
+      ],
+    ],
+    [
+      'to constrained routes that together take every action',
+      [route('a.b', { resourceTypes: ['x'] }), ...everyAction],
+      [
+        "0: prefix 'a.b' has no route without constraints: its other permissions fall to routes[1], routes[2]",
+      ],
+    ],
+    [
+      'to the fallback too, where they take every action only of some resource types',
+      [
+        route('a.b', { actions: ['read'] }),
+        route('a', { actions: ['create', 'read', 'update'] }),
+        route('a', { actions: ['delete', 'none'], resourceTypes: ['x'] }),
+      ],
+      [
+        "0: prefix 'a.b' has no route without constraints: its other permissions fall to routes[1], routes[2] where they fit, else to the fallback (deny)",
+        "1: prefix 'a' has no route without constraints: its other permissions fall to the fallback (deny)",
       ],
     ],
     [

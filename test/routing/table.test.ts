@@ -1,3 +1,4 @@
+import type { Permission } from '@backstage/plugin-permission-common';
 import { findTies, RoutingTable } from '../../src/routing/table';
 import { permission, route, routeOf, type NamedRoute } from '../fixtures/builders';
 
@@ -117,6 +118,12 @@ describe('a constrained route', () => {
       route('a.b.c', { resourceTypes: ['x'] }),
     ];
     expect(routed(narrow, 'a.b.c [delete] <y>')).toBeUndefined();
+  });
+
+  it("of 'none' fits a permission without attributes", () => {
+    const asked = { type: 'basic', name: 'a' } as Permission;
+    const table = new RoutingTable([route('a', { actions: ['none'] })]);
+    expect(table.match(asked)?.name).toBe('a [none]');
   });
 
   it('of resource types does not fit a basic permission that names one', () => {

@@ -1,4 +1,5 @@
-import { shapeProblem } from '../../../src/guard/conditions/shape';
+import fc from 'fast-check';
+import { shapeProblem, withParams } from '../../../src/guard/conditions/shape';
 import type { Conditional, Criteria } from '../../../src/verdict';
 import { all, any, not, permission, rule, when } from '../../fixtures/builders';
 
@@ -14,10 +15,18 @@ describe('conditions may be applied', () => {
   it.each([
     ['of one rule', rule('IS_OWNER')],
     ['of a rule with parameters', rule('IS_OWNER', { params: { claims: [] } })],
+    ['of a rule with empty parameters', rule('IS_OWNER', { params: {} })],
     ['in groups and negations', all(any(rule('A'), not(rule('B'))), rule('C'))],
   ])('%s', (_what, conditions) => {
     expect(ofConditions(conditions)).toBeUndefined();
   });
+
+  it.each(['catalog', 'c', 'C', '7', 'my-plugin', 'my_plugin', 'a-', 'a_', '0-A_z9'])(
+    'by the plugin %j',
+    pluginId => {
+      expect(problem({ pluginId })).toBeUndefined();
+    },
+  );
 });
 
 describe('conditions are refused', () => {
@@ -39,6 +48,36 @@ describe('conditions are refused', () => {
     ['a plugin that is no text', 1],
   ])('with %s', (_what, pluginId) => {
     expect(problem({ pluginId })).toBe('conditions without a pluginId');
+  });
+
+  it.each([
+    '../catalog',
+    '..',
+    '.',
+    'a/b',
+    'a\\b',
+    'a.b',
+    'a b',
+    ' catalog',
+    'catalog ',
+    'catalog\n',
+    '\ncatalog',
+    'catalog\nother',
+    'a\u0000',
+    'a?b',
+    'a#b',
+    'a%2Fb',
+    'a:b',
+    'a@b',
+    '-catalog',
+    '_catalog',
+    'katalög',
+    'ſ',
+    '__proto__',
+  ])('by %j, which would become part of a URL', pluginId => {
+    expect(problem({ pluginId })).toBe(
+      `conditions of ${JSON.stringify(pluginId)}, which is no plugin id`,
+    );
   });
 
   const far = rule('FAR', { resourceType: 'location' });
@@ -68,6 +107,16 @@ describe('conditions are refused', () => {
       'a condition without a rule',
     ],
     ['an empty object', {}, 'a condition without a rule'],
+    ...['text', 7, true, null, [], [{}]].map((params): [string, unknown, string] => [
+      `params that are ${JSON.stringify(params)}`,
+      any(rule('A'), rule('B', { params } as object)),
+      'rule "B" with params that are no object',
+    ]),
+    [
+      'in a group what is wrong with the first wrong one',
+      all(rule('A'), any(rule('')), far),
+      'a condition without a rule',
+    ],
     ['a list in place of a group', [rule('A')], 'a condition without a rule'],
     ['nothing', undefined, 'a condition that is no object'],
     ['null', null, 'a condition that is no object'],
@@ -87,3 +136,75 @@ describe('conditions are refused', () => {
     expect(told!.length).toBeLessThan(300);
   });
 });
+
+describe('missing params become {}', () => {
+  const params = { claims: ['user:default/olivia'] };
+
+  it.each([
+    ['of a rule', rule('A'), rule('A', { params: {} })],
+    ['in an allOf', all(rule('A')), all(rule('A', { params: {} }))],
+    ['in an anyOf', any(rule('A')), any(rule('A', { params: {} }))],
+    ['in a negation', not(rule('A')), not(rule('A', { params: {} }))],
+    [
+      'deep down, beside those that have some',
+      all(rule('A', { params }), any(rule('B'), not(all(rule('C'), rule('D'))))),
+      all(
+        rule('A', { params }),
+        any(
+          rule('B', { params: {} }),
+          not(all(rule('C', { params: {} }), rule('D', { params: {} }))),
+        ),
+      ),
+    ],
+  ])('%s', (_what, conditions, expected) => {
+    expect(withParams(conditions)).toStrictEqual(expected);
+  });
+
+  it('and params that are given stay what they are', () => {
+    const given = rule('A', { params });
+    expect(withParams(given)).toBe(given);
+    expect(withParams(rule('A', { params: {} }))).toStrictEqual(
+      rule('A', { params: {} }),
+    );
+  });
+
+  it('in a copy: the policy may have kept what it gave', () => {
+    const given = all(rule('A'), not(rule('B')));
+    const before = structuredClone(given);
+    withParams(given);
+    expect(given).toStrictEqual(before);
+  });
+
+  it('of every rule, and nothing else changes', () => {
+    const leaf = fc
+      .option(fc.dictionary(fc.string(), fc.jsonValue()), { nil: undefined })
+      .map(given => rule('A', given ? { params: given as object } : {}));
+    const { tree } = fc.letrec<{ tree: Criteria }>(tie => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        leaf,
+        fc.array(tie('tree'), { minLength: 1, maxLength: 3 }).map(some => all(...some)),
+        fc.array(tie('tree'), { minLength: 1, maxLength: 3 }).map(some => any(...some)),
+        tie('tree').map(not),
+      ),
+    }));
+    const filled = (criteria: Criteria): unknown =>
+      JSON.parse(JSON.stringify(criteria), (_key, value: unknown) =>
+        isLeaf(value) ? { ...value, params: value.params ?? {} } : value,
+      );
+    fc.assert(
+      fc.property(tree, criteria => {
+        const given = withParams(criteria);
+        expect(given).toEqual(filled(criteria));
+        expect(withParams(given)).toStrictEqual(given);
+        expect(ofConditions(given)).toBeUndefined();
+      }),
+    );
+  });
+});
+
+const isLeaf = (value: unknown): value is { params?: unknown } =>
+  typeof value === 'object' &&
+  value !== null &&
+  'resourceType' in value &&
+  'rule' in value;
