@@ -1,11 +1,13 @@
 /** `handle` answers every call in time, and with every call a trace that explains it. */
 import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
+import type { ConditionalPolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { readConfig } from '../src/config/read';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { warnOfFailures } from '../src/trace/failure-log';
 import type { DecisionTrace } from '../src/trace/trace';
+import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';
 
@@ -22,6 +24,10 @@ const withoutInfo = { credentials: {} } as unknown as PolicyQueryUser;
 const query = (name: string): PolicyQuery => ({
   permission: { type: 'basic', name, attributes: { action: 'read' } },
 });
+
+const onEntity: PolicyQuery = {
+  permission: permission('catalog.entity.delete', { resourceType: 'catalog-entity' }),
+};
 
 async function routerOf(
   config: object = {},
@@ -129,14 +135,6 @@ describe('handle', () => {
       ],
     });
     expect(await router.handle(query('open'))).toEqual({ result: 'ALLOW' });
-    const onEntity: PolicyQuery = {
-      permission: {
-        type: 'resource',
-        name: 'catalog.entity.delete',
-        attributes: { action: 'delete' },
-        resourceType: 'catalog-entity',
-      },
-    };
     expect(await router.handle(onEntity)).toEqual({ result: 'DENY' });
     expect(traces[1]).toMatchObject({
       user: undefined,
@@ -265,5 +263,37 @@ describe('a trace', () => {
       });
       expect(await router.handle(query('open'), user)).toEqual({ result });
     }
+  });
+});
+
+describe('the conditions of a decision', () => {
+  async function joined(maxConditionBytes: number) {
+    const owner = (rule: string): object => ({
+      type: 'ownership',
+      resources: { 'catalog-entity': { pluginId: 'catalog', rule, param: 'refs' } },
+    });
+    const { router, traces } = await routerOf({
+      maxConditionBytes,
+      sources: { a: owner('A'), b: owner('B') },
+      routes: [{ prefix: 'catalog', sources: ['a', 'b'] }],
+    });
+    return { decision: await router.handle(onEntity, user), trace: traces[0]! };
+  }
+
+  it('are traced with their size; over the limit together they are DENY', async () => {
+    const { decision, trace } = await joined(1000);
+    const { conditions } = decision as ConditionalPolicyDecision;
+    const bytes = Buffer.byteLength(JSON.stringify(conditions));
+    expect(trace).toMatchObject({ conditions, conditionSize: { bytes, limit: 1000 } });
+    expect((await joined(bytes)).trace.conditionSize).toEqual({ bytes, limit: bytes });
+    const over = await joined(bytes - 1);
+    const reason = `the sources of routes[0] 'catalog' together give conditions of ${bytes} bytes, more than maxConditionBytes (${bytes - 1})`;
+    expect(over.decision).toEqual({ result: 'DENY' });
+    expect(over.trace).toMatchObject({
+      reason,
+      failure: { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message: reason },
+      sources: [{ verdict: 'CONDITIONAL' }, { verdict: 'CONDITIONAL' }],
+    });
+    expect(over.trace.conditions ?? over.trace.conditionSize).toBeUndefined();
   });
 });

@@ -52,7 +52,7 @@ export class PublishedRule {
   paramsProblem(params: unknown): ParamsProblem | undefined {
     if (this.paramsSchema === undefined) return undefined;
     try {
-      this.validate ??= compile(this.paramsSchema);
+      this.validate ??= compileAny(this.paramsSchema);
     } catch {
       return {
         kind: 'unknown',
@@ -65,15 +65,19 @@ export class PublishedRule {
   }
 }
 
+/** JSON Schema patterns are Unicode, but some that plugins publish are not valid as such. */
+function compileAny(schema: unknown): ValidateFunction {
+  try {
+    return compile(schema, true);
+  } catch {
+    return compile(schema, false);
+  }
+}
+
 /** Takes what other plugins' schemas may hold: no schema of ours is compiled here. */
-const compile = (schema: unknown): ValidateFunction =>
+const compile = (schema: unknown, unicodeRegExp: boolean): ValidateFunction =>
   addFormats(
-    new Ajv({
-      strict: false,
-      validateSchema: false,
-      unicodeRegExp: false,
-      logger: false,
-    }),
+    new Ajv({ strict: false, validateSchema: false, unicodeRegExp, logger: false }),
   ).compile(schema as object);
 
 function describe(error: ErrorObject | undefined): string {

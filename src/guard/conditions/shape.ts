@@ -35,6 +35,9 @@ export function shapeProblem(
 function criteriaProblem(criteria: Criteria, resourceType: string): string | undefined {
   if (typeof criteria !== 'object' || criteria === null)
     return 'a condition that is no object';
+  const kinds = ['allOf', 'anyOf', 'not', 'rule'].filter(key => key in criteria);
+  // On a single check Backstage reads such a node otherwise than in a list.
+  if (kinds.length > 1) return `a condition that has ${kinds.join(' and ')}`;
   for (const connective of ['allOf', 'anyOf'] as const) {
     if (!(connective in criteria)) continue;
     const children = (criteria as Record<string, unknown>)[connective];
@@ -70,12 +73,16 @@ function leafProblem(
   return undefined;
 }
 
-/** What has the shape, with `{}` for missing params: that is how Backstage applies a rule. */
+/**
+ * A copy of what has the shape, and nothing besides; `{}` for missing params, as Backstage has
+ * it when it applies a rule.
+ */
 export function withParams(criteria: Criteria): Criteria {
   if ('allOf' in criteria) return { allOf: mapNonEmpty(criteria.allOf) };
   if ('anyOf' in criteria) return { anyOf: mapNonEmpty(criteria.anyOf) };
   if ('not' in criteria) return { not: withParams(criteria.not) };
-  return criteria.params ? criteria : { ...criteria, params: {} };
+  const { rule, resourceType, params = {} } = criteria;
+  return { rule, resourceType, params };
 }
 
 const mapNonEmpty = ([first, ...others]: [Criteria, ...Criteria[]]): [

@@ -107,6 +107,19 @@ describe('conditions are refused', () => {
       'a condition without a rule',
     ],
     ['an empty object', {}, 'a condition without a rule'],
+    ...[
+      { ...all(rule('A')), ...any(rule('B')) },
+      { ...any(rule('A')), ...not(rule('B')) },
+      { ...not(rule('A')), ...rule('B') },
+      { ...all(), ...rule('B') },
+    ].map((node): [string, unknown, string] => {
+      const kinds = Object.keys(node).filter(key => key !== 'resourceType');
+      return [
+        kinds.join(' and ') + ' in one',
+        all(rule('A'), node),
+        `a condition that has ${kinds.join(' and ')}`,
+      ];
+    }),
     ...['text', 7, true, null, [], [{}]].map((params): [string, unknown, string] => [
       `params that are ${JSON.stringify(params)}`,
       any(rule('A'), rule('B', { params } as object)),
@@ -161,11 +174,17 @@ describe('missing params become {}', () => {
   });
 
   it('and params that are given stay what they are', () => {
-    const given = rule('A', { params });
-    expect(withParams(given)).toBe(given);
-    expect(withParams(rule('A', { params: {} }))).toStrictEqual(
-      rule('A', { params: {} }),
-    );
+    for (const given of [rule('A', { params }), rule('A', { params: {} })]) {
+      expect(withParams(given)).toStrictEqual(given);
+    }
+  });
+
+  it('and nothing else is passed on', () => {
+    const more = { reason: 'because', params: undefined };
+    const given = { ...all({ ...rule('A'), ...more }), ...more } as Criteria;
+    expect(withParams(given)).toStrictEqual(all(rule('A', { params: {} })));
+    const negated = { ...not({ ...rule('A'), ...more }), ...more } as Criteria;
+    expect(withParams(negated)).toStrictEqual(not(rule('A', { params: {} })));
   });
 
   it('in a copy: the policy may have kept what it gave', () => {
@@ -178,7 +197,7 @@ describe('missing params become {}', () => {
   it('of every rule, and nothing else changes', () => {
     const leaf = fc
       .option(fc.dictionary(fc.string(), fc.jsonValue()), { nil: undefined })
-      .map(given => rule('A', given ? { params: given as object } : {}));
+      .map(given => rule('A', (given ? { params: given } : {}) as object));
     const { tree } = fc.letrec<{ tree: Criteria }>(tie => ({
       tree: fc.oneof(
         { maxDepth: 4 },
@@ -195,7 +214,7 @@ describe('missing params become {}', () => {
     fc.assert(
       fc.property(tree, criteria => {
         const given = withParams(criteria);
-        expect(given).toEqual(filled(criteria));
+        expect(JSON.parse(JSON.stringify(given))).toEqual(filled(criteria));
         expect(withParams(given)).toStrictEqual(given);
         expect(ofConditions(given)).toBeUndefined();
       }),

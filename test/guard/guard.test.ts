@@ -1,0 +1,194 @@
+import { conditionCheck, type ConditionCheck } from '../../src/guard/conditions/check';
+import { Deadline } from '../../src/guard/deadline';
+import {
+  LocalGuard,
+  toVerdict,
+  type GuardedAnswer,
+  type OnUnavailable,
+} from '../../src/guard/guard';
+import { failed, type Answer, type LocalSource } from '../../src/sources/source';
+import type { Conditional, Verdict } from '../../src/verdict';
+import {
+  ALLOW,
+  DENY,
+  NOT_APPLICABLE,
+  permission,
+  request,
+  rule,
+  when,
+} from '../fixtures/builders';
+import { directoryOf, published } from '../support/rule-directory';
+
+const read = permission('catalog.entity.read', { resourceType: 'catalog-entity' });
+const asked = request(read);
+const deadline = new Deadline(60_000);
+const MODES: OnUnavailable[] = ['fail-closed', 'fail-open'];
+const exchange = { input: 'in', response: 'out' };
+const conditional = when(rule('A', { params: {} })) as Conditional;
+const passes: ConditionCheck = verdict => verdict;
+
+class SecretError extends TypeError {
+  override readonly name = 'SecretError';
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
+
+const outcome = ({ verdict }: GuardedAnswer): string => {
+  const failure = 'failure' in verdict ? verdict.failure : undefined;
+  return `${verdict.kind} ${failure?.class} ${failure?.code}`;
+};
+
+/** What the guard makes of the answer, under both failure modes. */
+const guarded = (answer: Answer, checkConditions: ConditionCheck) =>
+  MODES.map(onUnavailable =>
+    toVerdict(answer, asked, deadline, { onUnavailable, checkConditions }),
+  );
+
+describe('conditions that are found wrong are denied, whatever the failure mode:', () => {
+  const invalid = failed('invalid', 'UNKNOWN_RULE', 'no such rule');
+  const secret = new SecretError('secret');
+
+  it.each<[string, ConditionCheck, string]>([
+    ['at once', () => invalid, 'UNKNOWN_RULE'],
+    ['later', async () => invalid, 'UNKNOWN_RULE'],
+    ['by a check that throws', () => raise(secret), 'THREW'],
+    ['by a check that rejects', async () => raise(secret), 'THREW'],
+    ['by a check that throws text', () => raise('secret'), 'THREW'],
+    ['by a check that rejects with nothing', async () => raise(undefined), 'THREW'],
+    ['by a check that rejects with null', async () => raise(null), 'THREW'],
+  ])('%s', async (_what, check, code) => {
+    for (const given of guarded({ ...conditional, exchange }, check)) {
+      const answer = await given;
+      expect(outcome(answer)).toBe(`DENY invalid ${code}`);
+      expect(answer.exchange).toBe(exchange);
+      expect(JSON.stringify(answer)).not.toContain('secret');
+    }
+  });
+
+  it('with the reason of the check', async () => {
+    const [answer] = guarded(conditional, async () => invalid);
+    expect((await answer)?.verdict).toEqual({
+      kind: 'DENY',
+      reason: 'invalid: no such rule',
+      failure: { class: 'invalid', code: 'UNKNOWN_RULE', message: 'no such rule' },
+    });
+    const [broken] = guarded(conditional, () => raise(new SecretError('secret')));
+    expect(broken).toMatchObject({
+      verdict: { reason: 'invalid: the source threw SecretError' },
+    });
+  });
+
+  it('be it for params that JSON cannot hold, such as those that hold themselves', () => {
+    const params: Record<string, unknown> = {};
+    params.self = params;
+    const options = { verifyConditions: true, maxConditionBytes: 1000 };
+    const check = conditionCheck(options, directoryOf(published()));
+    const cyclic = when(rule('A', { params } as object)) as Conditional;
+    for (const answer of guarded(cyclic, check)) {
+      expect(outcome(answer as GuardedAnswer)).toBe('DENY invalid THREW');
+    }
+  });
+});
+
+describe('conditions that are found right pass,', () => {
+  const checked = { ...conditional, conditions: rule('CHECKED') };
+
+  it('at once where the check needs not wait, else later, as the check gives them', async () => {
+    for (const answer of guarded({ ...conditional, exchange }, () => checked)) {
+      expect(answer).toEqual({ verdict: checked, exchange });
+    }
+    for (const answer of guarded({ ...conditional, exchange }, async () => checked)) {
+      expect(answer).toBeInstanceOf(Promise);
+      expect(await answer).toEqual({ verdict: checked, exchange });
+    }
+  });
+
+  it('by a check that was given the verdict, the permission and the deadline', () => {
+    const check = jest.fn(passes);
+    expect(guarded(conditional, check)).toHaveLength(2);
+    expect(check.mock.calls).toEqual(MODES.map(() => [conditional, read, deadline]));
+    expect(check.mock.calls[0]![2]).toBe(deadline);
+  });
+});
+
+describe('what holds no conditions is not checked:', () => {
+  const check = (): never => raise(new Error('checked'));
+
+  it.each<[string, Answer, Verdict]>([
+    ['ALLOW', ALLOW, ALLOW],
+    ['DENY', DENY, DENY],
+    ['NOT_APPLICABLE', NOT_APPLICABLE, NOT_APPLICABLE],
+  ])('%s', (_kind, answer, verdict) => {
+    for (const given of guarded({ ...answer, exchange }, check)) {
+      expect(given).toMatchObject({ verdict, exchange });
+    }
+  });
+
+  it.each<[Parameters<typeof failed>[0], string[]]>([
+    ['invalid', ['DENY', 'DENY']],
+    ['overloaded', ['DENY', 'DENY']],
+    ['unavailable', ['DENY', 'ALLOW']],
+  ])(
+    'a failure of class %s, of which the mode opens outages only',
+    (kind, verdicts) => {
+      const answers = guarded(failed(kind, 'CODE', 'why'), check) as GuardedAnswer[];
+      expect(answers.map(outcome)).toEqual(
+        verdicts.map(each => `${each} ${kind} CODE`),
+      );
+      expect(answers.map(({ verdict }) => verdict.reason)).toEqual(
+        MODES.map(mode => `${kind}: why${kind === 'unavailable' ? `; ${mode}` : ''}`),
+      );
+    },
+  );
+});
+
+describe('a source in this process', () => {
+  const guardOf = (source: Partial<LocalSource>) =>
+    new LocalGuard({ ask: () => raise(new Error()), close: async () => {}, ...source });
+  const ask = (guard: LocalGuard, checkConditions = passes) =>
+    MODES.map(onUnavailable =>
+      guard.ask(asked, deadline, { onUnavailable, checkConditions }),
+    );
+
+  it('is asked the request, and answers at once', () => {
+    const answer = jest.fn(() => ({ ...conditional, exchange }));
+    for (const given of ask(guardOf({ ask: answer }))) {
+      expect(given).toMatchObject({ verdict: conditional, exchange });
+    }
+    expect(answer.mock.calls).toEqual([[asked], [asked]]);
+  });
+
+  it.each([
+    ['an error', new SecretError('secret'), 'SecretError'],
+    ['text', 'secret', 'string'],
+    ['nothing', undefined, 'undefined'],
+    ['null', null, 'object'],
+    ['what has no name', { message: 'secret' }, 'object'],
+  ])('that throws %s is denied, and the error is named only', (_what, error, name) => {
+    const check = jest.fn(passes);
+    for (const answer of ask(guardOf({ ask: () => raise(error) }), check)) {
+      expect(outcome(answer as GuardedAnswer)).toBe('DENY invalid THREW');
+      expect(answer).toMatchObject({
+        verdict: { reason: `invalid: the source threw ${name}` },
+      });
+    }
+    expect(check).not.toHaveBeenCalled();
+  });
+
+  it('has its conditions checked, be it later', async () => {
+    const guard = guardOf({ ask: () => conditional });
+    const later = (): Promise<never> => Promise.reject(new SecretError('secret'));
+    for (const answer of ask(guard, later)) {
+      expect(answer).toBeInstanceOf(Promise);
+      expect(outcome(await answer)).toBe('DENY invalid THREW');
+    }
+  });
+
+  it('is ended with its guard', async () => {
+    const close = jest.fn(async () => {});
+    await guardOf({ close }).close();
+    expect(close).toHaveBeenCalledTimes(1);
+  });
+});

@@ -1,0 +1,138 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Entity } from '@backstage/catalog-model';
+import {
+  createBackendModule,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
+import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
+import { stringify } from 'yaml';
+import { startSampleBackend, type SampleBackend } from '../../dev/backend';
+import type { DecisionTrace } from '../../src/trace/trace';
+import { temporaryFolder } from './backend';
+import { CapturedLogs } from './captured-logs';
+
+export interface CatalogBackendOptions {
+  readonly entities: readonly Entity[];
+  /** The value of `backend.database`. */
+  readonly database: object;
+  /** The value of `permission.policyRouter.sources`. */
+  readonly sources: object;
+}
+
+export interface CatalogBackend extends SampleBackend {
+  readonly traces: DecisionTrace[];
+  /** Takes a route for everything of the catalog into use, by a hot reload. */
+  use(route: object): Promise<void>;
+}
+
+/** A backend whose catalog holds these entities and nothing else; all may read it at first. */
+export async function startCatalogBackend(
+  options: CatalogBackendOptions,
+): Promise<CatalogBackend> {
+  const folder = await temporaryFolder();
+  const logs = new CapturedLogs();
+  const traces: DecisionTrace[] = [];
+  const config = join(folder, 'app-config.yaml');
+  const routingFile = join(folder, 'routing.yaml');
+  const writeRoute = (route: object): Promise<void> =>
+    writeFile(
+      routingFile,
+      stringify({ fallback: 'deny', routes: [{ prefix: 'catalog', ...route }] }),
+    );
+  await writeRoute({ sources: ['allow'] });
+  await writeFile(
+    config,
+    stringify({
+      app: { baseUrl: 'http://localhost:7007' },
+      backend: {
+        baseUrl: 'http://127.0.0.1:7007',
+        listen: { host: '127.0.0.1', port: 0 },
+        database: options.database,
+      },
+      auth: { providers: { personas: {} } },
+      // Once ingested, nothing changes any more.
+      catalog: { processingInterval: { hours: 1 } },
+      permission: {
+        enabled: true,
+        policyRouter: { routingFile, deadline: '20s', sources: options.sources },
+      },
+    }),
+  );
+  try {
+    const backend = await startSampleBackend({
+      configFiles: [config],
+      onTrace: trace => traces.push(trace),
+      features: [logs.feature(), providing(options.entities)],
+    });
+    return {
+      ...backend,
+      traces,
+      async use(route) {
+        const since = logs.lines.length;
+        await writeRoute(route);
+        await logs.waitFor('The changed config is in use', since);
+      },
+      async stop() {
+        await backend.stop();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A catalog takes entities from somewhere; these say that they come from here. */
+const LOCATION = {
+  'backstage.io/managed-by-location': 'generated:catalog',
+  'backstage.io/managed-by-origin-location': 'generated:catalog',
+};
+
+const providing = (entities: readonly Entity[]): BackendFeature =>
+  createBackendModule({
+    pluginId: 'catalog',
+    moduleId: 'generated-entities',
+    register(registration) {
+      registration.registerInit({
+        deps: { catalog: catalogProcessingExtensionPoint },
+        async init({ catalog }) {
+          catalog.addEntityProvider({
+            getProviderName: () => 'generated',
+            connect: connection =>
+              connection.applyMutation({
+                type: 'full',
+                entities: entities.map(entity => {
+                  const annotations = { ...entity.metadata.annotations, ...LOCATION };
+                  const metadata = { ...entity.metadata, annotations };
+                  return { entity: { ...entity, metadata }, locationKey: 'generated' };
+                }),
+              }),
+          });
+        },
+      });
+    },
+  });
+
+const INGESTION_ATTEMPTS = 600;
+
+/** Waits until as many entities as were given are there, for one who may see all; gives them. */
+export async function ingested(
+  { url }: SampleBackend,
+  token: string,
+  count: number,
+): Promise<Entity[]> {
+  let entities: Entity[] = [];
+  for (let attempt = 0; attempt < INGESTION_ATTEMPTS; attempt++) {
+    const response = await fetch(`${url}/api/catalog/entities`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    entities = (await response.json()) as Entity[];
+    if (entities.length === count) return entities;
+    // The catalog says nothing when it has ingested an entity.
+    await delay(100);
+  }
+  throw new Error(`of ${count} entities ${entities.length} were ingested`);
+}

@@ -1,0 +1,60 @@
+import { warnOfLargeConditions } from '../../src/trace/size-log';
+import type { DecisionTrace } from '../../src/trace/trace';
+import { CapturedLogs } from '../support/captured-logs';
+
+/** What is logged of decisions with conditions of so many bytes, one after the other. */
+function logged(...decisions: Array<[route: string, bytes?: number, limit?: number]>) {
+  const logs = new CapturedLogs();
+  const sink = warnOfLargeConditions(logs.logger());
+  for (const [route, bytes, limit = 800] of decisions) {
+    const conditionSize = bytes === undefined ? undefined : { bytes, limit };
+    sink({ route, conditionSize } as DecisionTrace);
+  }
+  return logs.lines.map(({ level, message }) => `${level} ${message}`);
+}
+
+const A = "routes[0] 'a'";
+const B = "routes[1] 'b'";
+
+describe('large conditions', () => {
+  it('are warned of with the route, the size, the limit and what will fail', () => {
+    expect(logged([A, 101])).toEqual([
+      `warn ${A}: conditions of 101 bytes, over an eighth of maxConditionBytes (800). ` +
+        'Backstage puts those of a whole batch into one request of at most 100 kB, so large batches will fail',
+    ]);
+  });
+
+  it.each([
+    ['a byte over an eighth', 101, 800, 1],
+    ['a byte below an eighth', 99, 800, 0],
+    ['a byte over an eighth that is no whole number', 101, 807, 1],
+    ['a byte below an eighth that is no whole number', 100, 807, 0],
+    ['the default limit itself', 65_536, 65_536, 1],
+    ['a byte over an eighth of the default limit', 8193, 65_536, 1],
+    ['a byte below an eighth of the default limit', 8191, 65_536, 0],
+    ['all conditions, where the limit is that low', 2, 7, 1],
+    ['no byte at all', 0, 800, 0],
+  ])('are told from small ones: %s', (_what, bytes, limit, warnings) => {
+    expect(logged([A, bytes, limit])).toHaveLength(warnings);
+  });
+
+  it('are warned of once a route', () => {
+    expect(logged([A, 101], [A, 101], [A, 700])).toHaveLength(1);
+    const both = logged([A, 101], [B, 102], [A, 103], [B, 104]);
+    expect(both).toHaveLength(2);
+    expect(both[0]).toContain(`${A}: conditions of 101 bytes`);
+    expect(both[1]).toContain(`${B}: conditions of 102 bytes`);
+  });
+
+  it('are warned of though small ones of the route came first', () => {
+    expect(logged([A, 1], [A], [A, 101])).toHaveLength(1);
+  });
+
+  it('are those of conditional decisions: of others there is nothing to say', () => {
+    expect(logged([A], ['fallback'])).toEqual([]);
+  });
+
+  it('are told by each sink for itself', () => {
+    expect([...logged([A, 101]), ...logged([A, 101])]).toHaveLength(2);
+  });
+});
