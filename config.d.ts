@@ -166,7 +166,7 @@ export interface Config {
        */
       verifyConditions?: boolean | 'required';
       /**
-       * Bytes of the conditions of one decision as JSON, 1 to 102400; larger ones are denied.
+       * Bytes of the conditions of one decision as JSON, 1 to 90000; larger ones are denied.
        * Default 65536.
        */
       maxConditionBytes?: number;

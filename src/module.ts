@@ -86,7 +86,8 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
 }
 
 /** One line that tells an operator what is in force, and what is open in it. */
-export function summary({ routes, sources, fallback }: RouterConfig): string {
+export function summary(config: RouterConfig): string {
+  const { routes, sources, fallback, verifyConditions } = config;
   const used = new Set(routes.flatMap(route => route.sources));
   const open = routes.flatMap(route =>
     route.sources.flatMap(name => {
@@ -100,6 +101,9 @@ export function summary({ routes, sources, fallback }: RouterConfig): string {
   return [
     `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${[...used].join(', ')}).`,
     `A permission no route matches gets ${fallback === 'allow' ? 'ALLOW (fallback: allow)' : 'DENY'}.`,
+    ...(verifyConditions === false
+      ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
+      : []),
     ...(open.length > 0
       ? [`FAIL-OPEN, so an outage of OPA allows: ${open.join('; ')}.`]
       : []),

@@ -9,7 +9,7 @@ import type {
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
 import { createAccumulator, routeDefault } from './combining/algorithms';
-import { bytesOf, sizeProblem } from './guard/conditions/size';
+import { bytesOf, bytesProblem, treeProblem } from './guard/conditions/size';
 import { Deadline, settleWithin } from './guard/deadline';
 import {
   ANONYMOUS,
@@ -191,13 +191,14 @@ function limitSize(
   draft: Draft,
 ): ApplicableVerdict {
   if (verdict.kind !== 'CONDITIONAL') return verdict;
-  const problem = sizeProblem(verdict.conditions, limit);
+  const bytes = bytesOf(verdict.conditions);
+  const problem = treeProblem(verdict.conditions) ?? bytesProblem(bytes, limit);
   if (problem !== undefined) {
     const message = `the sources of ${draft.route} together give ${problem}`;
     draft.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
     return deny(message);
   }
-  draft.conditionSize = { bytes: bytesOf(verdict.conditions), limit };
+  draft.conditionSize = { bytes, limit };
   return verdict;
 }
 

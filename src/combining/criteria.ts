@@ -44,8 +44,8 @@ function toCriteria(normal: Normal): Criteria | undefined {
   return group('anyOf', flatten('anyOf', [normal.of, { not: normal.of }]));
 }
 
-/** The children of a group of this connective; undefined for anything else. */
-function childrenOf(
+/** The children, if it is a group of this connective. */
+function childrenIn(
   criteria: Criteria,
   connective: Connective,
 ): readonly Criteria[] | undefined {
@@ -76,7 +76,7 @@ const constantOf = (value: boolean, constants: readonly Constant[]): Constant =>
 
 function normalize(criteria: Criteria): Normal {
   for (const connective of ['allOf', 'anyOf'] as const) {
-    const children = childrenOf(criteria, connective);
+    const children = childrenIn(criteria, connective);
     if (children) return join(connective, children);
   }
   return 'not' in criteria ? negate(normalize(criteria.not)) : criteria;
@@ -96,7 +96,7 @@ function group(connective: Connective, children: readonly Criteria[]): Criteria 
 }
 
 const flatten = (connective: Connective, criteria: readonly Criteria[]): Criteria[] =>
-  criteria.flatMap(child => childrenOf(child, connective) ?? [child]);
+  criteria.flatMap(child => childrenIn(child, connective) ?? [child]);
 
 /**
  * The simplest criteria that the children of such a group hold both as they are and negated;
@@ -137,7 +137,7 @@ function absorb(connective: Connective, children: readonly Criteria[]): Criteria
     { child: Criteria; members: ReadonlySet<string> }
   >();
   for (const child of children) {
-    const members = membersOf(childrenOf(child, dual(connective)) ?? [child]);
+    const members = membersOf(childrenIn(child, dual(connective)) ?? [child]);
     const key = members.join();
     if (!byMembers.has(key)) byMembers.set(key, { child, members: new Set(members) });
   }
@@ -160,13 +160,24 @@ function absorb(connective: Connective, children: readonly Criteria[]): Criteria
 const isSubset = (small: ReadonlySet<string>, large: ReadonlySet<string>): boolean =>
   [...small].every(member => large.has(member));
 
+const keys = new WeakMap<Criteria, string>();
+
 /**
  * Equal criteria have equal keys: parameters are compared by value, not by the order of their
- * keys, and groups whatever the order of their children.
+ * keys, and groups whatever the order of their children. A key is spelt once: the guard has made
+ * a copy of what the source said, which nobody changes.
  */
 function keyOf(criteria: Criteria): string {
+  const known = keys.get(criteria);
+  if (known !== undefined) return known;
+  const key = spell(criteria);
+  keys.set(criteria, key);
+  return key;
+}
+
+function spell(criteria: Criteria): string {
   for (const connective of ['allOf', 'anyOf'] as const) {
-    const children = childrenOf(criteria, connective);
+    const children = childrenIn(criteria, connective);
     if (children) return `${connective}[${membersOf(children).join()}]`;
   }
   if ('not' in criteria) return `not ${keyOf(criteria.not)}`;

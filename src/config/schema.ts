@@ -266,7 +266,8 @@ export const settingsSchema = strict({
   onUnavailable: onUnavailable.default('fail-closed'),
   deadline: duration('2s'),
   verifyConditions: verifyConditions.default(true),
-  maxConditionBytes: integer(1, 102_400, 65_536),
+  // The host takes 100 KiB with what it adds to the conditions.
+  maxConditionBytes: integer(1, 90_000, 65_536),
   sources: z
     .record(z.string(), z.unknown(), {
       error: 'must be an object of { <name>: { type, … } }',

@@ -1,9 +1,12 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import { quote } from '../quote';
 import type { Failure } from '../verdict';
 import type { TraceSink } from './trace';
 
 /** One kind of failure is written at most once in this time, in milliseconds. */
 const QUIET_PERIOD = 60_000;
+/** Past so many kinds, invalid answers of one code are one kind, whatever their cause. */
+const MAX_KINDS = 200;
 
 interface Tally {
   lastWritten: number;
@@ -18,8 +21,8 @@ interface Tally {
 export function warnOfFailures(logger: LoggerService): TraceSink {
   const tallies = new Map<string, Tally>();
 
-  const warn = (who: string, failure: Failure): void => {
-    const key = `${who} ${failure.class} ${failure.code}`;
+  const warn = (who: string, failure: Failure, asked: string): void => {
+    const key = kindOf(who, failure, tallies);
     const now = performance.now();
     const tally = tallies.get(key);
     if (tally && now - tally.lastWritten < QUIET_PERIOD) {
@@ -31,14 +34,30 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
       : '';
     tallies.set(key, { lastWritten: now, unwritten: 0 });
     logger.warn(
-      `${who} is ${failure.class} [${failure.code}]: ${failure.message}${more}`,
+      `${who} is ${failure.class} [${failure.code}]: ${failure.message}${asked}${more}`,
     );
   };
 
-  return trace => {
-    if (trace.failure) warn('The policy router', trace.failure);
-    for (const { source, failure } of trace.sources) {
-      if (failure) warn(`Source '${source}'`, failure);
+  return ({ permission, failure: ofRouter, sources }) => {
+    const askedFor = ({ class: failureClass }: Failure): string =>
+      failureClass === 'invalid' && permission
+        ? `, asked for ${quote(permission.name)}`
+        : '';
+    if (ofRouter) warn('The policy router', ofRouter, askedFor(ofRouter));
+    for (const { source, failure } of sources) {
+      if (failure) warn(`Source '${source}'`, failure, askedFor(failure));
     }
   };
+}
+
+/** An outage is one kind; each thing that is wrong in a policy is one of its own. */
+function kindOf(
+  who: string,
+  { class: failureClass, code, message }: Failure,
+  tallies: ReadonlyMap<string, unknown>,
+): string {
+  const kind = `${who} ${failureClass} ${code}`;
+  const precise = `${kind} ${message}`;
+  const isRoom = tallies.has(precise) || tallies.size < MAX_KINDS;
+  return failureClass === 'invalid' && isRoom ? precise : kind;
 }

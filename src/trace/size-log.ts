@@ -1,6 +1,9 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { TraceSink } from './trace';
 
+/** Of the body that a plugin takes to apply conditions, in bytes. */
+const HOST_LIMIT = 102_400;
+
 /**
  * Warns, once a route, of conditions over an eighth of the limit. Backstage sends the conditions
  * of all items of a batch to the plugin in one request of at most 100 kB, after the policy has
@@ -15,7 +18,8 @@ export function warnOfLargeConditions(logger: LoggerService): TraceSink {
     const { bytes, limit } = conditionSize;
     logger.warn(
       `${route}: conditions of ${bytes} bytes, over an eighth of maxConditionBytes (${limit}). ` +
-        'Backstage puts those of a whole batch into one request of at most 100 kB, so large batches will fail',
+        'Backstage puts those of a whole batch into one request of at most 100 kB, ' +
+        `so a batch of ${Math.ceil(HOST_LIMIT / bytes)} or more will fail`,
     );
   };
 }

@@ -27,7 +27,8 @@ export interface DecisionTrace {
   readonly sources: readonly SourceTrace[];
   readonly result: 'ALLOW' | 'DENY' | 'CONDITIONAL';
   readonly reason: string;
-  /** Set when the decision is a denial for want of an identity, or for a bug of ours. */
+  /** Set when the decision is a denial for want of an identity, for joined conditions that are
+   * too large, or for a bug of ours. */
   readonly failure: Failure | undefined;
   /** What Backstage is to apply; set when the decision is CONDITIONAL. */
   readonly conditions: Criteria | undefined;

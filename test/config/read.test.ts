@@ -406,12 +406,12 @@ describe('the config as a whole', () => {
     [
       'maxConditionBytes must not be nothing',
       config({ maxConditionBytes: 0 }),
-      '~.maxConditionBytes: must be a whole number from 1 to 102400, not 0',
+      '~.maxConditionBytes: must be a whole number from 1 to 90000, not 0',
     ],
     [
       'maxConditionBytes must not be over what Backstage takes',
-      config({ maxConditionBytes: 102_401 }),
-      '~.maxConditionBytes: must be a whole number from 1 to 102400, not 102401',
+      config({ maxConditionBytes: 90_001 }),
+      '~.maxConditionBytes: must be a whole number from 1 to 90000, not 90001',
     ],
     [
       'the fallback is required',

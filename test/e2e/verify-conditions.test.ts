@@ -108,6 +108,7 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
     ['a parameter of another type', 'IS_OWNED_BY', { owner: [NOLAN] }, 400],
     ['one too many', 'IS_STRICTLY_OWNED_BY', { owner: NOLAN, x: 1 }, 400],
     ['a parameter of another format', 'HAS_MAIL', { mail: 'nolan' }, 400],
+    ['a missing one, in zod 4', 'IS_NAMED', {}, 400],
   ];
   it('denies what the plugin cannot apply, and nothing else', async () => {
     for (const [what, name, params, ofBackstage] of wrong) {
@@ -120,8 +121,31 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
       ({ permission }) => permission?.name === 'tools.use',
     );
     expect(last?.sources[0]?.reason).toBe(
-      'invalid: rule "HAS_MAIL": "params.mail" must match format "email"',
+      'invalid: rule "IS_NAMED": "params" must have required property \'name\'',
     );
+  });
+
+  it.each([
+    ['zod 3', 'MAY_BE_OWNED_BY', { ovner: 'x' }],
+    ['zod 4', 'MAY_BE_NAMED', { nome: 'saw' }],
+  ])(
+    'denies a misspelt parameter of %s, which the plugin would ignore',
+    async (...row) => {
+      const [, name, params] = row;
+      const { status, results } = await ask(when(name, params));
+      expect([status, ...results]).toEqual([200, A, mode === 'false' ? A : D, A]);
+    },
+  );
+
+  it.each([
+    ['a plugin that is not there', 'hammers', 404],
+    ['one in another case', 'Tools', 401],
+    ['one without an end', 't'.repeat(8000), 200],
+  ])('denies conditions of %s', async (_what, pluginId, ofBackstage) => {
+    const { status, results } = await ask(when('EXISTS', {}, pluginId));
+    const expected = mode === 'false' ? ofBackstage : 200;
+    expect(status).toBe(expected);
+    if (expected === 200) expect(results).toEqual([A, D, A]);
   });
 
   it('does as told while the plugin does not say what rules it has', async () => {
@@ -132,15 +156,16 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
     expect(silent.publishing.asked).toBe(mode === 'false' ? 0 : 1);
     const told = backend.logs.lines.filter(({ message }) =>
       message.includes(
-        "The permission rules of plugin 'silent-tools' could not be read",
+        'The permission rules of plugin "silent-tools" could not be read',
       ),
     );
     expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual(
       mode === 'false'
         ? []
         : [
-            "warn The permission rules of plugin 'silent-tools' could not be read (HTTP 503): " +
-              'until they can, its conditions are not verified',
+            'warn The permission rules of plugin "silent-tools" could not be read (HTTP 503). ' +
+              'Until they can, its conditions cannot be verified: ' +
+              'verifyConditions true lets them pass, required denies them',
           ],
     );
   });

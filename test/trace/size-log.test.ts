@@ -20,8 +20,21 @@ describe('large conditions', () => {
   it('are warned of with the route, the size, the limit and what will fail', () => {
     expect(logged([A, 101])).toEqual([
       `warn ${A}: conditions of 101 bytes, over an eighth of maxConditionBytes (800). ` +
-        'Backstage puts those of a whole batch into one request of at most 100 kB, so large batches will fail',
+        'Backstage puts those of a whole batch into one request of at most 100 kB, so a batch of 1014 or more will fail',
     ]);
+  });
+
+  it.each([
+    [8193, 13],
+    [10_240, 10],
+    [10_241, 10],
+    [60_000, 2],
+    [90_000, 2],
+  ])('of %i bytes fail in a batch of %i', (bytes, items) => {
+    expect(logged([A, bytes, 65_536])[0]).toContain(`a batch of ${items} or more `);
+    // With them the plugin takes one less, at most.
+    expect((items - 1) * bytes).toBeLessThanOrEqual(102_400);
+    expect(items * bytes).toBeGreaterThanOrEqual(102_400);
   });
 
   it.each([

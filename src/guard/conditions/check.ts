@@ -2,12 +2,13 @@
  * Whether Backstage can apply the conditions of a source. What it cannot apply makes it fail
  * the whole batch with HTTP 500, 400 or 404, and lists empty; so it is found out before:
  *
- *   size → shape → the owning plugin's published rules
+ *   tree → shape → size → the owning plugin's published rules
  */
 import type {
   Permission,
   PermissionCondition,
 } from '@backstage/plugin-permission-common';
+import { childrenOf } from '../../criteria-tree';
 import { quote } from '../../quote';
 import { failed, type Failed } from '../../sources/source';
 import type { Conditional, Criteria } from '../../verdict';
@@ -15,7 +16,7 @@ import { settleWithin, type Deadline } from '../deadline';
 import type { RuleDirectory } from './rule-directory';
 import type { RuleMetadata } from './rule-metadata';
 import { shapeProblem, withParams } from './shape';
-import { sizeProblem } from './size';
+import { bytesOf, bytesProblem, treeProblem } from './size';
 
 /**
  * Whether conditions are checked against the rules that their plugin publishes.
@@ -42,13 +43,13 @@ export const conditionCheck =
   (options: ConditionCheckOptions, directory: RuleDirectory): ConditionCheck =>
   (said, permission, deadline) => {
     const { verifyConditions, maxConditionBytes } = options;
-    const tooLarge = sizeProblem(said.conditions, maxConditionBytes);
-    if (tooLarge !== undefined) {
-      return failed('invalid', 'CONDITIONS_TOO_LARGE', tooLarge);
-    }
+    const overgrown = treeProblem(said.conditions);
+    if (overgrown !== undefined) return tooLarge(overgrown);
     const misshapen = shapeProblem(said, permission);
     if (misshapen !== undefined) return failed('invalid', 'BAD_CONDITIONS', misshapen);
     const verdict = { ...said, conditions: withParams(said.conditions) };
+    const oversized = bytesProblem(bytesOf(verdict.conditions), maxConditionBytes);
+    if (oversized !== undefined) return tooLarge(oversized);
     if (verifyConditions === false) return verdict;
 
     const judge = (metadata: RuleMetadata): Failed | undefined =>
@@ -68,9 +69,14 @@ export const conditionCheck =
     }
     const problem = judge(known);
     if (!problem) return verdict;
+    // It is read anew in the background already, and waiting would help nobody.
+    if (known.kind === 'unread') return problem;
     const reading = directory.readAgain(verdict.pluginId);
     return reading ? wait(reading, problem) : problem;
   };
+
+const tooLarge = (message: string): Failed =>
+  failed('invalid', 'CONDITIONS_TOO_LARGE', message);
 
 function rulesProblem(
   { pluginId, conditions }: Conditional,
@@ -113,7 +119,8 @@ function rulesProblem(
 }
 
 function leavesOf(criteria: Criteria): PermissionCondition[] {
-  if ('allOf' in criteria) return criteria.allOf.flatMap(leavesOf);
-  if ('anyOf' in criteria) return criteria.anyOf.flatMap(leavesOf);
-  return 'not' in criteria ? leavesOf(criteria.not) : [criteria];
+  const children = childrenOf(criteria) as readonly Criteria[];
+  return children.length > 0
+    ? children.flatMap(leavesOf)
+    : [criteria as PermissionCondition];
 }

@@ -1,6 +1,7 @@
 import Ajv, { type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import { z } from 'zod';
+import { isJsonObject } from '../../json-object';
 import { quote } from '../../quote';
 
 /** What a plugin says of a rule at `/.well-known/backstage/permissions/metadata`. */
@@ -52,17 +53,27 @@ export class PublishedRule {
   paramsProblem(params: unknown): ParamsProblem | undefined {
     if (this.paramsSchema === undefined) return undefined;
     try {
-      this.validate ??= compileAny(this.paramsSchema);
+      this.validate ??= compileAny(closed(this.paramsSchema));
+      if (this.validate(params)) return undefined;
+      const [error] = this.validate.errors ?? [];
+      return { kind: 'bad', message: `rule ${quote(this.name)}: ${describe(error)}` };
     } catch {
-      return {
-        kind: 'unknown',
-        message: `the schema of rule ${quote(this.name)} cannot be used`,
-      };
+      const message = `the schema of rule ${quote(this.name)} cannot be used`;
+      return { kind: 'unknown', message };
     }
-    if (this.validate(params)) return undefined;
-    const [error] = this.validate.errors ?? [];
-    return { kind: 'bad', message: `rule ${quote(this.name)}: ${describe(error)}` };
   }
+}
+
+/**
+ * Schemas made with zod 3 refuse parameters they do not know; those made with zod 4 say nothing
+ * of them, and a misspelt one would pass. Whoever means any parameter says so.
+ */
+function closed(schema: unknown): unknown {
+  if (!isJsonObject(schema) || !isJsonObject(schema.properties)) return schema;
+  const says = ['additionalProperties', 'patternProperties', 'unevaluatedProperties'];
+  return [...says, 'allOf', 'anyOf', 'oneOf', '$ref'].some(key => key in schema)
+    ? schema
+    : { ...schema, additionalProperties: false };
 }
 
 /** JSON Schema patterns are Unicode, but some that plugins publish are not valid as such. */
@@ -75,15 +86,23 @@ function compileAny(schema: unknown): ValidateFunction {
 }
 
 /** Takes what other plugins' schemas may hold: no schema of ours is compiled here. */
-const compile = (schema: unknown, unicodeRegExp: boolean): ValidateFunction =>
-  addFormats(
+function compile(schema: unknown, unicodeRegExp: boolean): ValidateFunction {
+  const ajv = addFormats(
     new Ajv({ strict: false, validateSchema: false, unicodeRegExp, logger: false }),
-  ).compile(schema as object);
+  );
+  const validate = ajv.compile(schema as object);
+  if ('$async' in validate) throw new Error('the schema is asynchronous');
+  return validate;
+}
 
 function describe(error: ErrorObject | undefined): string {
   if (!error) return 'params do not meet its schema';
-  const path = `params${error.instancePath.replaceAll('/', '.')}`;
+  // Of the parameter, and no deeper: what lies there is part of its value.
+  const [, parameter, deeper] = error.instancePath.split('/');
+  const path = parameter === undefined ? 'params' : `params.${parameter}`;
+  const within = deeper === undefined ? '' : 'a part of ';
   const extra: unknown = error.params.additionalProperty;
-  const which = extra === undefined ? '' : `: ${quote(extra)}`;
-  return `${quote(path)} ${error.message ?? 'does not meet its schema'}${which}`;
+  const which =
+    extra === undefined || parameter !== undefined ? '' : `: ${quote(extra)}`;
+  return `${within}${quote(path)} ${error.message ?? 'does not meet its schema'}${which}`;
 }

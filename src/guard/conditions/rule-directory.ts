@@ -1,12 +1,15 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import pLimit from 'p-limit';
+import { quote } from '../../quote';
 import type { RuleMetadata } from './rule-metadata';
 
 /** Milliseconds after which published rules are read anew. */
 export const FRESH_FOR = 10 * 60_000;
 /** Milliseconds between two readings of one plugin, at least. */
 export const READ_AGAIN_AFTER = 10_000;
-/** Plugins are named by policies; more than this many are not remembered. */
-const MAX_PLUGINS = 200;
+/** Of plugins that publish no rules; those that do are never forgotten. */
+export const MAX_WITHOUT_RULES = 200;
+const READINGS_AT_ONCE = 8;
 
 interface Plugin {
   known?: RuleMetadata;
@@ -17,9 +20,13 @@ interface Plugin {
   reading?: Promise<RuleMetadata> | undefined;
 }
 
-/** Remembers which permission rules the plugins publish. */
+/**
+ * Remembers which permission rules the plugins publish. Policies name the plugins, and callers
+ * may have a say in it: so what is asked and remembered of names without rules is bounded.
+ */
 export class RuleDirectory {
   private readonly plugins = new Map<string, Plugin>();
+  private readonly limit = pLimit(READINGS_AT_ONCE);
 
   /**
    * @param readMetadata - asks a plugin; never rejects, and settles within its own timeout.
@@ -46,32 +53,45 @@ export class RuleDirectory {
   /** All who ask while a reading is under way share it. */
   read(pluginId: string): Promise<RuleMetadata> {
     const plugin = this.remember(pluginId);
-    plugin.reading ??= this.readMetadata(pluginId).then(read => {
-      plugin.reading = undefined;
-      plugin.readAt = this.now();
-      this.tell(pluginId, plugin, read);
-      // Rules that were published once are better than none.
-      if (read.kind !== 'unread' || plugin.known?.kind !== 'published') {
-        plugin.known = read;
-      }
-      return plugin.known;
-    });
+    if (!plugin) return Promise.resolve(NOT_ASKED);
+    plugin.reading ??= this.limit(this.readMetadata, pluginId)
+      .then(read => this.keep(pluginId, plugin, read))
+      .finally(() => {
+        plugin.reading = undefined;
+      });
     return plugin.reading;
   }
 
   /** A new reading, for one who misses something; undefined if the last is too recent. */
   readAgain(pluginId: string): Promise<RuleMetadata> | undefined {
-    const { reading, readAt } = this.remember(pluginId);
-    if (reading) return reading;
-    return this.now() - readAt < READ_AGAIN_AFTER ? undefined : this.read(pluginId);
+    const plugin = this.plugins.get(pluginId);
+    const isRecent = plugin && this.now() - plugin.readAt < READ_AGAIN_AFTER;
+    return isRecent && !plugin.reading ? undefined : this.read(pluginId);
   }
 
-  private remember(pluginId: string): Plugin {
+  private keep(pluginId: string, plugin: Plugin, read: RuleMetadata): RuleMetadata {
+    plugin.readAt = this.now();
+    this.tell(pluginId, plugin, read);
+    // Rules that were published once are better than none.
+    if (read.kind !== 'unread' || plugin.known?.kind !== 'published')
+      plugin.known = read;
+    return plugin.known;
+  }
+
+  /** Undefined if it is new, and there is no room. */
+  private remember(pluginId: string): Plugin | undefined {
     const remembered = this.plugins.get(pluginId);
     if (remembered) return remembered;
-    const [oldest] = this.plugins.keys();
-    if (this.plugins.size >= MAX_PLUGINS && oldest !== undefined) {
-      this.plugins.delete(oldest);
+    const withoutRules = [...this.plugins].filter(
+      ([, { known }]) => known?.kind !== 'published',
+    );
+    if (withoutRules.length >= MAX_WITHOUT_RULES) {
+      const old = withoutRules.find(
+        ([, { reading, readAt }]) =>
+          !reading && this.now() - readAt >= READ_AGAIN_AFTER,
+      );
+      if (!old) return undefined;
+      this.plugins.delete(old[0]);
     }
     const plugin: Plugin = { readAt: -Infinity, failing: false };
     this.plugins.set(pluginId, plugin);
@@ -82,15 +102,23 @@ export class RuleDirectory {
   private tell(pluginId: string, plugin: Plugin, read: RuleMetadata): void {
     const failing = read.kind === 'unread';
     if (failing && !plugin.failing) {
+      const until =
+        plugin.known?.kind === 'published'
+          ? 'its conditions are verified by those that were read before'
+          : 'its conditions cannot be verified: verifyConditions true lets them pass, required denies them';
       this.logger.warn(
-        `The permission rules of plugin '${pluginId}' could not be read (${read.why}): ` +
-          `until they can, its conditions are ${plugin.known?.kind === 'published' ? 'verified by the last ones' : 'not verified'}`,
+        `The permission rules of plugin ${quote(pluginId)} could not be read (${read.why}). Until they can, ${until}`,
       );
     } else if (!failing && plugin.failing) {
       this.logger.info(
-        `The permission rules of plugin '${pluginId}' could be read again`,
+        `The permission rules of plugin ${quote(pluginId)} could be read again`,
       );
     }
     plugin.failing = failing;
   }
 }
+
+const NOT_ASKED: RuleMetadata = {
+  kind: 'none',
+  why: 'not asked: too many other plugins without rules were named',
+};

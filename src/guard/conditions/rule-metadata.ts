@@ -55,7 +55,7 @@ async function ask(
   if (statusCode !== 200) {
     await body.dump();
     const why = `HTTP ${statusCode}`;
-    return statusCode === 404 ? { kind: 'none', why } : unread(why);
+    return refuses(statusCode, pluginId) ? { kind: 'none', why } : unread(why);
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -65,6 +65,14 @@ async function ask(
     chunks.push(chunk);
   }
   return parse(Buffer.concat(chunks).toString());
+}
+
+/** Whether it would answer the same to who asks it to apply conditions. */
+function refuses(statusCode: number, pluginId: string): boolean {
+  if (statusCode >= 500 || [408, 425, 429].includes(statusCode)) return false;
+  // Paths are matched in any case, tokens are not: it is there under another spelling.
+  const isMisspelt = pluginId !== pluginId.toLowerCase();
+  return isMisspelt || (statusCode !== 401 && statusCode !== 403);
 }
 
 /** A backend that serves a frontend answers any path it does not know with a page. */
@@ -80,6 +88,6 @@ const unread = (why: string): RuleMetadata => ({ kind: 'unread', why });
 
 /** The code or the name only: the message of a foreign error may hold anything. */
 function nameOf(error: unknown): string {
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  return String(code ?? name);
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  return [code, name].find(each => typeof each === 'string') ?? 'an unknown error';
 }

@@ -26,7 +26,7 @@ export function shapeProblem(
     return 'conditions without a pluginId';
   }
   // It becomes part of a URL, the host's own request to the plugin included.
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(verdict.pluginId)) {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(verdict.pluginId)) {
     return `conditions of ${quote(verdict.pluginId)}, which is no plugin id`;
   }
   return criteriaProblem(verdict.conditions, expected);

@@ -1,3 +1,4 @@
+import { childrenOf } from '../../criteria-tree';
 import type { Criteria } from '../../verdict';
 
 /** Of a condition in a group in a `not` the depth is 3. */
@@ -6,38 +7,35 @@ export const MAX_CONDITION_DEPTH = 16;
 export const MAX_CONDITION_NODES = 500;
 
 /**
- * Which limit the criteria pass, if one. Looks at no more than the limits allow, so criteria
- * of any shape and size may be given.
- *
- * @param maxBytes - of the criteria as JSON.
+ * Which limit the tree passes, if one. Looks at no more of it than the limits allow, so
+ * criteria of any shape and size may be given.
  */
-export function sizeProblem(criteria: Criteria, maxBytes: number): string | undefined {
+export function treeProblem(criteria: Criteria): string | undefined {
   let level: unknown[] = [criteria];
-  let nodes = 0;
+  let nodes = 1;
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_CONDITION_DEPTH) {
       return `conditions nested deeper than ${MAX_CONDITION_DEPTH} levels`;
     }
-    nodes += level.length;
-    if (nodes > MAX_CONDITION_NODES) {
-      return `conditions of more than ${MAX_CONDITION_NODES} nodes`;
+    const next: unknown[] = [];
+    for (const node of level) {
+      const children = childrenOf(node);
+      nodes += children.length;
+      if (nodes > MAX_CONDITION_NODES) {
+        return `conditions of more than ${MAX_CONDITION_NODES} nodes`;
+      }
+      next.push(...children);
     }
-    level = level.flatMap(childrenOf);
+    level = next;
   }
-  const bytes = bytesOf(criteria);
-  return bytes > maxBytes
-    ? `conditions of ${bytes} bytes, more than maxConditionBytes (${maxBytes})`
-    : undefined;
+  return undefined;
 }
 
 /** Bytes of the criteria as JSON, which is how Backstage passes them on. */
 export const bytesOf = (criteria: Criteria): number =>
-  Buffer.byteLength(JSON.stringify(criteria) ?? '');
+  Buffer.byteLength(JSON.stringify(criteria));
 
-function childrenOf(node: unknown): readonly unknown[] {
-  if (typeof node !== 'object' || node === null) return [];
-  const { allOf, anyOf, not } = node as Record<string, unknown>;
-  if (Array.isArray(allOf)) return allOf;
-  if (Array.isArray(anyOf)) return anyOf;
-  return not === undefined ? [] : [not];
-}
+export const bytesProblem = (bytes: number, maxBytes: number): string | undefined =>
+  bytes > maxBytes
+    ? `conditions of ${bytes} bytes, more than maxConditionBytes (${maxBytes})`
+    : undefined;

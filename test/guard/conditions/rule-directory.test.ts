@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   FRESH_FOR,
+  MAX_WITHOUT_RULES,
   READ_AGAIN_AFTER,
   RuleDirectory,
 } from '../../../src/guard/conditions/rule-directory';
@@ -12,21 +13,29 @@ import { none, published, unread } from '../../support/rule-directory';
 class World {
   now = 1_000_000;
   /** The readings begun, in order. */
-  readonly asked: string[] = [];
+  private readonly begun: string[] = [];
   private readonly logs = new CapturedLogs();
-  private readonly waiting: Array<(read: RuleMetadata) => void> = [];
+  private waiting: Array<(read: RuleMetadata) => void> = [];
   readonly directory = new RuleDirectory(
     pluginId => {
-      this.asked.push(pluginId);
+      this.begun.push(pluginId);
       return new Promise(resolve => this.waiting.push(resolve));
     },
     this.logs.logger(),
     () => this.now,
   );
 
-  /** Ends all readings under way, and waits until the directory has taken note. */
+  async asked(): Promise<string[]> {
+    await setImmediate();
+    return this.begun;
+  }
+
+  /** Ends the readings under way, and waits until the directory has taken note. */
   async answer(read: RuleMetadata): Promise<void> {
-    for (const resolve of this.waiting.splice(0)) resolve(read);
+    await setImmediate();
+    const ended = this.waiting;
+    this.waiting = [];
+    for (const resolve of ended) resolve(read);
     await setImmediate();
   }
 
@@ -48,40 +57,34 @@ class World {
 
 const rules = published({ name: 'A', resourceType: 'thing' });
 const newer = published({ name: 'B', resourceType: 'thing' });
-const unreadFor = (why: string): RuleMetadata => ({ kind: 'unread', why });
+const refused: RuleMetadata = { kind: 'unread', why: 'HTTP 401' };
 
-it('has the times that the docs name', () => {
-  expect([FRESH_FOR, READ_AGAIN_AFTER]).toEqual([600_000, 10_000]);
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+
+it('has these limits', () => {
+  const limits = [FRESH_FOR, READ_AGAIN_AFTER, MAX_WITHOUT_RULES];
+  expect(limits).toEqual([600_000, 10_000, 200]);
 });
 
 describe('what is known of a plugin', () => {
-  it('is nothing before the first reading, and looking begins none', () => {
-    const world = new World();
+  it('is nothing before the first reading, and looking begins none', async () => {
     expect(world.known()).toBeUndefined();
-    expect(world.asked).toEqual([]);
+    expect(await world.asked()).toEqual([]);
   });
 
   it('is still nothing while the first reading is under way', async () => {
-    const world = new World();
     void world.directory.read('catalog');
     expect(world.known()).toBeUndefined();
     await world.answer(rules);
     expect(world.known()).toBe(rules);
-    expect(world.asked).toEqual(['catalog']);
-  });
-
-  it.each([
-    ['its rules', rules],
-    ['that there are none', none],
-    ['that it could not be read', unread],
-  ])('is %s, once that was read', async (_what, read) => {
-    const world = new World();
-    expect(await world.learn(read)).toBe(read);
-    expect(world.known()).toBe(read);
+    expect(await world.asked()).toEqual(['catalog']);
   });
 
   it('is known of that plugin alone', async () => {
-    const world = new World();
     await world.learn(rules, 'catalog');
     expect(world.known('scaffolder')).toBeUndefined();
     await world.learn(none, 'scaffolder');
@@ -95,30 +98,28 @@ describe('what is known of a plugin', () => {
   ])(
     'is read anew when it is old, in the background: %s',
     async (_what, read, lifetime) => {
-      const world = new World();
       await world.learn(read);
       world.now += lifetime - 1;
       expect(world.known()).toBe(read);
-      expect(world.asked).toHaveLength(1);
+      expect(await world.asked()).toHaveLength(1);
       world.now += 1;
       expect(world.known()).toBe(read);
       expect(world.known()).toBe(read);
-      expect(world.asked).toHaveLength(2);
+      expect(await world.asked()).toHaveLength(2);
       await world.answer(newer);
       expect(world.known()).toBe(newer);
-      expect(world.asked).toHaveLength(2);
+      expect(await world.asked()).toHaveLength(2);
     },
   );
 
   it('is as fresh as the end of its reading, not the beginning', async () => {
-    const world = new World();
     const reading = world.directory.read('catalog');
     world.now += FRESH_FOR;
     await world.answer(rules);
     await reading;
     world.now += FRESH_FOR - 1;
     world.known();
-    expect(world.asked).toHaveLength(1);
+    expect(await world.asked()).toHaveLength(1);
   });
 });
 
@@ -130,98 +131,69 @@ describe('what a new reading gives counts', () => {
     ['rules after a failure', unread, rules, rules],
     ['none after a failure', unread, none, none],
     ['a failure after none: nobody knows any more', none, unread, unread],
-    ['a failure after another', unread, unreadFor('HTTP 401'), unreadFor('HTTP 401')],
+    ['a failure after another', unread, refused, refused],
     ['but the last rules while they cannot be read', rules, unread, rules],
   ])('%s', async (_what, first, second, expected) => {
-    const world = new World();
     await world.learn(first);
     expect(await world.learn(second)).toEqual(expected);
     expect(world.known()).toEqual(expected);
   });
 
   it('and the last rules through many failures, read again at every chance', async () => {
-    const world = new World();
     await world.learn(rules);
     for (let failure = 1; failure <= 3; failure++) {
       await world.learn(unread);
       world.now += READ_AGAIN_AFTER - 1;
       expect(world.known()).toBe(rules);
-      expect(world.asked).toHaveLength(2 * failure);
+      expect(await world.asked()).toHaveLength(2 * failure);
       world.now += 1;
       expect(world.known()).toBe(rules);
-      expect(world.asked).toHaveLength(2 * failure + 1);
+      expect(await world.asked()).toHaveLength(2 * failure + 1);
       await world.answer(unread);
     }
     await world.learn(newer);
     world.now += FRESH_FOR - 1;
-    const before = world.asked.length;
     expect(world.known()).toBe(newer);
-    expect(world.asked).toHaveLength(before);
+    expect(await world.asked()).toHaveLength(8);
   });
 });
 
 describe('all who wait for a plugin', () => {
   it('share one reading, however they ask', async () => {
-    const world = new World();
     const readings = [
-      world.directory.read('catalog'),
+      world.directory.readAgain('catalog')!,
       world.directory.read('catalog'),
       world.directory.readAgain('catalog')!,
     ];
-    expect(world.asked).toEqual(['catalog']);
+    expect(await world.asked()).toEqual(['catalog']);
     await world.answer(rules);
     expect(await Promise.all(readings)).toEqual([rules, rules, rules]);
   });
 
   it('share it with the background', async () => {
-    const world = new World();
     await world.learn(none);
     world.now += READ_AGAIN_AFTER;
     world.known();
     const again = world.directory.readAgain('catalog');
-    expect(world.asked).toHaveLength(2);
+    expect(await world.asked()).toHaveLength(2);
     await world.answer(rules);
     expect(await again).toBe(rules);
-  });
-
-  it('do not wait for another plugin', () => {
-    const world = new World();
-    void world.directory.read('catalog');
-    void world.directory.read('scaffolder');
-    expect(world.asked).toEqual(['catalog', 'scaffolder']);
-  });
-
-  it('get a new one once the last has ended', async () => {
-    const world = new World();
-    await world.learn(rules);
-    const reading = world.directory.read('catalog');
-    expect(world.asked).toHaveLength(2);
-    await world.answer(newer);
-    expect(await reading).toBe(newer);
   });
 });
 
 describe('who misses something', () => {
-  it('has a plugin read that was never read', async () => {
-    const world = new World();
-    const again = world.directory.readAgain('catalog');
-    await world.answer(rules);
-    expect(await again).toBe(rules);
-  });
-
   it.each([
     ['rules', rules],
     ['none', none],
     ['a failure', unread],
   ])('has it read again 10 seconds after %s, and not before', async (_what, read) => {
-    const world = new World();
     await world.learn(read);
     world.now += READ_AGAIN_AFTER - 1;
     expect(world.directory.readAgain('catalog')).toBeUndefined();
-    expect(world.asked).toHaveLength(1);
+    expect(await world.asked()).toHaveLength(1);
     world.now += 1;
     const again = world.directory.readAgain('catalog');
-    expect(world.asked).toHaveLength(2);
+    expect(await world.asked()).toHaveLength(2);
     await world.answer(newer);
     expect(await again).toBe(newer);
     expect(world.directory.readAgain('catalog')).toBeUndefined();
@@ -230,67 +202,98 @@ describe('who misses something', () => {
 
 describe('the log', () => {
   const warning = (until: string): string =>
-    `warn The permission rules of plugin 'catalog' could not be read (HTTP 503): until they can, its conditions are ${until}`;
-  const info = "info The permission rules of plugin 'catalog' could be read again";
+    `warn The permission rules of plugin "catalog" could not be read (HTTP 503). Until they can, its conditions ${until}`;
+  const before = warning('are verified by those that were read before');
+  const never = warning(
+    'cannot be verified: verifyConditions true lets them pass, required denies them',
+  );
+  const over = 'info The permission rules of plugin "catalog" could be read again';
 
   it.each([
     ['nothing of rules', [rules, newer], []],
     ['nothing of a plugin that has none', [none, none, rules, none], []],
-    ['once of failures from the start', [unread, unread], [warning('not verified')]],
-    [
-      'once of failures after rules',
-      [rules, unread, unread, unread],
-      [warning('verified by the last ones')],
-    ],
-    ['once that it is over', [unread, rules, newer], [warning('not verified'), info]],
-    ['that it is over by an end', [unread, none], [warning('not verified'), info]],
-    [
-      'anew of a new failure',
-      [unread, rules, unread, unread, rules],
-      [warning('not verified'), info, warning('verified by the last ones'), info],
-    ],
-    ['of rules that are gone', [rules, none, unread], [warning('not verified')]],
+    ['once of failures from the start', [unread, unread], [never]],
+    ['once of failures after rules', [rules, unread, unread, unread], [before]],
+    ['once that it is over', [unread, rules, newer], [never, over]],
+    ['that it is over though there are none', [unread, none], [never, over]],
+    ['anew of another failure', [unread, rules, unread], [never, over, before]],
+    ['of a failure after rules that are gone', [rules, none, unread], [never]],
   ])('tells %s', async (_what, readings, told) => {
-    const world = new World();
     for (const read of readings) await world.learn(read);
     expect(world.told).toEqual(told);
   });
 
-  it('tells it of each plugin', async () => {
-    const world = new World();
-    for (const plugin of ['a', 'b', 'a', 'b']) await world.learn(unread, plugin);
-    expect(world.told).toHaveLength(2);
+  it('tells it of each plugin, on one short line whatever its name', async () => {
+    const names = ['a', `b\n${'x'.repeat(100_000)}`];
+    for (const name of [...names, ...names]) await world.learn(unread, name);
+    for (const name of names) await world.learn(rules, name);
+    expect(world.told).toHaveLength(4);
+    for (const line of world.told) expect(line).toMatch(/^.{1,400}$/);
   });
 });
 
-describe('of plugins', () => {
+describe('policies may name any plugins:', () => {
   const names = (count: number): string[] =>
     Array.from({ length: count }, (_, index) => `plugin-${index}`);
 
-  it('200 are remembered, then the first is forgotten', async () => {
-    const world = new World();
-    for (const name of names(200)) await world.learn(rules, name);
-    expect(names(200).filter(name => !world.known(name))).toEqual([]);
-    await world.learn(rules, 'another');
-    expect([...names(200), 'another'].filter(name => !world.known(name))).toEqual([
-      'plugin-0',
-    ]);
+  /** Two hundred without rules, the first of them longest ago. */
+  async function crowd(read: RuleMetadata): Promise<void> {
+    for (const name of names(MAX_WITHOUT_RULES)) await world.learn(read, name);
+  }
+  const forgotten = (): string[] =>
+    names(MAX_WITHOUT_RULES).filter(name => !world.known(name));
+
+  it('eight are read at once, the others after them', async () => {
+    const readings = names(20).map(name => world.directory.read(name));
+    expect(await world.asked()).toEqual(names(8));
+    await world.answer(rules);
+    expect(await world.asked()).toEqual(names(16));
+    await world.answer(rules);
+    await world.answer(rules);
+    expect(await Promise.all(readings)).toEqual(names(20).map(() => rules));
   });
 
-  it('none is forgotten for one that is remembered, or only looked for', async () => {
-    const world = new World();
-    for (const name of names(200)) await world.learn(rules, name);
-    for (const name of names(200)) await world.learn(newer, name);
-    for (const name of names(1000).slice(200)) world.known(name);
-    expect(names(200).filter(name => world.known(name) !== newer)).toEqual([]);
+  it.each([
+    ['that are none', none],
+    ['that cannot be read', unread],
+  ])('of those %s 200 are remembered, others not asked', async (_what, read) => {
+    await crowd(read);
+    world.now += READ_AGAIN_AFTER - 1;
+    for (const ask of ['read', 'readAgain'] as const) {
+      expect(await world.directory[ask]('another')).toEqual({
+        kind: 'none',
+        why: 'not asked: too many other plugins without rules were named',
+      });
+    }
+    expect(world.known('another')).toBeUndefined();
+    expect(await world.asked()).toHaveLength(200);
+    expect(forgotten()).toEqual([]);
   });
 
-  it('one that is forgotten while it is read answers all the same', async () => {
-    const world = new World();
-    const reading = world.directory.read('catalog');
-    for (const name of names(200)) void world.directory.read(name);
+  it('the first is forgotten for another once it may be read again', async () => {
+    await crowd(none);
+    world.now += READ_AGAIN_AFTER;
+    expect(await world.learn(none, 'another')).toBe(none);
+    expect(world.known('another')).toBe(none);
+    expect(forgotten()).toEqual(['plugin-0']);
+  });
+
+  it('those that are being read are not forgotten', async () => {
+    await crowd(none);
+    world.now += READ_AGAIN_AFTER;
+    const reading = world.directory.read('plugin-0');
+    void world.directory.read('another');
+    expect(forgotten()).toEqual(['plugin-1']);
     await world.answer(rules);
     expect(await reading).toBe(rules);
-    expect(world.known()).toBeUndefined();
+    expect(world.known('plugin-0')).toBe(rules);
+  });
+
+  it('those with rules are not forgotten, and take no room', async () => {
+    for (const name of names(300)) await world.learn(rules, `with-${name}`);
+    for (const name of names(200)) await world.learn(none, name);
+    world.now += READ_AGAIN_AFTER;
+    for (const name of names(300)) await world.learn(none, `other-${name}`);
+    expect(names(300).filter(name => !world.known(`with-${name}`))).toEqual([]);
   });
 });

@@ -126,6 +126,10 @@ describe('a plugin is not there, or has no rules, if it answers', () => {
   it.each([
     ['404', answer('{}', '404 Not Found'), none('HTTP 404')],
     ['404 with rules', answer(body, '404 Not Found'), none('HTTP 404')],
+    ['400', answer(body, '400 Bad Request'), none('HTTP 400')],
+    ['410', answer(body, '410 Gone'), none('HTTP 410')],
+    ['201', answer(body, '201 Created'), none('HTTP 201')],
+    ['nothing at all', answer('', '204 No Content'), none('HTTP 204')],
     ['404 with much', answer('x'.repeat(MEBIBYTE), '404 Not Found'), none('HTTP 404')],
     ['a page', answer('<!doctype html><title>Backstage</title>'), NO_METADATA],
     ['nothing', answer(''), NO_METADATA],
@@ -143,6 +147,36 @@ describe('a plugin is not there, or has no rules, if it answers', () => {
     plugin(behaviour);
     expect(await read()).toEqual(expected);
   });
+
+  it.each(['301 Moved', '302 Found', '303 See Other', '307 T', '308 P'])(
+    'a redirect, %s: neither the question nor the token goes on',
+    async status => {
+      const elsewhere = await startStub(answer(body));
+      try {
+        for (const location of [`${elsewhere.url}/rules`, '/login']) {
+          plugin(answer(body, status, `location: ${location}\r\n`));
+          expect(await read()).toEqual(none(`HTTP ${status.slice(0, 3)}`));
+        }
+        expect(received).toHaveLength(2);
+        expect(elsewhere.requests()).toBe(0);
+      } finally {
+        await elsewhere.stop();
+      }
+    },
+  );
+
+  it.each(['401 Unauthorized', '403 Forbidden'])(
+    '%s to a name in another case: its token is for no plugin',
+    async status => {
+      plugin(answer(body, status));
+      const services = { discovery, auth };
+      const why = `HTTP ${status.slice(0, 3)}`;
+      expect(await readRuleMetadata('Catalog', services)).toEqual(none(why));
+      expect(await readRuleMetadata('catalog', services)).toEqual(unread(why));
+      plugin(answer(body, '503 Service Unavailable'));
+      expect(await readRuleMetadata('Catalog', services)).toEqual(unread('HTTP 503'));
+    },
+  );
 });
 
 describe('nobody knows the rules of a plugin that', () => {
@@ -151,15 +185,14 @@ describe('nobody knows the rules of a plugin that', () => {
     socket.end('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"rules":[');
 
   it.each([
-    ['answers 400', answer(body, '400 Bad Request'), /^HTTP 400$/],
     ['refuses the token', answer(body, '401 Unauthorized'), /^HTTP 401$/],
     ['forbids it', answer(body, '403 Forbidden'), /^HTTP 403$/],
-    ['is gone for good', answer(body, '410 Gone'), /^HTTP 410$/],
+    ['is slow to be asked', answer(body, '408 Request Timeout'), /^HTTP 408$/],
+    ['finds it too early', answer(body, '425 Too Early'), /^HTTP 425$/],
     ['limits the rate', answer(body, '429 Too Many Requests'), /^HTTP 429$/],
     ['fails', answer('secret', '500 Internal Server Error'), /^HTTP 500$/],
     ['is not ready', answer(body, '503 Service Unavailable'), /^HTTP 503$/],
-    ['answers without content', answer('', '204 No Content'), /^HTTP 204$/],
-    ['answers 201', answer(body, '201 Created'), /^HTTP 201$/],
+    ['fails in its own way', answer(body, '599 Failure'), /^HTTP 599$/],
     [
       'speaks no HTTP',
       socket => socket.end('secret\r\n\r\n'),
@@ -178,23 +211,6 @@ describe('nobody knows the rules of a plugin that', () => {
     await stub.stop();
     expect(await read()).toEqual(unread('ECONNREFUSED'));
   });
-
-  it.each(['301 Moved', '302 Found', '303 See Other', '307 T', '308 P'])(
-    'redirects by %s: neither the question nor the token goes on',
-    async status => {
-      const elsewhere = await startStub(answer(body));
-      try {
-        for (const location of [`${elsewhere.url}/rules`, '/login']) {
-          plugin(answer(body, status, `location: ${location}\r\n`));
-          expect(await read()).toEqual(unread(`HTTP ${status.slice(0, 3)}`));
-        }
-        expect(received).toHaveLength(2);
-        expect(elsewhere.requests()).toBe(0);
-      } finally {
-        await elsewhere.stop();
-      }
-    },
-  );
 
   it('hangs, or whose discovery or token does: a second later nobody waits for it', async () => {
     const never = (): Promise<never> => new Promise(() => {});
@@ -226,7 +242,14 @@ describe('nobody knows the rules of a plugin that', () => {
     ['throws', () => raise(secret), 'TypeError'],
     ['rejects', () => Promise.reject(secret), 'TypeError'],
     ['rejects with a code', () => Promise.reject(withCode), 'ENOTFOUND'],
-    ['throws text', () => raise('secret'), 'undefined'],
+    ['throws text', () => raise('secret'), 'an unknown error'],
+    ['rejects with nothing', async () => raise(undefined), 'an unknown error'],
+    ['rejects with null', async () => raise(null), 'an unknown error'],
+    [
+      'has a code that is no text',
+      () => raise({ code: { secret: 1 } }),
+      'an unknown error',
+    ],
   ])(
     'cannot be asked as something %s; the error is named only',
     async (_what, fail, why) => {

@@ -21,12 +21,20 @@ describe('conditions may be applied', () => {
     expect(ofConditions(conditions)).toBeUndefined();
   });
 
-  it.each(['catalog', 'c', 'C', '7', 'my-plugin', 'my_plugin', 'a-', 'a_', '0-A_z9'])(
-    'by the plugin %j',
-    pluginId => {
-      expect(problem({ pluginId })).toBeUndefined();
-    },
-  );
+  it.each([
+    'catalog',
+    'c',
+    'C',
+    '7',
+    'my-plugin',
+    'my_plugin',
+    'a-',
+    'a_',
+    '0-A_z9',
+    'x'.repeat(64),
+  ])('by the plugin %j', pluginId => {
+    expect(problem({ pluginId })).toBeUndefined();
+  });
 });
 
 describe('conditions are refused', () => {
@@ -74,6 +82,7 @@ describe('conditions are refused', () => {
     'katalög',
     'ſ',
     '__proto__',
+    'x'.repeat(65),
   ])('by %j, which would become part of a URL', pluginId => {
     expect(problem({ pluginId })).toBe(
       `conditions of ${JSON.stringify(pluginId)}, which is no plugin id`,
