@@ -78,6 +78,14 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
   const A = 'ALLOW';
   const D = 'DENY';
 
+  it('tells at the start whether conditions are verified', async () => {
+    const { message } = await backend.logs.waitFor(
+      'The policy router is the permission',
+    );
+    const told = 'Conditions are NOT VERIFIED (verifyConditions: false).';
+    expect(message.includes(told)).toBe(mode === 'false');
+  });
+
   it('lets out what the plugin can apply, and asks it once', async () => {
     expect(await ask(when('IS_OWNED_BY', { owner: NOLAN }))).toEqual({
       status: 200,

@@ -194,8 +194,6 @@ describe("of the catalog's own rules", () => {
     ],
     ['IS_ENTITY_KIND', { kinds: ['API'] }, { kind: 'API' }, { kinds: 'API' }],
     ['HAS_LABEL', { label: 'a', value: 'b' }, { value: 'b' }, { label: 1 }],
-    ['HAS_ANNOTATION', { annotation: 'a' }, {}, { annotation: null }],
-    ['HAS_SPEC', { key: 'a', value: 'b' }, {}, { key: 'a', value: 1 }],
   ])('%s takes its params, and no others', async (rule, right, ...wrong) => {
     const catalog = await pluginOf(Object.values(catalogRules) as unknown as Rule[]);
     expect(catalog.problem(rule, right)).toBeUndefined();
@@ -204,12 +202,18 @@ describe("of the catalog's own rules", () => {
   });
 });
 
-it.each(['required and optional', 'a default', 'none', 'no schema', 'those of zod 4'])(
-  'params that nobody knows are refused, though the plugin would ignore them: %s',
-  rule => {
-    const params = { ...rows.find(([name]) => name === rule)![2][0]!, valeu: 's3cr3t' };
-    expect(plugin.takes(rule, params)).toBe(true);
-    expect(plugin.problem(rule, params)?.message).toBe(
+it.each([
+  ['required and optional', { a: '' }],
+  ['a default', {}],
+  ['none', {}],
+  ['no schema', {}],
+  ['those of zod 4', { a: '' }],
+])(
+  'params that no schema knows are refused, though a plugin ignores them: %s',
+  (...row) => {
+    const [rule, right] = row;
+    expect(plugin.takes(rule, { ...right, valeu: 1 })).toBe(true);
+    expect(plugin.problem(rule, { ...right, valeu: 1 })?.message).toBe(
       `rule "${rule}": "params" must NOT have additional properties: "valeu"`,
     );
   },
@@ -239,37 +243,21 @@ describe('a message', () => {
   });
 
   it('holds no value of a parameter, nor a key within it', () => {
-    const secret = (
-      key: string,
-      value: unknown,
-      rename: boolean,
-    ): [string, unknown] => {
-      if (typeof value === 'string') return [key, 's3cr3t'];
-      if (typeof value === 'number') return [key, 271828];
-      if (typeof value !== 'object' || value === null) return [key, value];
-      const hidden = Object.entries(value).map(([name, each]) =>
-        secret(rename ? `s3cr3t-${name}` : name, each, rename),
-      );
-      const isList = Array.isArray(value);
-      return [
-        key,
-        isList ? hidden.map(([, each]) => each) : Object.fromEntries(hidden),
-      ];
-    };
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...rows),
-        anyParams,
-        fc.boolean(),
-        (row, ...given) => {
-          const [params, rename] = given;
-          const hidden = Object.entries(params).map(each => secret(...each, rename));
-          const told =
-            plugin.problem(row[0], Object.fromEntries(hidden))?.message ?? '';
-          expect(told).not.toMatch(/s3cr3t|271828/);
-        },
+    const { hidden } = fc.letrec(tie => ({
+      hidden: fc.oneof(
+        { maxDepth: 3 },
+        fc.constantFrom('s3cr3t', 271828, true, null),
+        fc.array(tie('hidden'), { maxLength: 2 }),
+        fc.dictionary(fc.constantFrom('b', 'c', 's3cr3t'), tie('hidden')),
       ),
-      { numRuns: 2000 },
+    }));
+    const params = fc.dictionary(fc.constantFrom('a', 'b'), hidden);
+    fc.assert(
+      fc.property(fc.constantFrom(...rows), params, ([rule], given) => {
+        const told = plugin.problem(rule, given)?.message ?? '';
+        expect(told).not.toMatch(/s3cr3t|271828/);
+      }),
+      { numRuns: 3000 },
     );
   });
 

@@ -1,0 +1,99 @@
+import { warnOfFailures } from '../../src/trace/failure-log';
+import type { DecisionTrace } from '../../src/trace/trace';
+import type { Failure, FailureClass } from '../../src/verdict';
+import { permission } from '../fixtures/builders';
+import { CapturedLogs } from '../support/captured-logs';
+
+const failure = (
+  failureClass: FailureClass,
+  code: string,
+  message = 'why',
+): Failure => ({ class: failureClass, code, message });
+
+const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionTrace => ({
+  permission: permission(name),
+  user: 'user:default/olivia',
+  route: "routes[0] 'catalog'",
+  sources: [{ source: 'opa', verdict: 'DENY', reason: 'why', failure: each }],
+  result: 'DENY',
+  reason: 'why',
+  failure: undefined,
+  conditions: undefined,
+  conditionSize: undefined,
+  milliseconds: 1,
+});
+
+/** The lines that these decisions leave, with no time between them. */
+function linesOf(...traces: DecisionTrace[]): string[] {
+  const logs = new CapturedLogs();
+  const sink = warnOfFailures(logs.logger());
+  for (const trace of traces) sink(trace);
+  return logs.lines.map(({ level, message }) => `${level} ${message}`);
+}
+
+describe('a failure is a warning', () => {
+  it('that names source, class, code and reason', () => {
+    expect(linesOf(ofSource(failure('unavailable', 'ECONNREFUSED')))).toEqual([
+      "warn Source 'opa' is unavailable [ECONNREFUSED]: why",
+    ]);
+  });
+
+  it('and, where an answer was invalid, the permission it was met with', () => {
+    expect(linesOf(ofSource(failure('invalid', 'BAD_PARAMS'), 'a.b'))).toEqual([
+      'warn Source \'opa\' is invalid [BAD_PARAMS]: why, asked for "a.b"',
+    ]);
+  });
+
+  it('of the router itself, where it is', () => {
+    const trace = { ...ofSource(failure('unavailable', 'TIMEOUT')), sources: [] };
+    const ofRouter = failure('invalid', 'INTERNAL', 'a bug');
+    expect(linesOf({ ...trace, permission: undefined, failure: ofRouter })).toEqual([
+      'warn The policy router is invalid [INTERNAL]: a bug',
+    ]);
+  });
+
+  it('of nothing, where nothing failed', () => {
+    const trace = ofSource(failure('invalid', 'THREW'));
+    expect(
+      linesOf({ ...trace, sources: [{ source: 'opa', verdict: 'ALLOW' }] }),
+    ).toEqual([]);
+  });
+});
+
+describe('within a minute it is written', () => {
+  it.each<[string, Failure, Failure, number]>([
+    [
+      'once for an outage, whatever its words',
+      failure('unavailable', 'TIMEOUT', 'no answer within 500 ms'),
+      failure('unavailable', 'TIMEOUT', 'no answer within 400 ms'),
+      1,
+    ],
+    [
+      'once for what is wrong in one policy',
+      failure('invalid', 'BAD_PARAMS', 'rule "A"'),
+      failure('invalid', 'BAD_PARAMS', 'rule "A"'),
+      1,
+    ],
+    [
+      'for each thing that is wrong in a policy, so that one hides no other',
+      failure('invalid', 'BAD_PARAMS', 'rule "A"'),
+      failure('invalid', 'BAD_PARAMS', 'rule "B"'),
+      2,
+    ],
+    [
+      'for each code',
+      failure('invalid', 'HTTP_500'),
+      failure('invalid', 'HTTP_400'),
+      2,
+    ],
+  ])('%s', (_what, one, other, lines) => {
+    expect(linesOf(ofSource(one), ofSource(other))).toHaveLength(lines);
+  });
+
+  it('no more than 200 times for causes without an end, and then once a code', () => {
+    const traces = Array.from({ length: 1000 }, (_, cause) =>
+      ofSource(failure('invalid', cause % 2 ? 'BAD_PARAMS' : 'THREW', String(cause))),
+    );
+    expect(linesOf(...traces)).toHaveLength(202);
+  });
+});
