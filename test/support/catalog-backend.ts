@@ -8,10 +8,7 @@ import {
 } from '@backstage/backend-plugin-api';
 import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
 import { stringify } from 'yaml';
-import { startSampleBackend, type SampleBackend } from '../../dev/backend';
-import type { DecisionTrace } from '../../src/trace/trace';
-import { temporaryFolder } from './backend';
-import { CapturedLogs } from './captured-logs';
+import { startTestBackend, temporaryFolder, type TestBackend } from './backend';
 
 export interface CatalogBackendOptions {
   readonly entities: readonly Entity[];
@@ -21,8 +18,7 @@ export interface CatalogBackendOptions {
   readonly sources: object;
 }
 
-export interface CatalogBackend extends SampleBackend {
-  readonly traces: DecisionTrace[];
+export interface CatalogBackend extends TestBackend {
   /** Takes a route for everything of the catalog into use, by a hot reload. */
   use(route: object): Promise<void>;
 }
@@ -32,9 +28,6 @@ export async function startCatalogBackend(
   options: CatalogBackendOptions,
 ): Promise<CatalogBackend> {
   const folder = await temporaryFolder();
-  const logs = new CapturedLogs();
-  const traces: DecisionTrace[] = [];
-  const config = join(folder, 'app-config.yaml');
   const routingFile = join(folder, 'routing.yaml');
   const writeRoute = (route: object): Promise<void> =>
     writeFile(
@@ -42,47 +35,31 @@ export async function startCatalogBackend(
       stringify({ fallback: 'deny', routes: [{ prefix: 'catalog', ...route }] }),
     );
   await writeRoute({ sources: ['allow'] });
-  await writeFile(
-    config,
-    stringify({
-      app: { baseUrl: 'http://localhost:7007' },
+  const backend = await startTestBackend({
+    policyRouter: { routingFile, deadline: '20s', sources: options.sources },
+    config: {
       backend: {
         baseUrl: 'http://127.0.0.1:7007',
         listen: { host: '127.0.0.1', port: 0 },
         database: options.database,
       },
-      auth: { providers: { personas: {} } },
       // Once ingested, nothing changes any more.
       catalog: { processingInterval: { hours: 1 } },
-      permission: {
-        enabled: true,
-        policyRouter: { routingFile, deadline: '20s', sources: options.sources },
-      },
-    }),
-  );
-  try {
-    const backend = await startSampleBackend({
-      configFiles: [config],
-      onTrace: trace => traces.push(trace),
-      features: [logs.feature(), providing(options.entities)],
-    });
-    return {
-      ...backend,
-      traces,
-      async use(route) {
-        const since = logs.lines.length;
-        await writeRoute(route);
-        await logs.waitFor('The changed config is in use', since);
-      },
-      async stop() {
-        await backend.stop();
-        await rm(folder, { recursive: true, force: true });
-      },
-    };
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw error;
-  }
+    },
+    features: [providing(options.entities)],
+  });
+  return {
+    ...backend,
+    async use(route) {
+      const since = backend.logs.lines.length;
+      await writeRoute(route);
+      await backend.logs.waitFor('The changed config is in use', since);
+    },
+    async stop() {
+      await backend.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** A catalog takes entities from somewhere; these say that they come from here. */
@@ -120,7 +97,7 @@ const INGESTION_ATTEMPTS = 600;
 
 /** Waits until as many entities as were given are there, for one who may see all; gives them. */
 export async function ingested(
-  { url }: SampleBackend,
+  { url }: TestBackend,
   token: string,
   count: number,
 ): Promise<Entity[]> {

@@ -63,8 +63,6 @@ const ofOne: Row[] = [
   ['text', text, ['', 'x', 'ä'], [1, null, ['x'], {}]],
   ['an enum', z.enum(['x', 'y']), ['x', 'y'], ['X', '', ['x']]],
   ['a list', z.array(text), [[], ['x', 'x']], ['x', [1], { 0: 'x' }]],
-  ['a list that is not empty', z.array(text).nonempty(), [['x']], [[]]],
-  ['an object', object({ b: text }), [{ b: '' }], [{}, { b: 1 }, [], 'b']],
   [
     'objects in lists in objects',
     object({ b: z.array(object({ c: text.optional() })) }),
@@ -75,7 +73,6 @@ const ofOne: Row[] = [
   ['a record of some keys', z.record(z.enum(['x']), text), [{ x: '' }], [{ y: '' }]],
   ['a union', z.union([text, z.array(text)]), ['x', ['x']], [1, [1]]],
   ['a literal text', z.literal('x'), ['x'], ['y', ['x']]],
-  ['a literal boolean', z.literal(true), [true], [false, 'true', 1]],
   ['text or null', text.nullable(), ['x', null], [1]],
   ['a tuple', z.tuple([text, z.number()]), [['x', 1]], [['x'], ['x', 1, 2], [1, 'x']]],
   ['a whole number', z.number().int().min(0).max(3), [0, 3], [-1, 4, 1.5, '1']],
@@ -120,9 +117,7 @@ const ofSeveral: Row[] = [
 const formats: Row[] = [
   ['an e-mail address', text.email(), ['olivia@example.com'], ['olivia', '', 1]],
   ['a URL', text.url(), ['https://a.example/b?c#d'], ['a.example', '', 'http://a b']],
-  ['a UUID', text.uuid(), ['00000000-0000-4000-8000-000000000000'], ['0', '']],
   ['a point in time', text.datetime(), ['2024-02-29T00:00:00Z'], ['2024-02-29', '']],
-  ['an IP address', text.ip(), ['127.0.0.1', '::1'], ['127.0.0.256', ':']],
 ];
 
 const ofA = ([what, schema, right, wrong]: Row): Row => [
@@ -263,12 +258,8 @@ describe('a message', () => {
 
   it('is one short line, whatever the names of rule and parameter', () => {
     const name = `a\n"${'x'.repeat(100_000)}`;
-    for (const paramsSchema of [
-      null,
-      { additionalProperties: false },
-      { additionalProperties: { type: 'string' } },
-      { propertyNames: { maxLength: 1 } },
-    ]) {
+    const texts = { additionalProperties: { type: 'string' } };
+    for (const paramsSchema of [null, { additionalProperties: false }, texts]) {
       const told = ruleThat(paramsSchema, name).paramsProblem({ [name]: 1 })?.message;
       expect(told).toMatch(/^(the schema of )?rule "a.n.{1,300}$/);
     }
@@ -282,6 +273,7 @@ describe('a schema', () => {
     [{ type: 'nonsense' }],
     [{ pattern: '(' }],
     [{ $ref: '#/nowhere' }],
+    [{ $async: true, required: ['a'] }],
     [{ $ref: 'http://127.0.0.1:1/schema' }],
   ])('%j cannot be used, which leaves open whether params are right', schema => {
     const rule = ruleThat(schema);
@@ -295,8 +287,7 @@ describe('a schema', () => {
     [{ markdownDescription: 'told to people' }],
     [{ additionalProperties: { format: 'told-to-people' } }],
   ])('%j is used as far as it is understood, and nothing is printed', more => {
-    const printed = ['log', 'warn', 'error'] as const;
-    const spies = printed.map(method => jest.spyOn(console, method));
+    const spies = [jest.spyOn(console, 'warn'), jest.spyOn(console, 'error')];
     for (let time = 0; time < 2; time++) {
       const rule = ruleThat({ type: 'object', required: ['a'], ...more });
       expect(rule.paramsProblem({ a: 1, b: 'x' })).toBeUndefined();
