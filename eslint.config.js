@@ -4,7 +4,7 @@ const tseslint = require('typescript-eslint');
 const prettier = require('eslint-config-prettier');
 
 module.exports = tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  { ignores: ['.cache/', 'dist/', 'coverage/', 'node_modules/'] },
   {
     files: ['src/**/*.ts', 'test/**/*.ts', 'dev/**/*.ts'],
     extends: [...tseslint.configs.recommendedTypeChecked, prettier],
