@@ -6,7 +6,7 @@ import { readConfig } from '../src/config/read';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { warnOfFailures } from '../src/trace/failure-log';
-import type { DecisionTrace } from '../src/trace/trace';
+import type { DecisionTrace, TraceSink } from '../src/trace/trace';
 import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';
@@ -33,6 +33,7 @@ async function routerOf(
   config: object = {},
   getUserInfo: () => Promise<BackstageUserInfo> = () =>
     Promise.reject(new Error('unasked')),
+  ...sinks: TraceSink[]
 ) {
   const logs = new CapturedLogs();
   const traces: DecisionTrace[] = [];
@@ -47,6 +48,7 @@ async function routerOf(
     ruleDirectory: directoryOf(),
   });
   const router = new PolicyRouter(snapshot, { getUserInfo }, [
+    ...sinks,
     trace => traces.push(trace),
     warnOfFailures(logs.logger()),
   ]);
@@ -183,24 +185,11 @@ describe('handle', () => {
   });
 
   it('is not changed by a trace sink that throws', async () => {
-    const { config } = readConfig({
-      fallback: 'deny',
-      routes: [{ prefix: 'open', sources: ['allow'] }],
+    const { router, traces } = await routerOf({}, undefined, () => {
+      throw new Error('the sink is broken');
     });
-    const logs = new CapturedLogs();
-    const router = new PolicyRouter(
-      await Snapshot.build(config, {
-        logger: logs.logger(),
-        ruleDirectory: directoryOf(),
-      }),
-      { getUserInfo: () => Promise.reject(new Error('unasked')) },
-      [
-        () => {
-          throw new Error('the sink is broken');
-        },
-      ],
-    );
     expect(await router.handle(query('open'), user)).toEqual({ result: 'ALLOW' });
+    expect(traces).toHaveLength(1);
   });
 
   it('does not hand the permission of the caller to a source, but a frozen copy', async () => {
@@ -267,15 +256,17 @@ describe('a trace', () => {
 });
 
 describe('the conditions of a decision', () => {
-  async function joined(maxConditionBytes: number) {
-    const owner = (rule: string): object => ({
+  /** Decides with sources that each give one condition. */
+  async function joined(maxConditionBytes: number, count = 2) {
+    const names = Array.from({ length: count }, (_, index) => `owner-${index}`);
+    const source = (rule: string): object => ({
       type: 'ownership',
       resources: { 'catalog-entity': { pluginId: 'catalog', rule, param: 'refs' } },
     });
     const { router, traces } = await routerOf({
       maxConditionBytes,
-      sources: { a: owner('A'), b: owner('B') },
-      routes: [{ prefix: 'catalog', sources: ['a', 'b'] }],
+      sources: Object.fromEntries(names.map(name => [name, source(name)])),
+      routes: [{ prefix: 'catalog', sources: names }],
     });
     return { decision: await router.handle(onEntity, user), trace: traces[0]! };
   }
@@ -295,5 +286,12 @@ describe('the conditions of a decision', () => {
       sources: [{ verdict: 'CONDITIONAL' }, { verdict: 'CONDITIONAL' }],
     });
     expect(over.trace.conditions ?? over.trace.conditionSize).toBeUndefined();
+  });
+
+  it('may be 500 nodes, and not one more', async () => {
+    expect((await joined(90_000, 499)).decision.result).toBe('CONDITIONAL');
+    expect((await joined(90_000, 500)).trace.reason).toBe(
+      "the sources of routes[0] 'catalog' together give conditions of more than 500 nodes",
+    );
   });
 });

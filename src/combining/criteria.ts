@@ -108,10 +108,10 @@ function complemented(
 ): Criteria | undefined {
   const negated = children.flatMap(child => ('not' in child ? [child.not] : []));
   if (negated.length === 0) return undefined;
-  const keys = new Set(children.map(keyOf));
+  const held = new Set(children.map(keyOf));
   return simplest(
     negated.filter(each =>
-      flatten(connective, [each]).every(member => keys.has(keyOf(member))),
+      flatten(connective, [each]).every(member => held.has(keyOf(member))),
     ),
   );
 }

@@ -177,6 +177,18 @@ describe('conditions', () => {
     expect(combined('deny-overrides', when(any(rule('a'), rule('b'))), a)).toBe('a');
   });
 
+  it('that contradict each other are denied, with every reason', () => {
+    const { result } = combine('deny-overrides', [
+      { ...a, reason: 'owners' },
+      { ...when(not(rule('a'))), reason: 'others' },
+    ]);
+    expect(result).toEqual({
+      kind: 'DENY',
+      reason:
+        'owners; others; together they contradict each other, so no resource can meet them',
+    });
+  });
+
   it('that are always true together stay conditions: a missing resource is denied', () => {
     expect(combined('allow-overrides', a, when(not(rule('a'))))).toBe(
       'anyOf(a, not(a))',
@@ -262,8 +274,13 @@ describe('a failure that was resolved before', () => {
 });
 
 describe('the default of a route', () => {
-  it('is what it says', () => {
-    expect(routeDefault('allow').kind).toBe('ALLOW');
-    expect(routeDefault('deny').kind).toBe('DENY');
+  it.each([
+    ['allow', 'ALLOW'],
+    ['deny', 'DENY'],
+  ] as const)('%s is what it says, and says that it is the default', (value, kind) => {
+    expect(routeDefault(value)).toEqual({
+      kind,
+      reason: `no source was applicable: the route's default is ${value}`,
+    });
   });
 });

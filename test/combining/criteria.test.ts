@@ -139,6 +139,24 @@ describe('anyOf', () => {
   });
 });
 
+/* The order of sources must not show in what a tautology becomes. */
+describe('of several tautologies the simplest stays, in every order', () => {
+  const aa = rule('aa');
+
+  it.each([
+    ['the shortest', b, aa],
+    ['of the equally short the first by name', a, b],
+    ['the one without parameters', d, rule('a', { params: {} })],
+  ])('%s', (_rule, simple, other) => {
+    const expected = any(simple, not(simple));
+    const taut = (criteria: Criteria): Criteria => any(criteria, not(criteria));
+    expect(allOf([taut(simple), taut(other)])).toEqual(expected);
+    expect(allOf([taut(other), taut(simple)])).toEqual(expected);
+    expect(anyOf([taut(simple), taut(other)])).toEqual(expected);
+    expect(anyOf([taut(other), taut(simple)])).toEqual(expected);
+  });
+});
+
 describe.each([
   ['allOf', allOf, all],
   ['anyOf', anyOf, any],

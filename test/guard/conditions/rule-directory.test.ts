@@ -170,14 +170,15 @@ describe('all who wait for a plugin', () => {
     expect(await Promise.all(readings)).toEqual([rules, rules, rules]);
   });
 
-  it('share it with the background', async () => {
+  it.each([0, READ_AGAIN_AFTER])('share a new one, %i ms after the last', async ms => {
     await world.learn(none);
-    world.now += READ_AGAIN_AFTER;
+    world.now += ms;
+    const reading = world.directory.read('catalog');
     world.known();
     const again = world.directory.readAgain('catalog');
     expect(await world.asked()).toHaveLength(2);
     await world.answer(rules);
-    expect(await again).toBe(rules);
+    expect(await Promise.all([reading, again])).toEqual([rules, rules]);
   });
 });
 
@@ -278,7 +279,10 @@ describe('policies may name any plugins:', () => {
     expect(forgotten()).toEqual(['plugin-0']);
   });
 
-  it('those that are being read are not forgotten', async () => {
+  it('those that are being read are not forgotten, be it the first time', async () => {
+    for (const name of names(200)) void world.directory.read(name);
+    expect(await world.directory.read('another')).toMatchObject({ kind: 'none' });
+    world = new World();
     await crowd(none);
     world.now += READ_AGAIN_AFTER;
     const reading = world.directory.read('plugin-0');
