@@ -74,7 +74,6 @@ const ofOne: Row[] = [
   ['a union', z.union([text, z.array(text)]), ['x', ['x']], [1, [1]]],
   ['a literal text', z.literal('x'), ['x'], ['y', ['x']]],
   ['text or null', text.nullable(), ['x', null], [1]],
-  ['a tuple', z.tuple([text, z.number()]), [['x', 1]], [['x'], ['x', 1, 2], [1, 'x']]],
   ['a whole number', z.number().int().min(0).max(3), [0, 3], [-1, 4, 1.5, '1']],
   ['a length', text.min(2), ['xy'], ['x', '']],
   ['a pattern', text.regex(/^[\w-.]+$/), ['x-y'], ['x y', '']],
@@ -96,8 +95,6 @@ const ofSeveral: Row[] = [
   ['no schema', undefined, [{}], []],
   ['those known only', object({ a: text }).strict(), [{ a: '' }], [{ a: '', b: 1 }]],
   ['any others', object({ a: text }).passthrough(), [{ a: '', b: [1] }], [{ b: '' }]],
-  ['other numbers', object({ a: text }).catchall(z.number()), [{ a: '', b: 1 }], [{}]],
-  ['numbers of any name', z.record(z.number()), [{}, { x: 1 }], [{ x: '' }]],
   ['an intersection', z.record(text).and(object({ b: text })), [{ b: '' }], [{}]],
   [
     'those of zod 4',
@@ -179,23 +176,18 @@ describe('no params that pass make the plugin answer HTTP 400', () => {
   });
 });
 
-describe("of the catalog's own rules", () => {
-  it.each<[string, object, object, object]>([
-    [
-      'IS_ENTITY_OWNER',
-      { claims: ['user:default/x'] },
-      {},
-      { claims: 'user:default/x' },
-    ],
-    ['IS_ENTITY_KIND', { kinds: ['API'] }, { kind: 'API' }, { kinds: 'API' }],
-    ['HAS_LABEL', { label: 'a', value: 'b' }, { value: 'b' }, { label: 1 }],
-  ])('%s takes its params, and no others', async (rule, right, ...wrong) => {
+it.each<[string, object, object, object]>([
+  ['IS_ENTITY_OWNER', { claims: ['x'] }, {}, { claims: 'x' }],
+  ['IS_ENTITY_KIND', { kinds: ['API'] }, { kind: 'API' }, { kinds: 'API' }],
+  ['HAS_LABEL', { label: 'a', value: 'b' }, { value: 'b' }, { label: 'a', valeu: 'b' }],
+])(
+  "the catalog's %s takes its params, and no others",
+  async (rule, right, ...wrong) => {
     const catalog = await pluginOf(Object.values(catalogRules) as unknown as Rule[]);
     expect(catalog.problem(rule, right)).toBeUndefined();
     for (const params of wrong) expect(catalog.problem(rule, params)?.kind).toBe('bad');
-    expect(catalog.problem(rule, { ...right, valeu: 'b' })?.kind).toBe('bad');
-  });
-});
+  },
+);
 
 it.each([
   ['required and optional', { a: '' }],
@@ -222,6 +214,7 @@ const ruleThat = (paramsSchema: unknown, name = 'RULE') =>
 
 describe('a message', () => {
   const nested = 'objects in lists in objects';
+  const nestedRow = rows.find(([what]) => what === nested)!;
 
   it.each([
     ['required and optional', {}, `"params" must have required property 'a'`],
@@ -229,7 +222,6 @@ describe('a message', () => {
     ['none', { a: 1 }, '"params" must NOT have additional properties: "a"'],
     [nested, { a: { b: [{}, { c: 1 }] } }, 'a part of "params.a" must be string'],
     ['an enum', { a: 'z' }, '"params.a" must be equal to one of the allowed values'],
-    ['a literal text', { a: 'z' }, '"params.a" must be equal to constant'],
     ['a length', { a: 'z' }, '"params.a" must NOT have fewer than 2 characters'],
     ['an e-mail address', { a: 'z' }, '"params.a" must match format "email"'],
     ['a record', { a: { key: 1 } }, 'a part of "params.a" must be string'],
@@ -252,7 +244,7 @@ describe('a message', () => {
         const told = plugin.problem(rule, given)?.message ?? '';
         expect(told).not.toMatch(/s3cr3t|271828/);
       }),
-      { numRuns: 3000 },
+      { numRuns: 3000, examples: [[nestedRow, { a: { b: [], s3cr3t: 1 } }]] },
     );
   });
 
@@ -269,17 +261,13 @@ describe('a message', () => {
 describe('a schema', () => {
   it.each([
     [null],
-    ['text'],
-    [{ type: 'nonsense' }],
     [{ pattern: '(' }],
     [{ $ref: '#/nowhere' }],
     [{ $async: true, required: ['a'] }],
     [{ $ref: 'http://127.0.0.1:1/schema' }],
   ])('%j cannot be used, which leaves open whether params are right', schema => {
-    const rule = ruleThat(schema);
     const message = 'the schema of rule "RULE" cannot be used';
-    expect(rule.paramsProblem({})).toEqual({ kind: 'unknown', message });
-    expect(rule.paramsProblem({})).toEqual({ kind: 'unknown', message });
+    expect(ruleThat(schema).paramsProblem({})).toEqual({ kind: 'unknown', message });
   });
 
   it.each([
@@ -295,5 +283,17 @@ describe('a schema', () => {
     }
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
     jest.restoreAllMocks();
+  });
+
+  it.each([
+    [{ additionalProperties: true }],
+    [{ patternProperties: { b: {} } }],
+    [{ unevaluatedProperties: true }],
+    ...['allOf', 'anyOf', 'oneOf'].map(key => [{ [key]: [{ required: ['b'] }] }]),
+    [{ $ref: '#/definitions/c', definitions: { c: {} } }],
+    [{ properties: undefined }],
+  ])('%j says of other parameters what it will', more => {
+    const rule = ruleThat({ properties: { a: {} }, ...more });
+    expect(rule.paramsProblem({ a: 1, b: 1 })).toBeUndefined();
   });
 });

@@ -84,13 +84,6 @@ describe('what is known of a plugin', () => {
     expect(await world.asked()).toEqual(['catalog']);
   });
 
-  it('is known of that plugin alone', async () => {
-    await world.learn(rules, 'catalog');
-    expect(world.known('scaffolder')).toBeUndefined();
-    await world.learn(none, 'scaffolder');
-    expect([world.known('catalog'), world.known('scaffolder')]).toEqual([rules, none]);
-  });
-
   it.each([
     ['rules', rules, FRESH_FOR],
     ['that there are none', none, READ_AGAIN_AFTER],
