@@ -3,6 +3,7 @@
  * wrong becomes a failure, and a failure becomes a verdict here and nowhere else. Combining
  * sees verdicts only.
  */
+import { errorName } from '../quote';
 import type { PermissionRequest } from '../request';
 import {
   failed,
@@ -104,11 +105,5 @@ function resolveFailure(failure: Failure, onUnavailable: OnUnavailable): Verdict
     : { ...deny(`${what}; fail-closed`), failure };
 }
 
-/** The error's name only: the message of a foreign error may hold anything. */
-export function threw(error: unknown): Failed {
-  const name =
-    typeof error === 'object' && error !== null && 'name' in error
-      ? String(error.name)
-      : typeof error;
-  return failed('invalid', 'THREW', `the source threw ${name}`);
-}
+export const threw = (error: unknown): Failed =>
+  failed('invalid', 'THREW', `the source threw ${errorName(error) ?? typeof error}`);

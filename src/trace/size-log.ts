@@ -5,7 +5,7 @@ import type { TraceSink } from './trace';
 const HOST_LIMIT = 102_400;
 
 /**
- * Warns, once a route, of conditions over an eighth of the limit. Backstage sends the conditions
+ * Warns, once a route, of conditions of an eighth of the limit or more. Backstage sends the conditions
  * of all items of a batch to the plugin in one request of at most 100 kB, after the policy has
  * decided, so large conditions fail large batches.
  */
@@ -17,7 +17,7 @@ export function warnOfLargeConditions(logger: LoggerService): TraceSink {
     told.add(route);
     const { bytes, limit } = conditionSize;
     logger.warn(
-      `${route}: conditions of ${bytes} bytes, over an eighth of maxConditionBytes (${limit}). ` +
+      `${route}: conditions of ${bytes} bytes, an eighth of maxConditionBytes (${limit}) or more. ` +
         'Backstage puts those of a whole batch into one request of at most 100 kB, ' +
         `so a batch of ${Math.ceil(HOST_LIMIT / bytes)} or more will fail`,
     );

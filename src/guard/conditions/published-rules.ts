@@ -2,7 +2,7 @@ import Ajv, { type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import { z } from 'zod';
 import { isJsonObject } from '../../json-object';
-import { quote } from '../../quote';
+import { oneLine, quote } from '../../quote';
 
 /** What a plugin says of a rule at `/.well-known/backstage/permissions/metadata`. */
 const metadata = z.object({
@@ -104,5 +104,6 @@ function describe(error: ErrorObject | undefined): string {
   const extra: unknown = error.params.additionalProperty;
   const which =
     extra === undefined || parameter !== undefined ? '' : `: ${quote(extra)}`;
-  return `${within}${quote(path)} ${error.message ?? 'does not meet its schema'}${which}`;
+  const what = oneLine(error.message ?? 'does not meet its schema');
+  return `${within}${quote(path)} ${what}${which}`;
 }

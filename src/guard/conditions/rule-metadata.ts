@@ -1,5 +1,6 @@
 import type { AuthService, DiscoveryService } from '@backstage/backend-plugin-api';
 import { request } from 'undici';
+import { errorName } from '../../quote';
 import { settleWithin } from '../deadline';
 import { PublishedRules } from './published-rules';
 
@@ -32,7 +33,7 @@ export function readRuleMetadata(
     return unread(`no answer within ${READ_TIMEOUT} ms`);
   };
   const read = ask(pluginId, services, abort.signal).catch((error: unknown) =>
-    unread(nameOf(error)),
+    unread(errorName(error) ?? 'an unknown error'),
   );
   return settleWithin(read, READ_TIMEOUT, late);
 }
@@ -85,9 +86,3 @@ function parse(text: string): RuleMetadata {
 }
 
 const unread = (why: string): RuleMetadata => ({ kind: 'unread', why });
-
-/** The code or the name only: the message of a foreign error may hold anything. */
-function nameOf(error: unknown): string {
-  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
-  return [code, name].find(each => typeof each === 'string') ?? 'an unknown error';
-}

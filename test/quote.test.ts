@@ -1,0 +1,38 @@
+import { errorName, oneLine, quote } from '../src/quote';
+
+describe('what others wrote is one short line', () => {
+  const long = `a\n${'b'.repeat(100_000)}`;
+
+  it.each([
+    ['quoted', quote],
+    ['not quoted', oneLine],
+  ])('%s', (_what, show) => {
+    expect(show(long)).toMatch(/^.{1,250}$/);
+  });
+});
+
+describe('an error is called', () => {
+  const unreadable = {
+    get name() {
+      throw new Error('secret');
+    },
+  };
+
+  it.each<[string, unknown, string | undefined]>([
+    [
+      'by its code',
+      Object.assign(new Error('secret'), { code: 'ECONNRESET' }),
+      'ECONNRESET',
+    ],
+    ['by its name', new TypeError('secret'), 'TypeError'],
+    ['by its name if its code is no word', { code: 'a secret', name: 'E' }, 'E'],
+    ['nothing if neither is a word', { code: 7, name: 'a\nsecret' }, undefined],
+    ['nothing if it is too long', { name: 'x'.repeat(101) }, undefined],
+    ['nothing if it cannot be read', unreadable, undefined],
+    ['nothing if it is no text', { name: Object.create(null) as object }, undefined],
+    ['nothing if it is nothing', undefined, undefined],
+    ['nothing if it is null', null, undefined],
+  ])('%s', (_what, error, name) => {
+    expect(errorName(error)).toBe(name);
+  });
+});
