@@ -94,24 +94,33 @@ export async function createContestants(
   };
 }
 
-/** As the catalog publishes them. */
+/** Those that the shipped policies use, as the catalog publishes them. */
 const CATALOG_RULES: RuleMetadata = {
   kind: 'published',
   rules: new PublishedRules({
     rules: [
-      {
-        name: 'IS_ENTITY_OWNER',
-        resourceType: 'catalog-entity',
-        paramsSchema: {
-          type: 'object',
-          properties: { claims: { type: 'array', items: { type: 'string' } } },
-          required: ['claims'],
-          additionalProperties: false,
-        },
-      },
+      catalogRule('IS_ENTITY_OWNER', ['claims'], {
+        claims: { type: 'array', items: { type: 'string' } },
+      }),
+      catalogRule('HAS_LABEL', ['label'], {
+        label: { type: 'string' },
+        value: { type: 'string' },
+      }),
+      catalogRule('HAS_ANNOTATION', ['annotation'], {
+        annotation: { type: 'string' },
+        value: { type: 'string' },
+      }),
     ],
   }),
 };
+
+function catalogRule(name: string, required: string[], properties: object): object {
+  return {
+    name,
+    resourceType: 'catalog-entity',
+    paramsSchema: { type: 'object', required, properties, additionalProperties: false },
+  };
+}
 
 /** The shipped config with the shipped table, and one route more: the measured. */
 async function createRouter(
