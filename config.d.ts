@@ -13,7 +13,8 @@ type Duration = HumanDuration | string;
  * - `fail-open`: ALLOW. Everybody does, and a flood that makes the source time out opens it too.
  *   Only for a route of one source, or of several combined by `deny-overrides`.
  *
- * A source that is overloaded or answers something invalid always counts as DENY.
+ * The standby of a source is asked before. A source that is overloaded or answers something
+ * invalid counts as DENY.
  */
 type OnUnavailable = 'fail-closed' | 'fail-open';
 
@@ -22,16 +23,19 @@ interface OpaSource {
   type: 'opa';
   /**
    * `http://…`, `https://…` or `unix:/path/to/socket`; no query, and no credentials (put a
-   * token in `auth.token`).
+   * token in `auth.token`). Or a list of such: OPAs with the same policy. Each has its own
+   * connections and circuit breaker; a question goes to the first one, and on to the next
+   * while those before it are unavailable or overloaded.
    */
-  baseUrl: string;
+  baseUrl: string | string[];
   /** The path of the decision, such as `backstage_policy/decision`. */
   entrypoint: string;
   /**
-   * From being asked to the answer, queueing included; shorter than the `deadline`. Default 500ms.
+   * For each endpoint, from being asked to the answer, queueing included. Of all endpoints and
+   * of the standbys together it must be shorter than the `deadline`. Default 500ms.
    */
   timeout?: Duration;
-  /** Requests under way at once, 1 to 10000. Default 64. */
+  /** Requests under way at once at each endpoint, 1 to 10000. Default 64. */
   concurrency?: number;
   /** Questions that may wait behind those, 0 to 100000; past that: overloaded. Default 256. */
   queue?: number;
@@ -72,6 +76,12 @@ interface OpaSource {
   };
   /** For this source; a route's wins over it. Default: the router's `onUnavailable`. */
   onUnavailable?: OnUnavailable;
+  /**
+   * The name of the source that decides while this one is unavailable or overloaded. Any but
+   * `allow`; it may have a standby of its own. Where it abstains or fails, `onUnavailable`
+   * decides. Default: none.
+   */
+  standby?: string;
 }
 
 /** A Rego policy compiled to WebAssembly, evaluated in the backend; no OPA server. */

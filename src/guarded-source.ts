@@ -1,5 +1,6 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { CONFIG_PATH, ConfigError, type SourceConfig } from './config/types';
+import { nameOf } from './guard/chain';
 import { LocalGuard, type Guard } from './guard/guard';
 import { RemoteGuard } from './guard/remote-guard';
 import { allowSource, denySource } from './sources/constant';
@@ -7,8 +8,15 @@ import { OpaSource } from './sources/opa/source';
 import { OpaWasmSource } from './sources/opa-wasm/source';
 import { OwnershipSource } from './sources/ownership/source';
 
+/** Where a source is asked: one guard for each of its endpoints. */
+export interface Endpoint {
+  readonly guard: Guard;
+  /** Its URL, if the source has several. */
+  readonly endpoint?: string;
+}
+
 /**
- * The source a config describes, with its guard around it.
+ * The source a config describes, with a guard around each of its endpoints.
  *
  * @throws ConfigError naming the source if it cannot be set up.
  */
@@ -16,7 +24,7 @@ export async function guardedSource(
   name: string,
   config: SourceConfig,
   logger: LoggerService,
-): Promise<Guard> {
+): Promise<readonly Endpoint[]> {
   try {
     return await assemble(name, config, logger);
   } catch (error) {
@@ -29,24 +37,47 @@ async function assemble(
   name: string,
   config: SourceConfig,
   logger: LoggerService,
-): Promise<Guard> {
+): Promise<readonly Endpoint[]> {
   switch (config.type) {
     case 'opa': {
-      const { concurrency, timeout } = config.guard;
-      const options = { ...config.options, concurrency, connectTimeout: timeout };
-      return new RemoteGuard(new OpaSource(options), config.guard, state => {
-        const what = `Source '${name}': circuit breaker ${state}`;
-        if (state === 'open') logger.warn(what);
-        else logger.info(what);
+      const several = config.endpoints.length > 1;
+      return config.endpoints.map(baseUrl => {
+        const endpoint = several ? { endpoint: baseUrl } : {};
+        const who = `Source ${nameOf({ source: name, standby: false, ...endpoint })}`;
+        return { ...endpoint, guard: opaGuard(who, baseUrl, config, logger) };
       });
     }
     case 'opa-wasm':
-      return new LocalGuard(await OpaWasmSource.load(config.options));
+      return [
+        {
+          guard: new LocalGuard(await OpaWasmSource.load(config.options, name, logger)),
+        },
+      ];
     case 'ownership':
-      return new LocalGuard(new OwnershipSource(config.options));
+      return [{ guard: new LocalGuard(new OwnershipSource(config.options)) }];
     case 'allow':
-      return new LocalGuard(allowSource());
+      return [{ guard: new LocalGuard(allowSource()) }];
     case 'deny':
-      return new LocalGuard(denySource());
+      return [{ guard: new LocalGuard(denySource()) }];
   }
+}
+
+function opaGuard(
+  who: string,
+  baseUrl: string,
+  { options, guard }: Extract<SourceConfig, { type: 'opa' }>,
+  logger: LoggerService,
+): Guard {
+  const { concurrency, timeout } = guard;
+  const source = new OpaSource({
+    ...options,
+    baseUrl,
+    concurrency,
+    connectTimeout: timeout,
+  });
+  return new RemoteGuard(source, guard, state => {
+    const what = `${who}: circuit breaker ${state}`;
+    if (state === 'open') logger.warn(what);
+    else logger.info(what);
+  });
 }

@@ -2,6 +2,7 @@ import { coreServices, createBackendModule } from '@backstage/backend-plugin-api
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
+import { standbyChain } from './config/standby';
 import type { RouterConfig } from './config/types';
 import { RuleDirectory } from './guard/conditions/rule-directory';
 import { readRuleMetadata } from './guard/conditions/rule-metadata';
@@ -98,9 +99,14 @@ export function summary(config: RouterConfig): string {
         : [];
     }),
   );
+  const standbys = [...used].flatMap(name => {
+    const chain = standbyChain(name, sources);
+    return chain.length > 1 ? [chain.map(each => `'${each}'`).join(' → ')] : [];
+  });
   return [
     `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${[...used].join(', ')}).`,
     `A permission no route matches gets ${fallback === 'allow' ? 'ALLOW (fallback: allow)' : 'DENY'}.`,
+    ...(standbys.length > 0 ? [`Standby: ${standbys.join('; ')}.`] : []),
     ...(verifyConditions === false
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
       : []),

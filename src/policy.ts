@@ -163,14 +163,14 @@ async function askSources(
   traces: SourceTrace[],
 ): Promise<ApplicableVerdict> {
   const accumulator = createAccumulator(route.combine);
-  for (const { name, guard, terms } of route.legs) {
+  for (const { name, chain } of route.legs) {
     if (accumulator.settled) {
       traces.push({ source: name, verdict: 'NOT_ASKED' });
       continue;
     }
     const started = performance.now();
-    const answer = guard.ask(request, deadline, terms);
-    const { verdict, exchange } = answer instanceof Promise ? await answer : answer;
+    const answer = chain.ask(request, deadline);
+    const { verdict, ...how } = answer instanceof Promise ? await answer : answer;
     accumulator.add(verdict);
     traces.push({
       source: name,
@@ -178,7 +178,7 @@ async function askSources(
       reason: verdict.reason,
       failure: 'failure' in verdict ? verdict.failure : undefined,
       milliseconds: performance.now() - started,
-      exchange,
+      ...how,
     });
   }
   return accumulator.result() ?? routeDefault(route.default);

@@ -23,7 +23,7 @@ export class InvalidRequestError extends Error {
 /**
  * A frozen copy of the permission in a policy query, reduced to the fields Backstage defines.
  *
- * @throws InvalidRequestError if it has no usable name, type or resource type.
+ * @throws InvalidRequestError if it has no usable name, type, action or resource type.
  */
 export function readPermission(query: {
   permission: Permission;
@@ -38,6 +38,14 @@ export function readPermission(query: {
     );
   }
   const action = attributes?.action;
+  if (action !== undefined && typeof action !== 'string') {
+    throw new InvalidRequestError("the permission's action is no text");
+  }
+  if (action !== undefined && action.length > MAX_PERMISSION_NAME_LENGTH) {
+    throw new InvalidRequestError(
+      `the permission's action is longer than ${MAX_PERMISSION_NAME_LENGTH} characters`,
+    );
+  }
   const frozenAttributes = Object.freeze(action === undefined ? {} : { action });
   if (type === 'basic') {
     return Object.freeze({ name, type, attributes: frozenAttributes });
@@ -68,15 +76,10 @@ export function readPrincipal(info: {
   ownershipEntityRefs: string[];
 }): Principal {
   const { userEntityRef, ownershipEntityRefs } = info;
-  if (
-    typeof userEntityRef !== 'string' ||
-    !Array.isArray(ownershipEntityRefs) ||
-    !ownershipEntityRefs.every(ref => typeof ref === 'string')
-  ) {
+  // Copied before it is looked at, so that what was looked at is what stays.
+  const refs = Array.isArray(ownershipEntityRefs) ? [...ownershipEntityRefs] : [null];
+  if (typeof userEntityRef !== 'string' || !refs.every(ref => typeof ref === 'string')) {
     throw new InvalidRequestError('the identity of the user is incomplete');
   }
-  return Object.freeze({
-    userEntityRef,
-    ownershipEntityRefs: Object.freeze([...ownershipEntityRefs]),
-  });
+  return Object.freeze({ userEntityRef, ownershipEntityRefs: Object.freeze(refs) });
 }

@@ -6,18 +6,18 @@
  */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { canonical } from './config/canonical';
+import { standbyChain } from './config/standby';
 import type { Route, RouterConfig, SourceConfig } from './config/types';
 import { conditionCheck, type ConditionCheck } from './guard/conditions/check';
 import type { RuleDirectory } from './guard/conditions/rule-directory';
-import type { Guard, Terms } from './guard/guard';
-import { guardedSource } from './guarded-source';
+import { Chain, type Link } from './guard/chain';
+import { guardedSource, type Endpoint } from './guarded-source';
 import { RoutingTable } from './routing/table';
 
 /** One source of a route, ready to be asked. */
 export interface Leg {
   readonly name: string;
-  readonly guard: Guard;
-  readonly terms: Terms;
+  readonly chain: Chain;
 }
 
 /** What outlives a snapshot. */
@@ -31,10 +31,10 @@ export interface ReadyRoute extends Route {
 }
 
 /** A guarded source shared by the snapshots that use it. */
-interface SharedGuard {
+interface SharedSource {
   /** Equal for equal configs. */
   readonly key: string;
-  readonly guard: Guard;
+  readonly endpoints: readonly Endpoint[];
   holders: number;
 }
 
@@ -46,10 +46,10 @@ export class Snapshot {
 
   private constructor(
     readonly config: RouterConfig,
-    private readonly guards: ReadonlyMap<string, SharedGuard>,
+    private readonly sources: ReadonlyMap<string, SharedSource>,
     private readonly services: SnapshotServices,
   ) {
-    for (const shared of guards.values()) shared.holders++;
+    for (const shared of sources.values()) shared.holders++;
     const checkConditions = conditionCheck(config, services.ruleDirectory);
     this.table = new RoutingTable(
       config.routes.map(route => ({
@@ -68,25 +68,25 @@ export class Snapshot {
     services: SnapshotServices,
     previous?: Snapshot,
   ): Promise<Snapshot> {
-    const guards = new Map<string, SharedGuard>();
-    const made: Guard[] = [];
+    const sources = new Map<string, SharedSource>();
+    const made: Endpoint[] = [];
     try {
       for (const [name, source] of config.sources) {
         const key = keyOf(source);
-        const carried = previous?.guards.get(name);
+        const carried = previous?.sources.get(name);
         if (carried?.key === key) {
-          guards.set(name, carried);
+          sources.set(name, carried);
           continue;
         }
-        const guard = await guardedSource(name, source, services.logger);
-        made.push(guard);
-        guards.set(name, { key, guard, holders: 0 });
+        const endpoints = await guardedSource(name, source, services.logger);
+        made.push(...endpoints);
+        sources.set(name, { key, endpoints, holders: 0 });
       }
     } catch (error) {
-      await Promise.all(made.map(guard => guard.close()));
+      await Promise.all(made.map(({ guard }) => guard.close()));
       throw error;
     }
-    return new Snapshot(config, guards, services);
+    return new Snapshot(config, sources, services);
   }
 
   /** A decision begins; it must call `leave` when it has ended. */
@@ -109,33 +109,48 @@ export class Snapshot {
   private releaseWhenDrained(): void {
     if (!this.retired || this.decisions > 0 || this.released) return;
     this.released = true;
-    for (const [name, shared] of this.guards) {
+    for (const [name, shared] of this.sources) {
       shared.holders--;
       if (shared.holders > 0) continue;
-      shared.guard.close().catch((error: unknown) => {
-        this.services.logger.warn(
-          `Source '${name}' did not close cleanly: ${String(error)}`,
-        );
-      });
+      Promise.all(shared.endpoints.map(({ guard }) => guard.close())).catch(
+        (error: unknown) => {
+          this.services.logger.warn(
+            `Source '${name}' did not close cleanly: ${String(error)}`,
+          );
+        },
+      );
     }
   }
 
   private leg(route: Route, name: string, checkConditions: ConditionCheck): Leg {
-    const shared = this.guards.get(name);
     const source = this.config.sources.get(name);
-    if (!shared || !source)
-      throw new Error(`${route.label} names unknown source '${name}'`);
-    const ofSource = source.type === 'opa' ? source.onUnavailable : 'fail-closed';
+    const ofSource = source?.type === 'opa' ? source.onUnavailable : 'fail-closed';
+    const onUnavailable = route.onUnavailable ?? ofSource;
+    const [first, ...others] = standbyChain(name, this.config.sources).flatMap(
+      (each, position) => this.links(each, position > 0),
+    );
+    if (!first) throw new Error(`${route.label} names unknown source '${name}'`);
     return {
       name,
-      guard: shared.guard,
-      terms: { onUnavailable: route.onUnavailable ?? ofSource, checkConditions },
+      chain: new Chain([first, ...others], { onUnavailable, checkConditions }),
     };
+  }
+
+  private links(source: string, standby: boolean): Link[] {
+    const { endpoints = [] } = this.sources.get(source) ?? {};
+    return endpoints.map(({ guard, endpoint }) => ({
+      source,
+      endpoint,
+      standby,
+      guard,
+    }));
   }
 }
 
-/** What a guard is built from: all of the config but the failure mode, which is read per route. */
+/** What a source is built from; failure mode and standby are read per route. */
 const keyOf = (config: SourceConfig): string =>
   canonical(
-    'onUnavailable' in config ? { ...config, onUnavailable: undefined } : config,
+    config.type === 'opa'
+      ? { ...config, onUnavailable: undefined, standby: undefined }
+      : config,
   );

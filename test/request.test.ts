@@ -21,6 +21,10 @@ describe('readPermission', () => {
         resourceType: 'catalog-entity',
       }),
     ],
+    [
+      'an action of 256 characters',
+      permission('a', { action: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH) }),
+    ],
     ['an empty name', permission('')],
     ['a name of 256 characters', permission('a'.repeat(MAX_PERMISSION_NAME_LENGTH))],
     [
@@ -44,6 +48,21 @@ describe('readPermission', () => {
       'a name of a megabyte',
       permission('a'.repeat(1_000_000)),
       'is longer than 256 characters',
+    ],
+    [
+      'an action that is no text',
+      { ...permission('a'), attributes: { action: ['read'] } },
+      "the permission's action is no text",
+    ],
+    [
+      'an action of null',
+      { ...permission('a'), attributes: { action: null } },
+      "the permission's action is no text",
+    ],
+    [
+      'an action of 257 characters',
+      permission('a', { action: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH + 1) }),
+      "the permission's action is longer than 256 characters",
     ],
     ['no type', { name: 'a', attributes: {} }, 'neither basic nor of a resource type'],
     ['another type', { ...permission('a'), type: 'other' }, 'neither basic nor'],
@@ -131,6 +150,21 @@ describe('readPrincipal', () => {
     expect(principal).toEqual(info);
     expect(Object.isFrozen(principal)).toBe(true);
     expect(Object.isFrozen(principal.ownershipEntityRefs)).toBe(true);
+  });
+
+  it('looks at the very refs that it gives', () => {
+    let looks = 0;
+    const refs = new Proxy(['user:default/olivia'], {
+      get: (list, key, self) => {
+        const value: unknown = Reflect.get(list, key, self);
+        return key === '0' && ++looks > 1 ? {} : value;
+      },
+    });
+    const { ownershipEntityRefs } = readPrincipal({
+      ...info,
+      ownershipEntityRefs: refs,
+    });
+    expect(ownershipEntityRefs).toEqual(['user:default/olivia']);
   });
 
   it.each([

@@ -47,7 +47,7 @@ const routerOf = (snapshot: Snapshot): PolicyRouter =>
   );
 
 const guardOf = (snapshot: Snapshot) =>
-  snapshot.table.match(query.permission)!.legs[0]!.guard;
+  snapshot.table.match(query.permission)!.legs[0]!.chain.links[0].guard;
 
 describe('a changed config', () => {
   it('keeps the guard of a source whose config is the same, in whatever key order', async () => {
@@ -63,7 +63,8 @@ describe('a changed config', () => {
     const first = await build({ opa: opa() });
     const second = await build({ opa: opa({ onUnavailable: 'fail-open' }) }, first);
     expect(guardOf(second)).toBe(guardOf(first));
-    const mode = second.table.match(query.permission)!.legs[0]!.terms.onUnavailable;
+    const mode = second.table.match(query.permission)!.legs[0]!.chain.terms
+      .onUnavailable;
     expect(mode).toBe('fail-open');
     first.retire();
     second.retire();

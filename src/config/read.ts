@@ -1,10 +1,16 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { OnUnavailable } from '../guard/guard';
+import type { OnUnavailable } from '../guard/chain';
 import { isJsonObject } from '../json-object';
-import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
-import { findTies } from '../routing/table';
+import {
+  badFailureModes,
+  badStandbys,
+  longTimeouts,
+  oddities,
+  ties,
+  unknownSources,
+} from './checks';
 import {
   mergeRoutingFile,
   TABLE_KEYS,
@@ -12,6 +18,7 @@ import {
 } from './merge-routing-file';
 import { routeSchema, settingsSchema, sourceSchemas } from './schema';
 import {
+  BUILT_IN,
   CONFIG_PATH,
   ConfigError,
   type ConfigProblem,
@@ -19,9 +26,6 @@ import {
   type RouterConfig,
   type SourceConfig,
 } from './types';
-
-/** Sources every table can name without configuring them. */
-const BUILT_IN = ['allow', 'deny'] as const;
 
 export interface ReadConfig {
   readonly config: RouterConfig;
@@ -64,14 +68,17 @@ class Reader {
       isJsonObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
     const globalMode = settings?.onUnavailable ?? 'fail-closed';
 
-    const sources = this.readSources(rawSources, globalMode, settings?.deadline);
+    const sources = this.readSources(rawSources, globalMode);
     const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
     const names = [...new Set([...BUILT_IN, ...Object.keys(rawSources)])];
-    rawRoutes.forEach((route, index) => this.checkSourceNames(route, index, names));
-    routes.forEach((route, index) => {
-      if (route) this.checkFailureModes(route, index, sources);
-    });
-    this.checkTies(routes);
+    const findings = [
+      ...badStandbys(rawSources, sources, names),
+      ...(settings ? longTimeouts(sources, settings.deadline) : []),
+      ...unknownSources(rawRoutes, names),
+      ...badFailureModes(routes, sources),
+      ...ties(routes),
+    ];
+    for (const { path, message } of findings) this.report(path, message);
 
     if (!settings || this.problems.length > 0) throw new ConfigError(this.problems);
     const config: RouterConfig = {
@@ -83,13 +90,15 @@ class Reader {
       sources,
       routes: routes as Route[],
     };
-    return { config, warnings: this.findWarnings(config) };
+    const warnings = oddities(config).map(
+      ({ path, message }) => `${this.pathOf(path)}: ${message}`,
+    );
+    return { config, warnings };
   }
 
   private readSources(
     raw: Record<string, unknown>,
     globalMode: OnUnavailable,
-    deadline: number | undefined,
   ): Map<string, SourceConfig> {
     const sources = new Map<string, SourceConfig>(
       BUILT_IN.map(type => [type, { type }]),
@@ -101,16 +110,6 @@ class Reader {
         continue;
       }
       const source = this.readSource(value, path, globalMode);
-      if (
-        source?.type === 'opa' &&
-        deadline !== undefined &&
-        source.guard.timeout >= deadline
-      ) {
-        this.report(
-          [...path, 'timeout'],
-          `${source.guard.timeout} ms is not shorter than the deadline of a whole decision, ${deadline} ms`,
-        );
-      }
       if (source) sources.set(name, source);
     }
     return sources;
@@ -130,9 +129,11 @@ class Reader {
         const { timeout, concurrency, queue, circuitBreaker } = parsed;
         return {
           type,
-          options: { baseUrl, entrypoint, maxResponseBytes, token: auth?.token, tls },
+          endpoints: baseUrl,
+          options: { entrypoint, maxResponseBytes, token: auth?.token, tls },
           guard: { timeout, concurrency, queue, circuitBreaker },
           onUnavailable: parsed.onUnavailable ?? globalMode,
+          standby: parsed.standby,
         };
       }
       case 'opa-wasm': {
@@ -175,89 +176,6 @@ class Reader {
       );
       return undefined;
     }
-  }
-
-  /** On the raw route, so that another mistake in it hides no unknown source. */
-  private checkSourceNames(
-    route: unknown,
-    index: number,
-    names: readonly string[],
-  ): void {
-    const sources: unknown[] =
-      isJsonObject(route) && Array.isArray(route.sources) ? route.sources : [];
-    sources.forEach((name, position) => {
-      if (typeof name !== 'string' || name === '' || names.includes(name)) return;
-      const allowed = names.map(each => `'${each}'`).join(', ');
-      this.report(
-        ['routes', index, 'sources', position],
-        `unknown source '${name}'; allowed: ${allowed}`,
-      );
-    });
-  }
-
-  private checkFailureModes(
-    route: Route,
-    index: number,
-    sources: ReadonlyMap<string, SourceConfig>,
-  ): void {
-    const modes = route.sources.flatMap(name => {
-      const source = sources.get(name);
-      return source?.type === 'opa'
-        ? [route.onUnavailable ?? source.onUnavailable]
-        : [];
-    });
-    const allKnown = route.sources.every(name => sources.has(name));
-    if (allKnown && route.onUnavailable !== undefined && modes.length === 0) {
-      this.report(
-        ['routes', index, 'onUnavailable'],
-        'has no effect: none of the sources of this route can be unavailable',
-      );
-    }
-    if (
-      route.sources.length > 1 &&
-      route.combine !== 'deny-overrides' &&
-      modes.includes('fail-open')
-    ) {
-      this.report(
-        ['routes', index, 'onUnavailable'],
-        `fail-open would silence the healthy sources of a route that combines by ${route.combine}; ` +
-          "allowed: 'fail-closed', or combine: deny-overrides",
-      );
-    }
-  }
-
-  private checkTies(routes: ReadonlyArray<Route | undefined>): void {
-    const indexed = routes.flatMap((route, index) => (route ? [{ route, index }] : []));
-    for (const [first, second] of findTies(indexed.map(({ route }) => route))) {
-      const [a, b] = [indexed[first]!, indexed[second]!];
-      this.report(
-        ['routes', b.index],
-        `ties with routes[${a.index}]: prefix '${formatPrefix(a.route.segments)}' and number of constraints are ` +
-          'equal and some permission fits both; make their actions or resourceTypes disjoint',
-      );
-    }
-  }
-
-  private findWarnings(config: RouterConfig): string[] {
-    const gaps = findCoverageGaps(
-      config.routes,
-      `the fallback (${config.fallback})`,
-    ).map(({ route, message }) => `${this.pathOf(['routes', route])}: ${message}`);
-    const unusual = config.routes.flatMap(({ segments }, index) => {
-      const odd = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
-      if (!odd) return [];
-      const path = this.pathOf(['routes', index, 'prefix']);
-      return [
-        `${path}: contains '${odd[0]}'; names of permissions are words joined by '.'`,
-      ];
-    });
-    const used = new Set(config.routes.flatMap(route => route.sources));
-    const unused = [...config.sources.keys()]
-      .filter(
-        name => !used.has(name) && !(BUILT_IN as readonly string[]).includes(name),
-      )
-      .map(name => `${this.pathOf(['sources', name])}: no route names this source`);
-    return [...gaps, ...unusual, ...unused];
   }
 
   private parse<S extends z.ZodType>(

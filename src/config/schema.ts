@@ -1,93 +1,21 @@
 /** The shape of the config: one object per schema, unknown keys refused everywhere. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { ConfigReader, readDurationFromConfig } from '@backstage/config';
-import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
 import { ALGORITHMS } from '../combining/algorithms';
 import type { VerifyConditions } from '../guard/conditions/check';
 import { ACTIONS } from '../routing/route';
-
-/** Node's timers fire at once past this many milliseconds. */
-const MAX_TIMER = 2 ** 31 - 1;
-
-/** A misspelt key must not pass, least of all a misspelt safety setting. */
-const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: issue => {
-      if (issue.code === 'unrecognized_keys') {
-        const keys = issue.keys.map(key => `'${key}'`).join(', ');
-        const plural = issue.keys.length > 1 ? 'unknown keys' : 'unknown key';
-        return `${plural} ${keys}; allowed: ${Object.keys(shape).join(', ')}`;
-      }
-      return issue.input === undefined
-        ? `is required: an object of ${Object.keys(shape).join(', ')}`
-        : `must be an object of ${Object.keys(shape).join(', ')}`;
-    },
-  });
-
-const choice = <const T extends readonly string[]>(values: T) =>
-  z.enum(values, {
-    error: issue => {
-      const allowed = values.map(value => `'${value}'`).join(' or ');
-      if (issue.input === undefined) return `is required: ${allowed}`;
-      return `must be ${allowed}${shown(issue.input)}`;
-    },
-  });
-
-const shown = (input: unknown): string =>
-  typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean'
-    ? `, not ${JSON.stringify(input)}`
-    : '';
-
-const text = (what: string) =>
-  z
-    .string({
-      error: issue =>
-        issue.input === undefined ? `is required: ${what}` : `must be ${what}`,
-    })
-
-    .min(1, { error: `must be ${what}, not empty`, abort: true });
-
-/** Environment variables arrive as strings, so '64' is 64. */
-const integer = (min: number, max: number, fallback: number) =>
-  z.preprocess(
-    value => {
-      if (value === undefined) return fallback;
-      return typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
-    },
-    z.custom<number>(
-      value => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-      {
-        error: issue =>
-          `must be a whole number from ${min} to ${max}${shown(issue.input)}`,
-      },
-    ),
-  );
-
-/** Any duration Backstage knows, as milliseconds. */
-const duration = (fallback: string) =>
-  z
-    .unknown()
-    .optional()
-    .transform((value, context): number => {
-      try {
-        const config = new ConfigReader({
-          value: (value === undefined ? fallback : value) as JsonValue,
-        });
-        const milliseconds = durationToMilliseconds(
-          readDurationFromConfig(config, { key: 'value' }),
-        );
-        if (milliseconds > 0 && milliseconds <= MAX_TIMER) return milliseconds;
-      } catch {
-        // Told below, with the forms that are allowed.
-      }
-      context.addIssue(
-        "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
-          `above zero and at most ${MAX_TIMER} ms${shown(value)}`,
-      );
-      return z.NEVER;
-    });
+import {
+  choice,
+  duration,
+  hasRepeatedText,
+  integer,
+  nonEmptyList,
+  oneOrMore,
+  shown,
+  strict,
+  text,
+} from './fields';
 
 export const onUnavailable = choice(['fail-closed', 'fail-open']);
 
@@ -114,12 +42,15 @@ const entrypoint = text(
 
 const opa = strict({
   type: z.literal('opa'),
-  baseUrl: text(
-    "a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
-  ).superRefine((value, context) => {
-    const problem = baseUrlProblem(value);
-    if (problem !== undefined) context.addIssue(problem);
-  }),
+  baseUrl: oneOrMore(
+    text("a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'").superRefine(
+      (value, context) => {
+        const problem = baseUrlProblem(value);
+        if (problem !== undefined) context.addIssue(problem);
+      },
+    ),
+    'URLs',
+  ),
   entrypoint,
   timeout: duration('500ms'),
   concurrency: integer(1, 10_000, 64),
@@ -154,12 +85,23 @@ const opa = strict({
     })
     .optional(),
   onUnavailable: onUnavailable.optional(),
+  standby: text('the name of a source').optional(),
 }).superRefine(({ baseUrl, tls }, context) => {
-  if (tls !== undefined && typeof baseUrl === 'string' && !/^https:/i.test(baseUrl)) {
+  if (!Array.isArray(baseUrl)) return;
+  const plain = baseUrl.find(url => !/^https:/i.test(url));
+  const servers = baseUrl.map(url => (URL.canParse(url) ? new URL(url).href : url));
+  if (hasRepeatedText(servers.map(server => server.replace(/\/+$/, '')))) {
+    context.addIssue({
+      code: 'custom',
+      path: ['baseUrl'],
+      message: 'names the same server twice',
+    });
+  }
+  if (tls !== undefined && plain !== undefined) {
     context.addIssue({
       code: 'custom',
       path: ['tls'],
-      message: 'has no effect unless baseUrl is https://…',
+      message: `has no effect unless baseUrl is https://…${baseUrl.length > 1 ? `, and ${plain} is not` : ''}`,
     });
   }
 });
@@ -275,20 +217,3 @@ export const settingsSchema = strict({
     .optional(),
   routes: nonEmptyList(z.unknown(), 'routes'),
 });
-
-function nonEmptyList<T extends z.ZodType>(item: T, what: string) {
-  return z
-    .array(item, {
-      error: issue =>
-        issue.input === undefined
-          ? `is required: a list of ${what}`
-          : `must be a list of ${what}`,
-    })
-    .min(1, { error: `is an empty list; name one or more ${what}` })
-    .refine(items => !hasRepeatedText(items), { error: 'names the same value twice' });
-}
-
-function hasRepeatedText(items: readonly unknown[]): boolean {
-  const texts = items.filter(item => typeof item === 'string');
-  return new Set(texts).size < texts.length;
-}

@@ -1,6 +1,6 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { VerifyConditions } from '../guard/conditions/check';
-import type { OnUnavailable } from '../guard/guard';
+import type { OnUnavailable } from '../guard/chain';
 import type { RemoteGuardOptions } from '../guard/remote-guard';
 import type { RoutePattern } from '../routing/route';
 import type { OpaSourceOptions } from '../sources/opa/source';
@@ -8,6 +8,9 @@ import type { OpaWasmSourceOptions } from '../sources/opa-wasm/source';
 import type { OwnershipSourceOptions } from '../sources/ownership/source';
 
 export const CONFIG_PATH = 'permission.policyRouter';
+
+/** Sources every table can name without configuring them. */
+export const BUILT_IN = ['allow', 'deny'] as const;
 
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
@@ -22,13 +25,23 @@ export interface Route extends RoutePattern {
   readonly default: 'allow' | 'deny';
 }
 
+/** A source that must be waited for, so that it can be away. */
+export interface RemoteSourceConfig {
+  readonly type: 'opa';
+  /** Asked in this order, each while those before it are away; one or more. */
+  readonly endpoints: readonly string[];
+  readonly options: Omit<
+    OpaSourceOptions,
+    'baseUrl' | 'concurrency' | 'connectTimeout'
+  >;
+  readonly guard: RemoteGuardOptions;
+  readonly onUnavailable: OnUnavailable;
+  /** The source that decides while this one is unavailable or overloaded. */
+  readonly standby: string | undefined;
+}
+
 export type SourceConfig =
-  | {
-      readonly type: 'opa';
-      readonly options: Omit<OpaSourceOptions, 'concurrency' | 'connectTimeout'>;
-      readonly guard: RemoteGuardOptions;
-      readonly onUnavailable: OnUnavailable;
-    }
+  | RemoteSourceConfig
   | { readonly type: 'opa-wasm'; readonly options: OpaWasmSourceOptions }
   | { readonly type: 'ownership'; readonly options: OwnershipSourceOptions }
   | { readonly type: 'allow' | 'deny' };

@@ -1,47 +1,22 @@
 /**
- * What stands around a source. A guard answers every question with a verdict: whatever goes
- * wrong becomes a failure, and a failure becomes a verdict here and nowhere else. Combining
- * sees verdicts only.
+ * What stands around a source. A guard answers every question: whatever goes wrong becomes a
+ * failure, which the chain resolves. Combining never sees one.
  */
 import { errorName } from '../quote';
 import type { PermissionRequest } from '../request';
-import {
-  failed,
-  type Answer,
-  type Exchange,
-  type Failed,
-  type LocalSource,
-} from '../sources/source';
-import { allow, deny, type Failure, type Verdict } from '../verdict';
+import { failed, type Answer, type Failed, type LocalSource } from '../sources/source';
 import type { ConditionCheck } from './conditions/check';
 import type { Deadline } from './deadline';
 
-/**
- * What an unavailable source counts as. `fail-closed`: DENY, nobody gets in while it is away.
- * `fail-open`: ALLOW, everybody does; a flood that makes the source time out does it too.
- */
-export type OnUnavailable = 'fail-closed' | 'fail-open';
-
-export interface GuardedAnswer {
-  readonly verdict: Verdict;
-  readonly exchange?: Exchange | undefined;
-}
-
-/** How an answer becomes a verdict. */
-export interface Terms {
-  readonly onUnavailable: OnUnavailable;
-  readonly checkConditions: ConditionCheck;
-}
-
-/** A source that always answers with a verdict. */
+/** A source that always answers, with a verdict that can be applied or with a failure. */
 export interface Guard {
   /** Never throws and never rejects. */
   ask(
     request: PermissionRequest,
     deadline: Deadline,
-    terms: Terms,
-  ): GuardedAnswer | Promise<GuardedAnswer>;
-  /** Ends the source; a remote one is not asked any more, every question is then denied. */
+    checkConditions: ConditionCheck,
+  ): Answer | Promise<Answer>;
+  /** Ends the source; a remote one is not asked any more, every question then fails. */
   close(): Promise<void>;
 }
 
@@ -52,9 +27,9 @@ export class LocalGuard implements Guard {
   ask(
     request: PermissionRequest,
     deadline: Deadline,
-    terms: Terms,
-  ): GuardedAnswer | Promise<GuardedAnswer> {
-    return toVerdict(this.askSource(request), request, deadline, terms);
+    checkConditions: ConditionCheck,
+  ): Answer | Promise<Answer> {
+    return checked(this.askSource(request), request, deadline, checkConditions);
   }
 
   async close(): Promise<void> {
@@ -70,39 +45,24 @@ export class LocalGuard implements Guard {
   }
 }
 
-/** Checks an answer, and resolves a failure by the failure mode. */
-export function toVerdict(
+/** The answer, or a failure where it is conditional and Backstage could not apply it. */
+export function checked(
   answer: Answer,
   request: PermissionRequest,
   deadline: Deadline,
-  { checkConditions, onUnavailable }: Terms,
-): GuardedAnswer | Promise<GuardedAnswer> {
-  const { exchange } = answer;
-  const resolved = (checked: Answer): GuardedAnswer => ({
-    verdict:
-      checked.kind === 'FAILED'
-        ? resolveFailure(checked.failure, onUnavailable)
-        : checked,
-    exchange,
-  });
-  if (answer.kind !== 'CONDITIONAL') return resolved(answer);
+  checkConditions: ConditionCheck,
+): Answer | Promise<Answer> {
+  if (answer.kind !== 'CONDITIONAL') return answer;
+  const { exchange, shared } = answer;
+  const withExchange = (result: Answer): Answer => ({ ...result, exchange, shared });
   try {
-    const checked = checkConditions(answer, request.permission, deadline);
-    return checked instanceof Promise
-      ? checked.catch(threw).then(resolved)
-      : resolved(checked);
+    const result = checkConditions(answer, request.permission, deadline);
+    return result instanceof Promise
+      ? result.catch(threw).then(withExchange)
+      : withExchange(result);
   } catch (error) {
-    return resolved(threw(error));
+    return withExchange(threw(error));
   }
-}
-
-/** The only place where a failure becomes a verdict. */
-function resolveFailure(failure: Failure, onUnavailable: OnUnavailable): Verdict {
-  const what = `${failure.class}: ${failure.message}`;
-  if (failure.class !== 'unavailable') return { ...deny(what), failure };
-  return onUnavailable === 'fail-open'
-    ? { ...allow(`${what}; fail-open`), failure }
-    : { ...deny(`${what}; fail-closed`), failure };
 }
 
 export const threw = (error: unknown): Failed =>

@@ -8,8 +8,8 @@ export interface LimiterOptions {
 }
 
 /**
- * p-limit with a bounded queue and a bounded wait. p-limit 7 runs a queued call in the async
- * context of its own caller, so one user's AsyncLocalStorage never reaches another's call.
+ * p-limit with a bounded queue. p-limit 7 runs a queued call in the async context of its own
+ * caller, so one user's AsyncLocalStorage never reaches another's call.
  */
 export class Limiter {
   private readonly limit: LimitFunction;
@@ -30,24 +30,8 @@ export class Limiter {
     return this.busy && this.limit.pendingCount >= this.queue;
   }
 
-  /**
-   * Calls `start` as soon as there is a slot, or `giveUp` if there is none within `patience`
-   * milliseconds. The slot is held until the promise `start` returns has settled.
-   */
-  run(start: () => Promise<void>, giveUp: () => void, patience: number): void {
-    let state: 'waiting' | 'started' | 'left' = 'waiting';
-    const timer = this.busy
-      ? setTimeout(() => {
-          if (state !== 'waiting') return;
-          state = 'left';
-          giveUp();
-        }, patience)
-      : undefined;
-    void this.limit(async () => {
-      clearTimeout(timer);
-      if (state === 'left') return;
-      state = 'started';
-      await start();
-    });
+  /** Calls `start` as soon as there is a slot, which is held until what it returns has settled. */
+  run(start: () => Promise<void>): void {
+    void this.limit(start);
   }
 }

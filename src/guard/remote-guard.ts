@@ -1,12 +1,12 @@
 /**
  * Around a source that must be waited for:
  *
- *   question → circuit breaker open? → queue full? → wait for a slot → put the question
- *            → the answer, or the end of the time
+ *   question → circuit breaker open? → the same question under way? → queue full?
+ *            → wait for a slot → put the question → the answer, or the end of the time
  *
  * Two clocks run. The caller's: `timeout` from being asked, queueing included, and never past
  * the decision's deadline. The source's: `timeout` from when the question was put; only this
- * one tells the circuit breaker, and only a caller who had all of it calls the source
+ * one tells the circuit breaker, and only a question that had all of it calls the source
  * unavailable. Time that our own queue, deadline or stalls used up is an overload of ours,
  * which always denies: a flood of callers must not take the fail-open way.
  */
@@ -16,6 +16,7 @@ import {
   failed,
   type Answer,
   type Failed,
+  type PreparedQuestion,
   type RemoteSource,
 } from '../sources/source';
 import {
@@ -23,9 +24,11 @@ import {
   type BreakerState,
   type CircuitBreakerOptions,
 } from './circuit-breaker';
+import type { ConditionCheck } from './conditions/check';
 import { settleWithin, type Deadline } from './deadline';
-import { threw, toVerdict, type Guard, type GuardedAnswer, type Terms } from './guard';
+import { checked, threw, type Guard } from './guard';
 import { Limiter, type LimiterOptions } from './limiter';
+import { Question, tooLate } from './question';
 
 export interface RemoteGuardOptions extends LimiterOptions {
   /** Milliseconds from being asked to the answer, queueing included. */
@@ -39,6 +42,8 @@ const STALLED = 0.9;
 export class RemoteGuard implements Guard {
   private readonly limiter: Limiter;
   private readonly breaker: CircuitBreaker;
+  /** Questions that others may share, by key; the latest of each. */
+  private readonly shareable = new Map<string, Question>();
   private closed = false;
 
   constructor(
@@ -53,10 +58,10 @@ export class RemoteGuard implements Guard {
   async ask(
     request: PermissionRequest,
     deadline: Deadline,
-    terms: Terms,
-  ): Promise<GuardedAnswer> {
+    checkConditions: ConditionCheck,
+  ): Promise<Answer> {
     const answer = await this.askInTime(request, deadline);
-    return toVerdict(answer, request, deadline, terms);
+    return checked(answer, request, deadline, checkConditions);
   }
 
   async close(): Promise<void> {
@@ -66,66 +71,70 @@ export class RemoteGuard implements Guard {
   }
 
   /** A question is put only if at least half of the timeout is left for the answer. */
-  private askInTime(
+  private async askInTime(
     request: PermissionRequest,
     deadline: Deadline,
-  ): Answer | Promise<Answer> {
+  ): Promise<Answer> {
     if (this.closed) return failed('invalid', 'CLOSED', 'the source has been closed');
     if (this.breaker.refuses) return this.breaker.refusal();
-    if (this.limiter.full) return queueFull();
     const { timeout } = this.options;
-    const allowed = Math.min(timeout, deadline.remaining());
-    if (allowed < timeout / 2) return tooLate();
-    const end = performance.now() + allowed;
-    const atOnce = allowed === timeout && !this.limiter.busy;
-    return new Promise(answer => {
-      this.limiter.run(
-        async () => {
-          const left = atOnce ? timeout : end - performance.now();
-          if (left < timeout / 2) answer(tooLate());
-          else await this.put(request, left, answer);
-        },
-        () => answer(tooLate()),
-        allowed - timeout / 2,
-      );
-    });
+    const patience = Math.min(timeout, deadline.remaining());
+    if (patience < timeout / 2) return tooLate();
+    let prepared: PreparedQuestion;
+    try {
+      prepared = this.source.prepare(request);
+    } catch (error) {
+      return threw(error);
+    }
+    const { key } = prepared;
+    const same = key === undefined ? undefined : this.shareable.get(key);
+    if (same?.open) {
+      return { ...(await same.wait(patience)), shared: true };
+    }
+    if (this.limiter.full) return queueFull();
+    return this.begin(prepared, patience);
   }
 
-  /**
-   * Gives the answer to the caller within `left` milliseconds, and settles when the source
-   * has let go of the question, which may be later.
-   */
-  private async put(
-    request: PermissionRequest,
-    left: number,
-    answer: (answer: Answer) => void,
-  ): Promise<void> {
-    const { timeout } = this.options;
-    const abort = new Cancellation();
-    const before = performance.eventLoopUtilization();
-    let asked: Promise<Answer> | undefined;
-    const judged = this.breaker.fire(() => {
-      asked = askSource(this.source, request, abort);
-      return settleWithin(asked, timeout, () => {
-        abort.abort();
-        const { utilization } = performance.eventLoopUtilization(before);
-        return utilization > STALLED ? stalled() : timedOut(timeout);
-      });
+  private begin(prepared: PreparedQuestion, patience: number): Promise<Answer> {
+    const { key } = prepared;
+    const question = new Question(this.options.timeout, this.limiter.busy);
+    if (key !== undefined) this.shareable.set(key, question);
+    const answer = question.wait(patience);
+    this.limiter.run(async () => {
+      await this.put(question, prepared);
+      if (key !== undefined && this.shareable.get(key) === question) {
+        this.shareable.delete(key);
+      }
     });
-    if (left === timeout) answer(await judged);
-    else answer(await settleWithin(judged, left, () => cutShort(left)));
-    await judged;
+    return answer;
+  }
+
+  /** Settles when the source has let go of the question, which may be after its time. */
+  private async put(question: Question, prepared: PreparedQuestion): Promise<void> {
+    const { timeout } = this.options;
+    let asked: Promise<Answer> | undefined;
+    await question.put(() =>
+      this.breaker.fire(() => {
+        const abort = new Cancellation();
+        const before = performance.eventLoopUtilization();
+        asked = askSource(prepared, abort);
+        return settleWithin(asked, timeout, () => {
+          abort.abort();
+          const { utilization } = performance.eventLoopUtilization(before);
+          return utilization > STALLED ? stalled() : timedOut(timeout);
+        });
+      }),
+    );
     await asked;
   }
 }
 
 async function askSource(
-  source: RemoteSource,
-  request: PermissionRequest,
+  prepared: PreparedQuestion,
   signal: Cancellation,
 ): Promise<Answer> {
   try {
-    return await source.ask(request, signal);
+    return await prepared.put(signal);
   } catch (error) {
     return threw(error);
   }
@@ -133,16 +142,6 @@ async function askSource(
 
 const queueFull = (): Failed =>
   failed('overloaded', 'QUEUE_FULL', 'too many questions wait for this source');
-
-const tooLate = (): Failed =>
-  failed('overloaded', 'NO_TIME_LEFT', 'too little time was left to put the question');
-
-const cutShort = (milliseconds: number): Failed =>
-  failed(
-    'overloaded',
-    'CUT_SHORT',
-    `no answer within the ${Math.round(milliseconds)} ms that the queue and the deadline left`,
-  );
 
 const stalled = (): Failed =>
   failed('overloaded', 'STALLED', 'this process was too busy to take the answer');

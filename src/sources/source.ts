@@ -13,7 +13,11 @@ export interface Failed {
   readonly failure: Failure;
 }
 
-export type Answer = (Verdict | Failed) & { readonly exchange?: Exchange };
+export type Answer = (Verdict | Failed) & {
+  readonly exchange?: Exchange | undefined;
+  /** True where it is the answer to another caller's identical question. */
+  readonly shared?: boolean | undefined;
+};
 
 export const failed = (
   failureClass: FailureClass,
@@ -38,12 +42,22 @@ export class Cancellation {
   }
 }
 
-/** A source that must be waited for: it can be slow, unavailable or overloaded. */
-export interface RemoteSource {
+/** A question made ready for a remote source, and put at most once. */
+export interface PreparedQuestion {
+  /**
+   * Questions of equal keys are the same in all that the source is told, the user included, so
+   * one answer may serve them while it is under way. Undefined: it is shared with nobody.
+   */
+  readonly key: string | undefined;
   /**
    * @param signal - aborted when the time for the answer is up; the answer is then ignored.
    */
-  ask(request: PermissionRequest, signal: Cancellation): Promise<Answer>;
+  put(signal: Cancellation): Promise<Answer>;
+}
+
+/** A source that must be waited for: it can be slow, unavailable or overloaded. */
+export interface RemoteSource {
+  prepare(request: PermissionRequest): PreparedQuestion;
   /** Ends its connections; called when no question is under way any more. */
   close(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import { nameOf } from '../guard/chain';
 import { quote } from '../quote';
 import type { Failure } from '../verdict';
-import type { TraceSink } from './trace';
+import type { SourceTrace, TraceSink } from './trace';
 
 /** One kind of failure is written at most once in this time, in milliseconds. */
 const QUIET_PERIOD = 60_000;
@@ -44,10 +45,23 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
         ? `, asked for ${quote(permission.name)}`
         : '';
     if (ofRouter) warn('The policy router', ofRouter, askedFor(ofRouter));
-    for (const { source, failure } of sources) {
-      if (failure) warn(`Source '${source}'`, failure, askedFor(failure));
+    for (const source of sources) {
+      for (const { who, failure } of failuresOf(source)) {
+        warn(who, failure, askedFor(failure));
+      }
     }
   };
+}
+
+function failuresOf({ source, endpoint, failure, attempts }: SourceTrace) {
+  if (!attempts) {
+    const who = `Source ${nameOf({ source, endpoint, standby: false })}`;
+    return failure ? [{ who, failure }] : [];
+  }
+  return attempts.flatMap(attempt => {
+    const who = `Source ${nameOf(attempt)}${attempt.standby ? ` of '${source}'` : ''}`;
+    return attempt.failure ? [{ who, failure: attempt.failure }] : [];
+  });
 }
 
 /** An outage is one kind; each thing that is wrong in a policy is one of its own. */

@@ -1,4 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
+import type { Attempt } from '../guard/chain';
 import type { Exchange } from '../sources/source';
 import type { Criteria, Failure, Verdict } from '../verdict';
 
@@ -14,6 +15,15 @@ export interface SourceTrace {
   readonly milliseconds?: number;
   /** Full input and response of an external policy; for the debug log only. */
   readonly exchange?: Exchange | undefined;
+  /** True where the answer is that to another caller's identical question. */
+  readonly shared?: boolean | undefined;
+  /** Where it was asked, if it has several endpoints and the first one sufficed. */
+  readonly endpoint?: string | undefined;
+  /**
+   * The source at each of its endpoints and its standbys, as far as they were asked, where it
+   * was more than one; the last one decided unless `failure` is set.
+   */
+  readonly attempts?: readonly Attempt[] | undefined;
 }
 
 /** The record of one decision; explains it completely. */

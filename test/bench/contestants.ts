@@ -46,6 +46,12 @@ const USER: PolicyQueryUser = {
   info: { userEntityRef: 'user:default/dana', ownershipEntityRefs: CLAIMS },
 };
 
+/** More than ask at once: identical questions under way would share one request. */
+const USERS: readonly PolicyQueryUser[] = Array.from({ length: 1024 }, (_, index) => ({
+  ...USER,
+  info: { ...USER.info, userEntityRef: `user:default/dana-${index}` },
+}));
+
 /** What is measured; `opa` and `rawOpa` only where there is an OPA. */
 export interface Contestants {
   readonly native: Contestant;
@@ -83,7 +89,7 @@ export async function createContestants(
   return {
     ...contestants,
     opa: pool && {
-      ...inProcess('route to OPA', await route('opa')),
+      ...inProcess('route to OPA', await route('opa'), 'CONDITIONAL', USERS),
       inProcess: false,
     },
     rawOpa: pool && rawContestant(pool),
@@ -200,12 +206,17 @@ function inProcess(
   name: string,
   policy: PermissionPolicy,
   expected = 'CONDITIONAL',
+  users: readonly PolicyQueryUser[] = [USER],
 ): Contestant {
+  let turn = 0;
   return {
     name,
     inProcess: true,
     expected,
-    ask: async () => (await policy.handle(QUERY, USER)).result,
+    ask: async () => {
+      const user = users[turn++ % users.length];
+      return (await policy.handle(QUERY, user)).result;
+    },
   };
 }
 

@@ -41,6 +41,7 @@ const FULL = {
       auth: { token: 'the-token' },
       tls: TLS,
       onUnavailable: 'fail-open',
+      standby: 'embedded',
     },
     embedded: {
       type: 'opa-wasm',
@@ -137,6 +138,13 @@ describe('the config schema', () => {
     expect(refusal(raw)).toBe('');
   });
 
+  it('takes one endpoint or a list of them', () => {
+    const baseUrl = ['https://opa.example.com', 'https://opa-2.example.com'];
+    const raw = full([...OPA, 'baseUrl'], baseUrl);
+    expect(taken(raw)).toEqual(raw);
+    expect(refusal(raw)).toBe('');
+  });
+
   it('takes no config at all', () => {
     expect(taken(undefined)).toBeUndefined();
   });
@@ -161,6 +169,13 @@ describe('the config schema', () => {
     ['a source without a type', [...OPA, 'type'], undefined],
     ['a source of another type', [...OPA, 'type'], 'hosted'],
     ['an OPA without a URL', [...OPA, 'baseUrl'], undefined],
+    ['an OPA with URLs by name', [...OPA, 'baseUrl'], { first: 'https://opa' }],
+    [
+      'an OPA with a list of more than URLs',
+      [...OPA, 'baseUrl'],
+      [{ url: 'https://opa' }],
+    ],
+    ['a list of standbys', [...OPA, 'standby'], ['embedded', 'ownership']],
     [
       'a bundle without an entrypoint',
       ['sources', 'embedded', 'entrypoint'],
@@ -224,6 +239,27 @@ describe('the config that users copy', () => {
       expect(readConfig(policyRouter, { path, content }).config.fallback).toBe('deny');
     },
   );
+});
+
+describe('the standby that app-config.yaml has in comments', () => {
+  it('is valid once they are taken off', async () => {
+    const text = await readFile(join(ROOT, 'config/app-config.yaml'), 'utf8');
+    const commented = /# (?=standby:|embedded:| {2}(type|bundle|entrypoint):)/g;
+    const raw = parse(
+      text.replaceAll('${OPA_URL}', 'http://127.0.0.1:8181').replace(commented, ''),
+    ) as { permission: { policyRouter: object } };
+    const { policyRouter } = raw.permission;
+    const routes = [{ prefix: '', sources: ['opa', 'ownership'] }];
+    const { config, warnings } = readConfig({
+      ...policyRouter,
+      routingFile: undefined,
+      fallback: 'deny',
+      routes,
+    });
+    expect(warnings).toEqual([]);
+    expect(config.sources.get('opa')).toMatchObject({ standby: 'embedded' });
+    expect(config.sources.get('embedded')).toMatchObject({ type: 'opa-wasm' });
+  });
 });
 
 /** The part of JSON schema that config.d.ts is turned into. */

@@ -52,7 +52,7 @@ const problems = (raw: unknown, file?: RoutingFileContent): string[] =>
 const TOP_KEYS =
   'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
 const OPA_KEYS =
-  'type, baseUrl, entrypoint, timeout, concurrency, queue, maxResponseBytes, circuitBreaker, auth, tls, onUnavailable';
+  'type, baseUrl, entrypoint, timeout, concurrency, queue, maxResponseBytes, circuitBreaker, auth, tls, onUnavailable, standby';
 const ROUTE_KEYS =
   'prefix, actions, resourceTypes, sources, combine, onUnavailable, default';
 const PEM_HINT = 'as PEM text (Backstage reads a file with $file)';
@@ -80,6 +80,7 @@ describe('a valid config', () => {
       sources: {
         opa: {
           ...OPA,
+          baseUrl: ['https://opa.example.com', 'https://opa-2.example.com'],
           timeout: 'PT0.25S',
           concurrency: 8,
           queue: 0,
@@ -92,6 +93,7 @@ describe('a valid config', () => {
           },
           auth: { token: 'token' },
           tls: { ca: CA, cert: CERT, key: KEY },
+          standby: 'embedded',
         },
         embedded: { type: 'opa-wasm', bundle: '/bundle.tar.gz', entrypoint: 'a/b' },
         ownership: {
@@ -128,8 +130,8 @@ describe('a valid config', () => {
           'opa',
           {
             type: 'opa',
+            endpoints: ['https://opa.example.com', 'https://opa-2.example.com'],
             options: {
-              baseUrl: 'https://opa.example.com',
               entrypoint: 'backstage_policy/decision',
               maxResponseBytes: 1024,
               token: 'token',
@@ -147,6 +149,7 @@ describe('a valid config', () => {
               },
             },
             onUnavailable: 'fail-open',
+            standby: 'embedded',
           },
         ],
         [
@@ -234,6 +237,7 @@ describe('a valid config', () => {
     });
     expect(read.sources.get('opa')).toEqual({
       type: 'opa',
+      endpoints: ['http://127.0.0.1:8181'],
       options: expect.objectContaining({ maxResponseBytes: 1_048_576 }) as unknown,
       guard: {
         timeout: 500,
@@ -247,6 +251,7 @@ describe('a valid config', () => {
         },
       },
       onUnavailable: 'fail-closed',
+      standby: undefined,
     });
     expect(read.sources.get('ownership')).toEqual({
       type: 'ownership',
@@ -300,6 +305,11 @@ describe('a valid config', () => {
     ['unix:/run/opa.sock'],
   ])('may reach OPA at %s', baseUrl => {
     expect(problems(withOpa({ baseUrl }))).toEqual([]);
+  });
+
+  it('may give TLS to every endpoint of a list', () => {
+    const baseUrl = ['https://a', 'HTTPS://b'];
+    expect(problems(withOpa({ baseUrl, tls: { ca: CA } }))).toEqual([]);
   });
 
   it.each([
@@ -666,6 +676,75 @@ describe('a source', () => {
     },
   );
 
+  it('may have one URL in a list, which is the same as without', () => {
+    const one = readConfig(withOpa({ baseUrl: OPA.baseUrl })).config;
+    expect(readConfig(withOpa({ baseUrl: [OPA.baseUrl] })).config).toEqual(one);
+  });
+
+  it('has the endpoints of a list in its order', () => {
+    const baseUrl = ['https://b.example.com', 'https://a.example.com/opa', 'unix:/c'];
+    expect(readConfig(withOpa({ baseUrl })).config.sources.get('opa')).toMatchObject({
+      endpoints: baseUrl,
+    });
+  });
+
+  it.each<Row>([
+    [
+      'a list of no URL',
+      withOpa({ baseUrl: [] }),
+      '~.sources.opa.baseUrl: is an empty list; name one or more URLs',
+    ],
+    [
+      'a URL twice',
+      withOpa({ baseUrl: ['http://a', 'http://b', 'http://a'] }),
+      '~.sources.opa.baseUrl: names the same value twice',
+    ],
+    [
+      'a server with and without a slash at its end',
+      withOpa({ baseUrl: ['http://a/opa', 'http://b', 'http://a/opa/'] }),
+      '~.sources.opa.baseUrl: names the same server twice',
+    ],
+    [
+      'a server in other letters, with the port it has anyway',
+      withOpa({ baseUrl: ['http://opa', 'HTTP://OPA:80/'] }),
+      '~.sources.opa.baseUrl: names the same server twice',
+    ],
+    [
+      'a socket twice',
+      withOpa({ baseUrl: ['unix:/run/opa.sock', 'unix:/run/opa.sock/'] }),
+      '~.sources.opa.baseUrl: names the same server twice',
+    ],
+    [
+      'what is no URL, each with its place in the list',
+      withOpa({ baseUrl: ['http://a', 'ftp://b', 8181, '', 'http://c?x=1'] }),
+      "~.sources.opa.baseUrl[1]: must be 'http://…', 'https://…' or 'unix:/path/to/socket'",
+      "~.sources.opa.baseUrl[2]: must be a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
+      "~.sources.opa.baseUrl[3]: must be a URL 'http://…' or 'https://…', or 'unix:/path/to/socket', not empty",
+      '~.sources.opa.baseUrl[4]: must not have a query or a fragment',
+    ],
+    [
+      'a number',
+      withOpa({ baseUrl: 8181 }),
+      "~.sources.opa.baseUrl: must be a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
+    ],
+    [
+      'an object',
+      withOpa({ baseUrl: { 0: 'http://a' } }),
+      "~.sources.opa.baseUrl: must be a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
+    ],
+    [
+      'nothing',
+      withOpa({ baseUrl: null }),
+      "~.sources.opa.baseUrl: must be a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
+    ],
+  ])('does not take for its endpoints %s', expectProblems);
+
+  it('of different paths on one server has two endpoints', () => {
+    expect(problems(withOpa({ baseUrl: ['http://a/one', 'http://a/two'] }))).toEqual(
+      [],
+    );
+  });
+
   it.each(['/a', 'a/', 'a//b', 'a b', 'a?b', 'a#b'])(
     "has an entrypoint of whole segments, not '%s'",
     entrypoint => {
@@ -841,6 +920,16 @@ describe('secrets', () => {
       'tls is not for sockets',
       withOpa({ baseUrl: 'unix:/run/opa.sock', tls: { ca: CA } }),
       '~.sources.opa.tls: has no effect unless baseUrl is https://…',
+    ],
+    [
+      'tls is not for a list with another scheme in it, which is named',
+      withOpa({ baseUrl: ['https://a', 'http://b', 'https://c'], tls: { ca: CA } }),
+      '~.sources.opa.tls: has no effect unless baseUrl is https://…, and http://b is not',
+    ],
+    [
+      'credentials in one URL of a list are refused',
+      withOpa({ baseUrl: ['https://a', 'https://olivia:hunter2@b'] }),
+      '~.sources.opa.baseUrl[1]: must not hold credentials; put a token in auth.token',
     ],
     [
       'credentials in the URL are refused',
@@ -1293,6 +1382,23 @@ describe('what is allowed, but perhaps not meant, is a warning', () => {
     const raw = config({ routes: [{ prefix: '', sources: ['opa'] }] });
     expect(warnings(raw)).toEqual([
       'permission.policyRouter.sources.ownership: no route names this source',
+    ]);
+  });
+
+  it('of no source that stands in for one that a route names, nor for its standby', () => {
+    const raw = config({
+      sources: {
+        opa: { ...OPA, standby: 'second' },
+        second: { ...OPA, standby: 'ownership' },
+        ownership: OWNERSHIP,
+        spare: { ...OPA, standby: 'behind' },
+        behind: OWNERSHIP,
+      },
+      routes: [{ prefix: '', sources: ['opa'] }],
+    });
+    expect(warnings(raw)).toEqual([
+      'permission.policyRouter.sources.spare: no route names this source',
+      'permission.policyRouter.sources.behind: no route names this source',
     ]);
   });
 

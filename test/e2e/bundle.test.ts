@@ -1,6 +1,6 @@
 /** The committed Wasm bundle, the committed Rego and a real OPA are one policy. */
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
@@ -9,11 +9,18 @@ import { BUNDLE, buildArguments, ENTRYPOINT, POLICY } from '../../dev/build-bund
 import { OpaSource } from '../../src/sources/opa/source';
 import { Cancellation } from '../../src/sources/source';
 import { OpaWasmSource } from '../../src/sources/opa-wasm/source';
-import { readBundle } from '../../src/sources/opa-wasm/bundle';
+import { unpackBundle } from '../../src/sources/opa-wasm/bundle';
 import type { PermissionRequest } from '../../src/request';
 import type { Answer } from '../../src/sources/source';
-import { temporaryFolder } from '../support/backend';
+import {
+  authorize,
+  basic,
+  startTestBackend,
+  temporaryFolder,
+} from '../support/backend';
+import { CapturedLogs } from '../support/captured-logs';
 import { startOpa } from '../support/opa-server';
+import { buildBundle } from '../support/wasm-bundle';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const run = promisify(execFile);
@@ -28,6 +35,7 @@ const permissions: readonly Permission[] = [
     'kubernetes.proxy',
     'an.unheard.of.permission',
     'catalog.entity.read.__proto__',
+    'half a pair \ud83d',
     '',
   ].map((name): Permission => ({ type: 'basic', name, attributes: {} })),
 ];
@@ -46,6 +54,10 @@ const principals = [
   {
     userEntityRef: 'user:default/zoë',
     ownershipEntityRefs: ['user:default/zoë "quoted" \\'],
+  },
+  {
+    userEntityRef: 'user:default/half',
+    ownershipEntityRefs: ['user:default/\udc00\ud83d', '\\ud83d', '\u0000\u2028'],
   },
 ];
 
@@ -66,14 +78,17 @@ describeWithOpa('the committed bundle', () => {
       connectTimeout: 2000,
       maxResponseBytes: 1_048_576,
     });
-    const embedded = await OpaWasmSource.load({
-      bundle: BUNDLE,
-      entrypoint: ENTRYPOINT,
-    });
+    const embedded = await OpaWasmSource.load(
+      { bundle: BUNDLE, entrypoint: ENTRYPOINT },
+      'embedded',
+      new CapturedLogs().logger(),
+    );
     try {
       const kinds = new Set<string>();
       for (const request of requests) {
-        const fromServer = verdictOf(await server.ask(request, new Cancellation()));
+        const fromServer = verdictOf(
+          await server.prepare(request).put(new Cancellation()),
+        );
         const fromWasm = verdictOf(embedded.ask(request));
         expect({ request, verdict: fromWasm }).toEqual({
           request,
@@ -88,6 +103,7 @@ describeWithOpa('the committed bundle', () => {
         'NOT_APPLICABLE',
       ]);
     } finally {
+      await embedded.close();
       await server.close();
       await opa.stop();
     }
@@ -98,12 +114,57 @@ describeWithOpa('the committed bundle', () => {
     const fresh = join(folder, 'bundle.tar.gz');
     await run(requireOpa(), buildArguments(fresh));
     const [committed, built] = await Promise.all([
-      readBundle(BUNDLE),
-      readBundle(fresh),
+      readFile(BUNDLE).then(unpackBundle),
+      readFile(fresh).then(unpackBundle),
     ]);
     await rm(folder, { recursive: true });
     expect(committed.wasm.equals(built.wasm)).toBe(true);
-    expect(committed.data).toEqual(built.data);
+    expect(committed.data).toBe(built.data);
+  });
+});
+
+describeWithOpa('a bundle that changes under a running backend', () => {
+  const entrypoint = 'tested/decision';
+  const bundleThatSays = (result: string): Promise<Buffer> =>
+    buildBundle(
+      requireOpa(),
+      `package tested\nimport rego.v1\ndecision := {"result": "${result}"}\n`,
+      entrypoint,
+    );
+
+  it('decides from then on; a corrupt one leaves the last good one in use', async () => {
+    const folder = await temporaryFolder();
+    const bundle = join(folder, 'bundle.tar.gz');
+    await writeFile(bundle, await bundleThatSays('ALLOW'));
+    const backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: { embedded: { type: 'opa-wasm', bundle, entrypoint } },
+        routes: [{ prefix: 'tested', sources: ['embedded'] }],
+      },
+    });
+    try {
+      const token = await backend.signIn('nolan');
+      const decided = () =>
+        authorize(backend.url, token, [basic('tested.a'), basic('tested.b')]);
+      const allowed = { status: 200, results: ['ALLOW', 'ALLOW'] };
+      expect(await decided()).toEqual(allowed);
+
+      const denying = await bundleThatSays('DENY');
+      await writeFile(bundle, denying.subarray(0, denying.length >> 1));
+      const refused = await backend.logs.waitFor("Source 'embedded': the changed");
+      expect(refused.level).toBe('error');
+      expect(refused.message).toContain('its gzip data are cut off');
+      expect(await decided()).toEqual(allowed);
+
+      await writeFile(bundle, denying);
+      const inUse = await backend.logs.waitFor('has changed and is in use');
+      expect(inUse.message).toContain("Source 'embedded': the bundle");
+      expect(await decided()).toEqual({ status: 200, results: ['DENY', 'DENY'] });
+    } finally {
+      await backend.stop();
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

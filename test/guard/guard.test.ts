@@ -1,11 +1,7 @@
 import { conditionCheck, type ConditionCheck } from '../../src/guard/conditions/check';
 import { Deadline } from '../../src/guard/deadline';
-import {
-  LocalGuard,
-  toVerdict,
-  type GuardedAnswer,
-  type OnUnavailable,
-} from '../../src/guard/guard';
+import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
+import { checked, LocalGuard, type Guard } from '../../src/guard/guard';
 import { failed, type Answer, type LocalSource } from '../../src/sources/source';
 import type { Conditional, Verdict } from '../../src/verdict';
 import {
@@ -35,15 +31,25 @@ function raise(error: unknown): never {
   throw error;
 }
 
-const outcome = ({ verdict }: GuardedAnswer): string => {
+const outcome = ({ verdict }: ChainAnswer): string => {
   const failure = 'failure' in verdict ? verdict.failure : undefined;
   return `${verdict.kind} ${failure?.class} ${failure?.code}`;
 };
 
-/** What the guard makes of the answer, under both failure modes. */
-const guarded = (answer: Answer, checkConditions: ConditionCheck) =>
+/** What comes of asking a guard, under both failure modes. */
+const askGuard = (guard: Guard, checkConditions: ConditionCheck) =>
   MODES.map(onUnavailable =>
-    toVerdict(answer, asked, deadline, { onUnavailable, checkConditions }),
+    new Chain([{ source: 'tested', standby: false, guard }], {
+      onUnavailable,
+      checkConditions,
+    }).ask(asked, deadline),
+  );
+
+/** What comes of the answer. */
+const guarded = (answer: Answer, checkConditions: ConditionCheck) =>
+  askGuard(
+    { ask: (...question) => checked(answer, ...question), close: async () => {} },
+    checkConditions,
   );
 
 describe('conditions that are found wrong are denied, whatever the failure mode:', () => {
@@ -87,21 +93,21 @@ describe('conditions that are found wrong are denied, whatever the failure mode:
     const check = conditionCheck(options, directoryOf(published()));
     const cyclic = when(rule('A', { params } as object)) as Conditional;
     for (const answer of guarded(cyclic, check)) {
-      expect(outcome(answer as GuardedAnswer)).toBe('DENY invalid THREW');
+      expect(outcome(answer as ChainAnswer)).toBe('DENY invalid THREW');
     }
   });
 });
 
 describe('conditions that are found right pass,', () => {
-  const checked = { ...conditional, conditions: rule('CHECKED') };
+  const found = { ...conditional, conditions: rule('CHECKED') };
 
   it('at once where the check needs not wait, else later, as the check gives them', async () => {
-    for (const answer of guarded({ ...conditional, exchange }, () => checked)) {
-      expect(answer).toEqual({ verdict: checked, exchange });
+    for (const answer of guarded({ ...conditional, exchange }, () => found)) {
+      expect(answer).toEqual({ verdict: { ...found, exchange }, exchange });
     }
-    for (const answer of guarded({ ...conditional, exchange }, async () => checked)) {
+    for (const answer of guarded({ ...conditional, exchange }, async () => found)) {
       expect(answer).toBeInstanceOf(Promise);
-      expect(await answer).toEqual({ verdict: checked, exchange });
+      expect(await answer).toEqual({ verdict: { ...found, exchange }, exchange });
     }
   });
 
@@ -133,7 +139,7 @@ describe('what holds no conditions is not checked:', () => {
   ])(
     'a failure of class %s, of which the mode opens outages only',
     (kind, verdicts) => {
-      const answers = guarded(failed(kind, 'CODE', 'why'), check) as GuardedAnswer[];
+      const answers = guarded(failed(kind, 'CODE', 'why'), check) as ChainAnswer[];
       expect(answers.map(outcome)).toEqual(
         verdicts.map(each => `${each} ${kind} CODE`),
       );
@@ -148,9 +154,7 @@ describe('a source in this process', () => {
   const guardOf = (source: Partial<LocalSource>) =>
     new LocalGuard({ ask: () => raise(new Error()), close: async () => {}, ...source });
   const ask = (guard: LocalGuard, checkConditions = passes) =>
-    MODES.map(onUnavailable =>
-      guard.ask(asked, deadline, { onUnavailable, checkConditions }),
-    );
+    askGuard(guard, checkConditions);
 
   it('is asked the request, and answers at once', () => {
     const answer = jest.fn(() => ({ ...conditional, exchange }));
@@ -169,7 +173,7 @@ describe('a source in this process', () => {
   ])('that throws %s is denied, and the error is named only', (_what, error, name) => {
     const check = jest.fn(passes);
     for (const answer of ask(guardOf({ ask: () => raise(error) }), check)) {
-      expect(outcome(answer as GuardedAnswer)).toBe('DENY invalid THREW');
+      expect(outcome(answer as ChainAnswer)).toBe('DENY invalid THREW');
       expect(answer).toMatchObject({
         verdict: { reason: `invalid: the source threw ${name}` },
       });

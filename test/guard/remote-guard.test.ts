@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { BreakerState } from '../../src/guard/circuit-breaker';
 import { Deadline } from '../../src/guard/deadline';
-import type { GuardedAnswer, OnUnavailable, Terms } from '../../src/guard/guard';
+import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import { OpaSource } from '../../src/sources/opa/source';
 import { failed, type RemoteSource } from '../../src/sources/source';
 import { allow, deny } from '../../src/verdict';
-import { ManualSource } from '../support/fake-source';
+import { ManualSource, sourceOf } from '../support/fake-source';
 
 const request: PermissionRequest = {
   permission: { type: 'basic', name: 'tested', attributes: {} },
@@ -31,10 +31,11 @@ const defaults: RemoteGuardOptions = {
 
 const unavailable = failed('unavailable', 'ECONNREFUSED', 'gone');
 
-const terms = (onUnavailable: OnUnavailable): Terms => ({
-  onUnavailable,
-  checkConditions: verdict => verdict,
-});
+const chainOf = (guard: RemoteGuard, onUnavailable: OnUnavailable): Chain =>
+  new Chain([{ source: 'tested', standby: false, guard }], {
+    onUnavailable,
+    checkConditions: verdict => verdict,
+  });
 
 /** A guard and what its breaker went through. */
 function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}) {
@@ -44,10 +45,10 @@ function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}
     states.push(state);
     waiting.get(state)?.();
   });
-  const ask = (
+  const ask = async (
     deadline = 10_000,
     mode: OnUnavailable = 'fail-open',
-  ): Promise<GuardedAnswer> => guard.ask(request, new Deadline(deadline), terms(mode));
+  ): Promise<ChainAnswer> => chainOf(guard, mode).ask(request, new Deadline(deadline));
   const reaches = (state: BreakerState): Promise<void> =>
     states.includes(state)
       ? Promise.resolve()
@@ -55,7 +56,7 @@ function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}
   return { guard, ask, states, reaches };
 }
 
-const outcome = ({ verdict }: GuardedAnswer): string =>
+const outcome = ({ verdict }: ChainAnswer): string =>
   'failure' in verdict && verdict.failure
     ? `${verdict.kind} ${verdict.failure.class} ${verdict.failure.code}`
     : verdict.kind;
@@ -166,15 +167,12 @@ describe('the queue', () => {
   it('keeps the async context of each caller', async () => {
     const storage = new AsyncLocalStorage<number>();
     const seen: Array<[number | undefined, number]> = [];
-    const source: RemoteSource = {
-      ask: async ({ permission }) => {
-        seen.push([storage.getStore(), Number(permission.name)]);
-        await delay(1);
-        seen.push([storage.getStore(), Number(permission.name)]);
-        return allow('');
-      },
-      close: async () => {},
-    };
+    const source = sourceOf(async ({ permission }) => {
+      seen.push([storage.getStore(), Number(permission.name)]);
+      await delay(1);
+      seen.push([storage.getStore(), Number(permission.name)]);
+      return allow('');
+    });
     const { guard } = guardOf(source, { concurrency: 2, queue: 100, timeout: 5000 });
     await Promise.all(
       Array.from({ length: 50 }, (_, user) =>
@@ -183,7 +181,7 @@ describe('the queue', () => {
             ...request,
             permission: { ...request.permission, name: String(user) },
           };
-          await guard.ask(own, new Deadline(5000), terms('fail-closed'));
+          await guard.ask(own, new Deadline(5000), verdict => verdict);
           expect(storage.getStore()).toBe(user);
         }),
       ),
@@ -208,13 +206,11 @@ describe('the deadline', () => {
 });
 
 describe('the circuit breaker', () => {
-  const failing = (answers: { failing: boolean; asked: number }): RemoteSource => ({
-    ask: async () => {
+  const failing = (answers: { failing: boolean; asked: number }): RemoteSource =>
+    sourceOf(async () => {
       answers.asked++;
       return answers.failing ? unavailable : allow('back');
-    },
-    close: async () => {},
-  });
+    });
 
   it('opens on outages, then asks nothing, and closes by one probe', async () => {
     const answers = { failing: true, asked: 0 };
@@ -302,10 +298,7 @@ describe('a source that misbehaves', () => {
   ])(
     'that %s is invalid, and its message is not repeated',
     async (_name, misbehave) => {
-      const { ask } = guardOf({
-        ask: misbehave,
-        close: async () => {},
-      });
+      const { ask } = guardOf(sourceOf(misbehave));
       const answer = await ask();
       expect(outcome(answer)).toBe('DENY invalid THREW');
       expect(JSON.stringify(answer)).not.toContain('secret');

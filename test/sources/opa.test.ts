@@ -44,7 +44,7 @@ async function exchange(
     decision({ result: 'ALLOW' })(socket, text);
   });
   const opa = sourceAt(stub.url + path, more);
-  return { answer: await opa.ask(request, new Cancellation()), received };
+  return { answer: await opa.prepare(request).put(new Cancellation()), received };
 }
 
 describe('a question to OPA', () => {
@@ -72,7 +72,7 @@ describe('a question to OPA', () => {
     stub = await startStub(decision({ result: 'DENY' }));
     const opa = sourceAt(stub.url);
     for (let round = 0; round < 10; round++) {
-      expect((await opa.ask(request, new Cancellation())).kind).toBe('DENY');
+      expect((await opa.prepare(request).put(new Cancellation())).kind).toBe('DENY');
     }
     // One may still be returning to the pool when the next question comes.
     expect(stub.open()).toBeLessThanOrEqual(2);
@@ -91,7 +91,7 @@ describe('a question to OPA', () => {
       }
     };
     stub = await startStub(socket => void inPieces(socket));
-    const given = await sourceAt(stub.url).ask(request, new Cancellation());
+    const given = await sourceAt(stub.url).prepare(request).put(new Cancellation());
     expect(given).toMatchObject({
       kind: 'DENY',
       exchange: { response: { x: 'ä€😀' } },
@@ -104,20 +104,20 @@ describe('a question to OPA', () => {
     stub = await startStub(() => arrived());
     const opa = sourceAt(stub.url);
     const cancellation = new Cancellation();
-    const asked = opa.ask(request, cancellation);
+    const asked = opa.prepare(request).put(cancellation);
     await arrival;
     cancellation.abort();
     expect((await asked).kind).toBe('FAILED');
     await stub.untilOpen(0);
     stub.become(decision({ result: 'ALLOW' }));
-    expect((await opa.ask(request, new Cancellation())).kind).toBe('ALLOW');
+    expect((await opa.prepare(request).put(new Cancellation())).kind).toBe('ALLOW');
   });
 
   it('given up before it is put is not put', async () => {
     stub = await startStub(silence);
     const cancellation = new Cancellation();
     cancellation.abort();
-    const given = await sourceAt(stub.url).ask(request, cancellation);
+    const given = await sourceAt(stub.url).prepare(request).put(cancellation);
     expect(given.kind).toBe('FAILED');
     expect(stub.requests()).toBe(0);
   });
@@ -133,7 +133,7 @@ describe('a question to OPA', () => {
         '500 Internal Server Error',
       ),
     );
-    const given = await sourceAt(stub.url).ask(request, new Cancellation());
+    const given = await sourceAt(stub.url).prepare(request).put(new Cancellation());
     expect({ ...given, exchange: undefined }).toEqual({
       kind: 'FAILED',
       failure: {

@@ -134,6 +134,11 @@ describe('a Rego decision', () => {
       'conditions: must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
     ],
     [
+      'the name of an unknown key, as one short line',
+      { result: 'ALLOW', [`reason\n${'x'.repeat(1000)}`]: '' },
+      `decision: unknown key "reason\\n${'x'.repeat(93)}…"`,
+    ],
+    [
       'the place of an empty group',
       conditional({ conditions: { anyOf: [] } }),
       expect.stringMatching(/^conditions\.anyOf: /) as unknown,

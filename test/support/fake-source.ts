@@ -1,7 +1,14 @@
-import type { Answer, RemoteSource, Cancellation } from '../../src/sources/source';
+import type { PermissionRequest } from '../../src/request';
+import type {
+  Answer,
+  Cancellation,
+  PreparedQuestion,
+  RemoteSource,
+} from '../../src/sources/source';
 
 /** A question put to the fake source, answered when the test says so. */
 export interface PutQuestion {
+  readonly request: PermissionRequest;
   readonly signal: Cancellation;
   answer(answer: Answer): void;
 }
@@ -11,11 +18,26 @@ export class ManualSource implements RemoteSource {
   readonly questions: PutQuestion[] = [];
   closed = false;
 
-  ask(_request: unknown, signal: Cancellation): Promise<Answer> {
-    return new Promise(answer => this.questions.push({ signal, answer }));
+  /** @param key - by default no question is shared. */
+  constructor(private readonly key?: (request: PermissionRequest) => string) {}
+
+  prepare(request: PermissionRequest): PreparedQuestion {
+    return {
+      key: this.key?.(request),
+      put: signal =>
+        new Promise(answer => this.questions.push({ request, signal, answer })),
+    };
   }
 
   async close(): Promise<void> {
     this.closed = true;
   }
 }
+
+/** A remote source that answers by a function. */
+export const sourceOf = (
+  put: (request: PermissionRequest, signal: Cancellation) => Promise<Answer>,
+): RemoteSource => ({
+  prepare: request => ({ key: undefined, put: signal => put(request, signal) }),
+  close: async () => {},
+});

@@ -5,10 +5,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What the server does with a connection on which a request has arrived. */
 export type Behaviour = (socket: Socket, request: string) => void;
 
+export interface StubOptions {
+  /** Meets each connection before anything of it is read. */
+  readonly connected?: (socket: Socket) => void;
+  /** Makes the server, for one that speaks TLS or takes few connections. */
+  readonly create?: (accept: (socket: Socket) => void) => Server;
+}
+
 export interface StubServer {
   readonly url: string;
   /** Requests that have arrived. */
   readonly requests: () => number;
+  /** Connections that have been made. */
+  readonly connections: () => number;
   /** Connections that are open now. */
   readonly open: () => number;
   /** Waits until so many connections are open. */
@@ -18,14 +27,20 @@ export interface StubServer {
 }
 
 /** A raw TCP server for what OPA itself will not do: hang, reset, answer garbage. */
-export async function startStub(initial: Behaviour): Promise<StubServer> {
+export async function startStub(
+  initial: Behaviour,
+  { connected, create = createServer }: StubOptions = {},
+): Promise<StubServer> {
   let behaviour = initial;
   let requests = 0;
+  let connections = 0;
   const sockets = new Set<Socket>();
-  const server: Server = createServer(socket => {
+  const server: Server = create(socket => {
+    connections++;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
+    connected?.(socket);
     let received = '';
     socket.on('data', chunk => {
       received += chunk.toString('latin1');
@@ -41,6 +56,7 @@ export async function startStub(initial: Behaviour): Promise<StubServer> {
   return {
     url: `http://127.0.0.1:${port}`,
     requests: () => requests,
+    connections: () => connections,
     open: () => sockets.size,
     untilOpen: async count => {
       for (let turn = 0; turn < 1000 && sockets.size !== count; turn++) await delay(5);

@@ -1,5 +1,6 @@
 import { warnOfFailures } from '../../src/trace/failure-log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { Attempt } from '../../src/guard/chain';
+import type { DecisionTrace, SourceTrace } from '../../src/trace/trace';
 import type { Failure, FailureClass } from '../../src/verdict';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
@@ -57,6 +58,78 @@ describe('a failure is a warning', () => {
     expect(
       linesOf({ ...trace, sources: [{ source: 'opa', verdict: 'ALLOW' }] }),
     ).toEqual([]);
+  });
+});
+
+describe('a source that is asked at several endpoints, or has a standby', () => {
+  const gone = failure('unavailable', 'ECONNREFUSED', 'gone');
+  const full = failure('overloaded', 'QUEUE_FULL', 'full');
+  const broken = failure('invalid', 'BAD_JSON', 'no JSON');
+  const attempt = (fields: Partial<Attempt>): Attempt => ({
+    source: 'opa',
+    standby: false,
+    verdict: fields.failure ? 'FAILED' : 'ALLOW',
+    milliseconds: 1,
+    ...fields,
+  });
+  const withSource = (fields: Partial<SourceTrace>): DecisionTrace => ({
+    ...ofSource(gone),
+    sources: [{ source: 'opa', verdict: 'DENY', ...fields }],
+  });
+  const first = attempt({ endpoint: 'http://one', failure: gone });
+
+  it('is warned of at each endpoint where it failed', () => {
+    const second = attempt({ endpoint: 'http://two', failure: full });
+    const trace = withSource({ failure: gone, attempts: [first, second] });
+    expect(linesOf(trace)).toEqual([
+      "warn Source 'opa' at http://one is unavailable [ECONNREFUSED]: gone",
+      "warn Source 'opa' at http://two is overloaded [QUEUE_FULL]: full",
+    ]);
+  });
+
+  it('is warned of though another endpoint decided, which is not warned of', () => {
+    const second = attempt({ endpoint: 'http://two' });
+    const trace = withSource({ verdict: 'ALLOW', attempts: [first, second] });
+    expect(linesOf(trace)).toEqual([
+      "warn Source 'opa' at http://one is unavailable [ECONNREFUSED]: gone",
+    ]);
+  });
+
+  it('is warned of with its endpoint where the first one gave nonsense', () => {
+    const trace = withSource({ failure: broken, endpoint: 'http://one' });
+    expect(linesOf(trace)).toEqual([
+      'warn Source \'opa\' at http://one is invalid [BAD_JSON]: no JSON, asked for "catalog.entity.read"',
+    ]);
+  });
+
+  it('is warned of beside its standby, which is told apart from the source itself', () => {
+    const source = attempt({ failure: gone });
+    const standby = { source: 'embedded', standby: true, failure: broken };
+    const stoodIn = withSource({
+      failure: gone,
+      attempts: [source, attempt(standby)],
+    });
+    const itself = withSource({ source: 'embedded', failure: broken });
+    expect(linesOf(stoodIn, itself)).toEqual([
+      "warn Source 'opa' is unavailable [ECONNREFUSED]: gone",
+      "warn Source standby 'embedded' of 'opa' is invalid [BAD_JSON]: no JSON, asked for \"catalog.entity.read\"",
+      'warn Source \'embedded\' is invalid [BAD_JSON]: no JSON, asked for "catalog.entity.read"',
+    ]);
+  });
+
+  it('is warned of no more often for its standby deciding, and once an endpoint', () => {
+    const alone = withSource({ failure: gone });
+    const stoodIn = withSource({
+      verdict: 'ALLOW',
+      attempts: [
+        attempt({ failure: gone }),
+        attempt({ source: 'embedded', standby: true }),
+      ],
+    });
+    expect(linesOf(alone, stoodIn, stoodIn)).toHaveLength(1);
+    const both = [first, attempt({ endpoint: 'http://two', failure: gone })];
+    const away = withSource({ failure: gone, attempts: both });
+    expect(linesOf(away, away)).toHaveLength(2);
   });
 });
 

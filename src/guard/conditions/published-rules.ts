@@ -24,22 +24,22 @@ export interface ParamsProblem {
 
 /** The permission rules that one plugin publishes. */
 export class PublishedRules {
-  private readonly rules = new Map<string, PublishedRule>();
+  private readonly byResourceType = new Map<string, Map<string, PublishedRule>>();
 
   /** @throws Error if the body is no rule metadata. */
   constructor(body: unknown) {
     for (const { name, resourceType, paramsSchema } of metadata.parse(body).rules) {
-      this.rules.set(keyOf(resourceType, name), new PublishedRule(name, paramsSchema));
+      const rules =
+        this.byResourceType.get(resourceType) ?? new Map<string, PublishedRule>();
+      this.byResourceType.set(resourceType, rules);
+      rules.set(name, new PublishedRule(name, paramsSchema));
     }
   }
 
   get(resourceType: string, name: string): PublishedRule | undefined {
-    return this.rules.get(keyOf(resourceType, name));
+    return this.byResourceType.get(resourceType)?.get(name);
   }
 }
-
-const keyOf = (resourceType: string, name: string): string =>
-  JSON.stringify([resourceType, name]);
 
 export class PublishedRule {
   private validate: ValidateFunction | undefined;

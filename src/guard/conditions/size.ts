@@ -31,9 +31,17 @@ export function treeProblem(criteria: Criteria): string | undefined {
   return undefined;
 }
 
+/** Of criteria that were measured; a lone verdict is, once by its guard, once as the result. */
+const measured = new WeakMap<Criteria, number>();
+
 /** Bytes of the criteria as JSON, which is how Backstage passes them on. */
-export const bytesOf = (criteria: Criteria): number =>
-  Buffer.byteLength(JSON.stringify(criteria));
+export function bytesOf(criteria: Criteria): number {
+  const known = measured.get(criteria);
+  if (known !== undefined) return known;
+  const bytes = Buffer.byteLength(JSON.stringify(criteria));
+  measured.set(criteria, bytes);
+  return bytes;
+}
 
 export const bytesProblem = (bytes: number, maxBytes: number): string | undefined =>
   bytes > maxBytes

@@ -1,39 +1,86 @@
-import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { text, buffer } from 'node:stream/consumers';
-import { createGunzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
+import { isJsonObject } from '../../json-object';
+import { errorName } from '../../quote';
+
+/** What a bundle may unpack to, in bytes: a few bytes of gzip can unpack to gigabytes. */
+export const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
 
 /** What `opa build -t wasm` puts into a bundle and an evaluation needs. */
 export interface WasmBundle {
   readonly wasm: Buffer;
-  readonly data: object;
+  /** `data.json`, a JSON object as text. */
+  readonly data: string;
 }
 
 /**
- * Reads `bundle.tar.gz` as `opa build -t wasm` writes it.
+ * Reads the content of a `bundle.tar.gz` as `opa build -t wasm` writes it.
  *
- * @throws Error if the file is missing, is no such bundle, or holds no `policy.wasm`.
+ * @throws Error that says what is wrong with it, in words that repeat none of its content.
  */
-export async function readBundle(path: string): Promise<WasmBundle> {
-  const compressed = await readFile(path);
-  let wasm: Buffer | undefined;
-  let data: object = {};
-  const tar = extract();
-  const entries = (async () => {
-    for await (const entry of tar) {
-      const name = entry.header.name.replace(/^\.?\//, '');
-      if (name === 'policy.wasm') wasm = await buffer(entry);
-      else if (name === 'data.json') data = JSON.parse(await text(entry)) as object;
-      else entry.resume();
-    }
-  })();
-  await Promise.all([
-    pipeline(Readable.from([compressed]), createGunzip(), tar),
-    entries,
-  ]);
+export async function unpackBundle(compressed: Buffer): Promise<WasmBundle> {
+  const { wasm, data } = await entriesOf(await unzip(compressed));
   if (!wasm)
     throw new Error('it holds no policy.wasm; build it with opa build -t wasm');
-  return { wasm, data };
+  return { wasm, data: data ? jsonObject(data) : '{}' };
+}
+
+async function unzip(compressed: Buffer): Promise<Buffer> {
+  try {
+    return await promisify(gunzip)(compressed, { maxOutputLength: MAX_UNPACKED_BYTES });
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new Error(`it unpacks to more than ${MAX_UNPACKED_BYTES} bytes`);
+    if (code === 'Z_BUF_ERROR') throw new Error('its gzip data are cut off');
+    throw new Error(`it is no gzip file (${errorName(error)})`);
+  }
+}
+
+const WANTED = { 'policy.wasm': 'wasm', 'data.json': 'data' } as const;
+
+type Entries = { [key in (typeof WANTED)[keyof typeof WANTED]]?: Buffer };
+
+async function entriesOf(archive: Buffer): Promise<Entries> {
+  const found: Entries = {};
+  const twice = new Set<string>();
+  const tar = extract();
+  const collect = async (): Promise<void> => {
+    for await (const entry of tar) {
+      const name = entry.header.name.replace(/^\.?\//, '');
+      if (entry.header.type !== 'file' || !isWanted(name)) {
+        entry.resume();
+        continue;
+      }
+      if (found[WANTED[name]]) twice.add(name);
+      found[WANTED[name]] = await buffer(entry);
+    }
+  };
+  try {
+    await Promise.all([pipeline(Readable.from([archive]), tar), collect()]);
+  } catch {
+    throw new Error('it is no tar archive, or is cut off');
+  }
+  if (twice.size > 0)
+    throw new Error(`it holds more than one ${[...twice].join(' and ')}`);
+  return found;
+}
+
+const isWanted = (name: string): name is keyof typeof WANTED =>
+  Object.hasOwn(WANTED, name);
+
+function jsonObject(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error('its data.json is not JSON');
+  }
+  if (!isJsonObject(value)) throw new Error('its data.json is not a JSON object');
+  return text;
 }

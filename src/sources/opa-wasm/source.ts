@@ -1,9 +1,17 @@
-import { loadPolicy, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
+import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PermissionRequest } from '../../request';
 import { parseRegoDecision } from '../rego/answer';
 import { regoInput } from '../rego/input';
 import { failed, type Answer, type LocalSource } from '../source';
-import { readBundle } from './bundle';
+import { evaluationProblem } from './evaluation-problem';
+import { encodeJson } from './json-text';
+import { LiveEvaluator } from './live-evaluator';
+
+/**
+ * What an input may have, in bytes of JSON: the refs of 5,000 groups fit at a hundred bytes
+ * each. While an input is evaluated, the backend does nothing else.
+ */
+export const MAX_INPUT_BYTES = 512 * 1024;
 
 export interface OpaWasmSourceOptions {
   /** Path of a `bundle.tar.gz` written by `opa build -t wasm`. */
@@ -12,44 +20,48 @@ export interface OpaWasmSourceOptions {
   readonly entrypoint: string;
 }
 
-/** A Rego policy compiled to WebAssembly, evaluated in this process; no server, no network. */
+/**
+ * A Rego policy compiled to WebAssembly, evaluated in this process; no server, no network. A
+ * changed bundle is taken into use while the backend runs.
+ */
 export class OpaWasmSource implements LocalSource {
-  private constructor(
-    private readonly policy: LoadedPolicy,
-    private readonly entrypoint: string,
-  ) {}
+  private constructor(private readonly evaluator: LiveEvaluator) {}
 
   /**
+   * @param name - of the source, for the log.
    * @throws Error naming the bundle if it cannot be read or lacks the entrypoint.
    */
-  static async load(options: OpaWasmSourceOptions): Promise<OpaWasmSource> {
-    const { bundle, entrypoint } = options;
-    try {
-      const { wasm, data } = await readBundle(bundle);
-      const policy = await loadPolicy(wasm);
-      policy.setData(data);
-      const entrypoints = Object.keys(policy.entrypoints as object);
-      if (!entrypoints.includes(entrypoint)) {
-        throw new Error(
-          `it has no entrypoint '${entrypoint}'; its entrypoints: ${entrypoints.join(', ')}`,
-        );
-      }
-      return new OpaWasmSource(policy, entrypoint);
-    } catch (error) {
-      throw new Error(`the bundle '${bundle}' cannot be used: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
+  static async load(
+    { bundle, entrypoint }: OpaWasmSourceOptions,
+    name: string,
+    logger: LoggerService,
+  ): Promise<OpaWasmSource> {
+    return new OpaWasmSource(
+      await LiveEvaluator.load(bundle, entrypoint, name, logger),
+    );
+  }
+
+  /** Of Wasm memory, now. */
+  get memoryBytes(): number {
+    return this.evaluator.current.memoryBytes;
   }
 
   ask(request: PermissionRequest): Answer {
     const input = regoInput(request);
+    const json = encodeJson(JSON.stringify(input));
+    if (json.byteLength > MAX_INPUT_BYTES) {
+      return failed(
+        'invalid',
+        'INPUT_TOO_LARGE',
+        `the input is larger than ${MAX_INPUT_BYTES} bytes of JSON; it was not evaluated`,
+      );
+    }
     let results: unknown;
     try {
-      results = this.policy.evaluate(input, this.entrypoint);
+      results = this.evaluator.current.evaluate(json);
     } catch (error) {
       return {
-        ...failed('invalid', 'EVALUATION_FAILED', messageOf(error)),
+        ...failed('invalid', 'EVALUATION_FAILED', evaluationProblem(error)),
         exchange: { input },
       };
     }
@@ -57,18 +69,13 @@ export class OpaWasmSource implements LocalSource {
     return { ...parseRegoDecision(firstResult(results)), exchange };
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.evaluator.close();
+  }
 }
 
 /** A result set is `[{ result }]`, and `[]` when the decision is undefined. */
 function firstResult(results: unknown): unknown {
   if (!Array.isArray(results)) return results;
   return (results[0] as { result?: unknown } | undefined)?.result;
-}
-
-/** The evaluator throws strings and plain objects too. */
-function messageOf(error: unknown): string {
-  if (typeof error === 'string') return error;
-  const message: unknown = (error as { message?: unknown } | null)?.message;
-  return typeof message === 'string' ? message : 'unknown error';
 }

@@ -2,18 +2,20 @@ import { Pool, type Dispatcher } from 'undici';
 import { isJsonObject } from '../../json-object';
 import type { PermissionRequest } from '../../request';
 import { parseRegoDecision } from '../rego/answer';
-import { regoInput } from '../rego/input';
+import { regoInput, type RegoInput } from '../rego/input';
 import {
   failed,
   type Answer,
   type Cancellation,
   type Failed,
+  type PreparedQuestion,
   type RemoteSource,
 } from '../source';
+import { repeatsToken } from './token-echo';
 import { transportFailure } from './transport-failure';
 
 export interface OpaSourceOptions {
-  /** `http://…`, `https://…` or `unix:/path/to/socket`. */
+  /** One endpoint: `http://…`, `https://…` or `unix:/path/to/socket`. */
   readonly baseUrl: string;
   /** Path below `/v1/data/`; from the config only, never from a request (CVE-2025-46569). */
   readonly entrypoint: string;
@@ -34,11 +36,15 @@ export interface OpaSourceOptions {
     | undefined;
 }
 
+const REPEATS = 'the response repeats the token that OPA was asked with';
+const NOT_SHOWN = `(not shown: ${REPEATS})`;
+
 /** OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`. */
 export class OpaSource implements RemoteSource {
   private readonly pool: Pool;
   private readonly secure: boolean;
   private readonly path: string;
+  private readonly token: string | undefined;
   private readonly headers: Record<string, string>;
 
   constructor(options: OpaSourceOptions) {
@@ -59,6 +65,7 @@ export class OpaSource implements RemoteSource {
     });
     const entrypoint = options.entrypoint.split('/').map(encodeURIComponent).join('/');
     this.path = `${basePath}/v1/data/${entrypoint}`;
+    this.token = options.token;
     this.headers = {
       'content-type': 'application/json',
       accept: 'application/json',
@@ -68,24 +75,39 @@ export class OpaSource implements RemoteSource {
     };
   }
 
-  async ask(request: PermissionRequest, signal: Cancellation): Promise<Answer> {
+  /** The key is the whole body: what OPA is told is the same, or nothing is shared. */
+  prepare(request: PermissionRequest): PreparedQuestion {
     const input = regoInput(request);
+    const body = JSON.stringify({ input });
+    return { key: body, put: signal => this.ask(input, body, signal) };
+  }
+
+  private async ask(
+    input: RegoInput,
+    sent: string,
+    signal: Cancellation,
+  ): Promise<Answer> {
     let statusCode: number;
     let text: string;
     try {
-      ({ statusCode, text } = await this.post(JSON.stringify({ input }), signal));
+      ({ statusCode, text } = await this.post(sent, signal));
     } catch (error) {
       return { ...transportFailure(error, this.secure), exchange: { input } };
     }
     const body = parseJson(text);
-    const exchange = { input, response: body ?? text };
-    if (statusCode !== 200) return { ...httpFailure(statusCode, body), exchange };
+    const isEcho = this.token !== undefined && repeatsToken(text, body, this.token);
+    const exchange = { input, response: isEcho ? NOT_SHOWN : (body ?? text) };
+    if (statusCode !== 200) {
+      return { ...httpFailure(statusCode, isEcho ? undefined : body), exchange };
+    }
     if (!isJsonObject(body)) {
       return {
         ...failed('invalid', 'BAD_JSON', 'the response is no JSON object'),
         exchange,
       };
     }
+    // What it says may be logged, traced and passed on as a condition.
+    if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
     return { ...parseRegoDecision(body.result), exchange };
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isJsonObject } from '../../json-object';
+import { quote } from '../../quote';
 import { allow, conditional, deny, notApplicable, type Criteria } from '../../verdict';
 import { failed, type Answer } from '../source';
 
@@ -134,6 +135,9 @@ function describe(error: z.ZodError, value: unknown): string {
   const path = issue?.path.length ? issue.path.map(String).join('.') : 'decision';
   if (path === 'result') {
     return 'result must be "ALLOW", "DENY", "CONDITIONAL" or "NOT_APPLICABLE"';
+  }
+  if (issue?.code === 'unrecognized_keys') {
+    return `${path}: unknown key ${quote(issue.keys[0])}`;
   }
   return `${path}: ${issue?.message ?? 'not understood'}`;
 }

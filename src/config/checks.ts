@@ -1,0 +1,132 @@
+/** What is wrong, or odd, between parts of a config that are each right alone. */
+import { isJsonObject } from '../json-object';
+import { findCoverageGaps } from '../routing/coverage';
+import { formatPrefix } from '../routing/prefix';
+import { findTies } from '../routing/table';
+import { longestWait, standbyChain, standbyProblem } from './standby';
+import { BUILT_IN, type Route, type RouterConfig, type SourceConfig } from './types';
+
+export interface Finding {
+  readonly path: ReadonlyArray<string | number>;
+  readonly message: string;
+}
+
+type Sources = ReadonlyMap<string, SourceConfig>;
+
+/** Routes as far as they could be read, each at its index. */
+type Routes = ReadonlyArray<Route | undefined>;
+
+/** On raw routes, so that another mistake in one hides no unknown source. */
+export const unknownSources = (
+  rawRoutes: readonly unknown[],
+  names: readonly string[],
+): Finding[] =>
+  rawRoutes.flatMap((route, index) => {
+    const sources: unknown[] =
+      isJsonObject(route) && Array.isArray(route.sources) ? route.sources : [];
+    return sources.flatMap((name, position) => {
+      if (typeof name !== 'string' || name === '' || names.includes(name)) return [];
+      const allowed = names.map(each => `'${each}'`).join(', ');
+      const message = `unknown source '${name}'; allowed: ${allowed}`;
+      return [{ path: ['routes', index, 'sources', position], message }];
+    });
+  });
+
+/** On raw sources, so that another mistake in one hides no unknown standby. */
+export const badStandbys = (
+  rawSources: Readonly<Record<string, unknown>>,
+  sources: Sources,
+  names: readonly string[],
+): Finding[] =>
+  Object.entries(rawSources).flatMap(([name, source]) => {
+    if (!isJsonObject(source) || source.type !== 'opa') return [];
+    const { standby } = source;
+    if (typeof standby !== 'string' || standby === '') return [];
+    const message = standbyProblem(name, standby, sources, names);
+    return message === undefined
+      ? []
+      : [{ path: ['sources', name, 'standby'], message }];
+  });
+
+/** Whoever is asked last must have had a chance to answer. */
+export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
+  [...sources].flatMap(([name, source]) => {
+    const wait = longestWait(name, sources);
+    if (source.type !== 'opa' || wait < deadline) return [];
+    const { endpoints, guard } = source;
+    const asked = [
+      ...(endpoints.length > 1 ? [`${endpoints.length} endpoints`] : []),
+      ...(wait > endpoints.length * guard.timeout ? ['its standby'] : []),
+    ];
+    const sum = asked.length > 0 ? ` (${wait} ms with ${asked.join(' and ')})` : '';
+    const message = `${guard.timeout} ms${sum} is not shorter than the deadline of a whole decision, ${deadline} ms`;
+    return [{ path: ['sources', name, 'timeout'], message }];
+  });
+
+export const badFailureModes = (routes: Routes, sources: Sources): Finding[] =>
+  routes.flatMap((route, index) => {
+    const path = ['routes', index, 'onUnavailable'];
+    return (route ? failureModeProblems(route, sources) : []).map(message => ({
+      path,
+      message,
+    }));
+  });
+
+function failureModeProblems(route: Route, sources: Sources): string[] {
+  const modes = route.sources.flatMap(name => {
+    const source = sources.get(name);
+    return source?.type === 'opa' ? [route.onUnavailable ?? source.onUnavailable] : [];
+  });
+  const problems: string[] = [];
+  const allKnown = route.sources.every(name => sources.has(name));
+  if (allKnown && route.onUnavailable !== undefined && modes.length === 0) {
+    problems.push(
+      'has no effect: none of the sources of this route can be unavailable',
+    );
+  }
+  if (
+    route.sources.length > 1 &&
+    route.combine !== 'deny-overrides' &&
+    modes.includes('fail-open')
+  ) {
+    problems.push(
+      `fail-open would silence the healthy sources of a route that combines by ${route.combine}; ` +
+        "allowed: 'fail-closed', or combine: deny-overrides",
+    );
+  }
+  return problems;
+}
+
+export function ties(routes: Routes): Finding[] {
+  const indexed = routes.flatMap((route, index) => (route ? [{ route, index }] : []));
+  return findTies(indexed.map(({ route }) => route)).map(([first, second]) => {
+    const [a, b] = [indexed[first]!, indexed[second]!];
+    return {
+      path: ['routes', b.index],
+      message:
+        `ties with routes[${a.index}]: prefix '${formatPrefix(a.route.segments)}' and number of constraints are ` +
+        'equal and some permission fits both; make their actions or resourceTypes disjoint',
+    };
+  });
+}
+
+/** Allowed, but perhaps not what was meant. */
+export function oddities(config: RouterConfig): Finding[] {
+  const { routes, sources, fallback } = config;
+  const gaps = findCoverageGaps(routes, `the fallback (${fallback})`).map(
+    ({ route, message }) => ({ path: ['routes', route], message }),
+  );
+  const unusual = routes.flatMap(({ segments }, index) => {
+    const odd = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
+    if (!odd) return [];
+    const message = `contains '${odd[0]}'; names of permissions are words joined by '.'`;
+    return [{ path: ['routes', index, 'prefix'], message }];
+  });
+  const used = new Set(
+    routes.flatMap(route => route.sources).flatMap(name => standbyChain(name, sources)),
+  );
+  const unused = [...sources.keys()]
+    .filter(name => !used.has(name) && !(BUILT_IN as readonly string[]).includes(name))
+    .map(name => ({ path: ['sources', name], message: 'no route names this source' }));
+  return [...gaps, ...unusual, ...unused];
+}

@@ -1,0 +1,120 @@
+/** The kinds of values a config has, each with an error that names what is allowed. */
+import { ConfigReader, readDurationFromConfig } from '@backstage/config';
+import { durationToMilliseconds, type JsonValue } from '@backstage/types';
+import { z } from 'zod';
+
+/** Node's timers fire at once past this many milliseconds. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** A misspelt key must not pass, least of all a misspelt safety setting. */
+export const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: issue => {
+      if (issue.code === 'unrecognized_keys') {
+        const keys = issue.keys.map(key => `'${key}'`).join(', ');
+        const plural = issue.keys.length > 1 ? 'unknown keys' : 'unknown key';
+        return `${plural} ${keys}; allowed: ${Object.keys(shape).join(', ')}`;
+      }
+      return issue.input === undefined
+        ? `is required: an object of ${Object.keys(shape).join(', ')}`
+        : `must be an object of ${Object.keys(shape).join(', ')}`;
+    },
+  });
+
+export const choice = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, {
+    error: issue => {
+      const allowed = values.map(value => `'${value}'`).join(' or ');
+      if (issue.input === undefined) return `is required: ${allowed}`;
+      return `must be ${allowed}${shown(issue.input)}`;
+    },
+  });
+
+export const shown = (input: unknown): string =>
+  typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean'
+    ? `, not ${JSON.stringify(input)}`
+    : '';
+
+export const text = (what: string) =>
+  z
+    .string({
+      error: issue =>
+        issue.input === undefined ? `is required: ${what}` : `must be ${what}`,
+    })
+
+    .min(1, { error: `must be ${what}, not empty`, abort: true });
+
+/** Environment variables arrive as strings, so '64' is 64. */
+export const integer = (min: number, max: number, fallback: number) =>
+  z.preprocess(
+    value => {
+      if (value === undefined) return fallback;
+      return typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
+    },
+    z.custom<number>(
+      value => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+      {
+        error: issue =>
+          `must be a whole number from ${min} to ${max}${shown(issue.input)}`,
+      },
+    ),
+  );
+
+/** Any duration Backstage knows, as milliseconds. */
+export const duration = (fallback: string) =>
+  z
+    .unknown()
+    .optional()
+    .transform((value, context): number => {
+      try {
+        const config = new ConfigReader({
+          value: (value === undefined ? fallback : value) as JsonValue,
+        });
+        const milliseconds = durationToMilliseconds(
+          readDurationFromConfig(config, { key: 'value' }),
+        );
+        if (milliseconds > 0 && milliseconds <= MAX_TIMER) return milliseconds;
+      } catch {
+        // Told below, with the forms that are allowed.
+      }
+      context.addIssue(
+        "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
+          `above zero and at most ${MAX_TIMER} ms${shown(value)}`,
+      );
+      return z.NEVER;
+    });
+
+export function nonEmptyList<T extends z.ZodType>(item: T, what: string) {
+  return z
+    .array(item, {
+      error: issue =>
+        issue.input === undefined
+          ? `is required: a list of ${what}`
+          : `must be a list of ${what}`,
+    })
+    .min(1, { error: `is an empty list; name one or more ${what}` })
+    .refine(items => !hasRepeatedText(items), { error: 'names the same value twice' });
+}
+
+/** A value, or a list of such; the output is a list. */
+export function oneOrMore<T extends z.ZodType>(item: T, what: string) {
+  const list = nonEmptyList(item, what);
+  return z
+    .unknown()
+    .optional()
+    .transform((value, context): Array<z.output<T>> => {
+      const parsed = Array.isArray(value)
+        ? list.safeParse(value)
+        : item.safeParse(value);
+      if (parsed.success) return [parsed.data].flat() as Array<z.output<T>>;
+      for (const { path, message } of parsed.error.issues) {
+        context.addIssue({ code: 'custom', path, message });
+      }
+      return z.NEVER;
+    });
+}
+
+export function hasRepeatedText(items: readonly unknown[]): boolean {
+  const texts = items.filter(item => typeof item === 'string');
+  return new Set(texts).size < texts.length;
+}

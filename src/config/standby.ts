@@ -1,0 +1,55 @@
+import type { SourceConfig } from './types';
+
+/**
+ * The source and its standbys, in the order they are asked. Ends at a name that no source has,
+ * and before one that is in it already.
+ */
+export function standbyChain(
+  name: string,
+  sources: ReadonlyMap<string, SourceConfig>,
+): string[] {
+  const chain = [name];
+  for (;;) {
+    const next = standbyOf(sources.get(chain.at(-1)!));
+    if (next === undefined || chain.includes(next) || !sources.has(next)) return chain;
+    chain.push(next);
+  }
+}
+
+const standbyOf = (source: SourceConfig | undefined): string | undefined =>
+  source?.type === 'opa' ? source.standby : undefined;
+
+/** What is wrong with the standby of a source; undefined if it has none, or a good one. */
+export function standbyProblem(
+  name: string,
+  standby: string,
+  sources: ReadonlyMap<string, SourceConfig>,
+  known: readonly string[],
+): string | undefined {
+  const others = known.filter(each => each !== name && each !== 'allow');
+  const allowed = `allowed: ${others.map(each => `'${each}'`).join(', ')}`;
+  if (standby === 'allow') {
+    return `must not be 'allow': an outage or a flood would open everything; ${allowed}`;
+  }
+  if (!known.includes(standby)) return `unknown source '${standby}'; ${allowed}`;
+  const chain = standbyChain(name, sources);
+  const last = standbyOf(sources.get(chain.at(-1)!));
+  return last === name
+    ? `leads back to '${name}' (${[...chain, name].join(' → ')}); a chain of standbys must end`
+    : undefined;
+}
+
+/** How long the source and its standbys may take one after the other, in milliseconds. */
+export const longestWait = (
+  name: string,
+  sources: ReadonlyMap<string, SourceConfig>,
+): number =>
+  standbyChain(name, sources)
+    .map(each => sources.get(each))
+    .reduce(
+      (sum, source) =>
+        source?.type === 'opa'
+          ? sum + source.endpoints.length * source.guard.timeout
+          : sum,
+      0,
+    );

@@ -1,0 +1,136 @@
+import { loadPolicySync, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
+import { errorName, quote } from '../../quote';
+import type { WasmBundle } from './bundle';
+import { encodeJson } from './json-text';
+
+/** The unit in which Wasm memory grows, in bytes. */
+const PAGE = 64 * 1024;
+/** What the policy with its data may take of Wasm memory, in bytes; JSON takes eight times its size. */
+export const MAX_POLICY_MEMORY = 256 * 1024 * 1024;
+/** What one evaluation may take above that, in bytes. */
+export const MAX_EVALUATION_MEMORY = 64 * 1024 * 1024;
+/** How many of the entrypoints of a policy a message names. */
+const NAMED = 10;
+
+/** TypeScript declares it for browsers only. */
+interface WebAssemblyGlobal {
+  compile(bytes: Uint8Array): Promise<WasmModule>;
+  readonly Module: { exports(module: WasmModule): ReadonlyArray<{ name: string }> };
+}
+type WasmModule = object;
+const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyGlobal };
+
+/** What the evaluator calls or reads, whatever it is asked. */
+const EXPORTS = [
+  'opa_wasm_abi_version',
+  'opa_wasm_abi_minor_version',
+  'opa_malloc',
+  'opa_json_parse',
+  'opa_json_dump',
+  'opa_heap_ptr_get',
+  'opa_heap_ptr_set',
+  'opa_eval',
+  'builtins',
+  'entrypoints',
+];
+
+/**
+ * A policy compiled once, of which any number of instances can be had. Their memory is a copy
+ * of the first one's, taken when the data were loaded: reading the data again would take most
+ * of the time.
+ */
+export class CompiledPolicy {
+  private constructor(
+    private readonly module: WasmModule,
+    private readonly image: Uint8Array,
+    private readonly dataAddr: number,
+    private readonly dataHeapPtr: number,
+    /** The memory of a fresh instance, in bytes. */
+    readonly memoryBytes: number,
+  ) {}
+
+  /**
+   * @throws Error that says what is wrong with the bundle.
+   */
+  static async compile(
+    { wasm, data }: WasmBundle,
+    entrypoint: string,
+  ): Promise<CompiledPolicy> {
+    const module = await compileModule(wasm);
+    const first = firstInstance(module, wasm.byteLength);
+    requireEntrypoint(first, entrypoint);
+    try {
+      first.setData(encodeJson(data));
+    } catch {
+      throw new Error(
+        `its data.json cannot be loaded; policy and data may take ${MAX_POLICY_MEMORY} bytes of Wasm memory`,
+      );
+    }
+    const { buffer } = memoryOf(first);
+    const heapPtr = first.dataHeapPtr as number;
+    return new CompiledPolicy(
+      module,
+      new Uint8Array(buffer).slice(0, heapPtr),
+      first.dataAddr,
+      heapPtr,
+      buffer.byteLength,
+    );
+  }
+
+  /** @throws whatever the engine throws when there is no room for an instance. */
+  instantiate(): LoadedPolicy {
+    const policy = loadPolicySync(this.module, {
+      initial: this.memoryBytes / PAGE,
+      maximum: (this.memoryBytes + MAX_EVALUATION_MEMORY) / PAGE,
+    });
+    new Uint8Array(memoryOf(policy).buffer).set(this.image);
+    policy.dataAddr = this.dataAddr;
+    policy.dataHeapPtr = this.dataHeapPtr;
+    return policy;
+  }
+}
+
+/** The evaluator's type of it is one that TypeScript knows in browsers only. */
+export const memoryOf = (policy: LoadedPolicy): { readonly buffer: ArrayBuffer } =>
+  policy.mem as { readonly buffer: ArrayBuffer };
+
+async function compileModule(wasm: Buffer): Promise<WasmModule> {
+  let module: WasmModule;
+  try {
+    module = await WebAssembly.compile(wasm);
+  } catch {
+    throw new Error('its policy.wasm is not WebAssembly');
+  }
+  const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const missing = EXPORTS.find(name => !exported.has(name));
+  if (missing !== undefined)
+    throw new Error(`its policy.wasm is no policy of OPA: it has no ${missing}`);
+  return module;
+}
+
+/** The constants of a policy are part of its Wasm, and must fit before anything else. */
+function firstInstance(module: WasmModule, wasmBytes: number): LoadedPolicy {
+  try {
+    return loadPolicySync(module, {
+      initial: 5 + Math.ceil(wasmBytes / PAGE),
+      maximum: MAX_POLICY_MEMORY / PAGE,
+    });
+  } catch (error) {
+    const [, version] = /^unsupported ABI version (\d{1,9})$/.exec(String(error)) ?? [];
+    throw new Error(
+      version === undefined
+        ? `its policy.wasm cannot be started (${errorName(error) ?? typeof error})`
+        : `its policy.wasm has ABI version ${version}, only 1 is known; build it with another OPA`,
+    );
+  }
+}
+
+function requireEntrypoint({ entrypoints }: LoadedPolicy, wanted: string): void {
+  const names = Object.keys(entrypoints as object);
+  if (names.includes(wanted)) return;
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  throw new Error(
+    `it has no entrypoint ${quote(wanted)}; its entrypoints: ` +
+      `${names.slice(0, NAMED).map(quote).join(', ')}${more}`,
+  );
+}

@@ -1,0 +1,405 @@
+/** One source at several endpoints: real OPAs that are killed, frozen and brought back. */
+import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  authorize,
+  basic,
+  startTestBackend,
+  temporaryFolder,
+  type TestBackend,
+} from '../support/backend';
+import { startOpa, type OpaServer } from '../support/opa-server';
+import {
+  answer,
+  decision,
+  silence,
+  startStub,
+  type StubServer,
+} from '../support/stub-server';
+import { tlsFixture } from '../support/tls-fixture';
+import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+const DEADLINE = 5000;
+
+const opaSource = (baseUrl: readonly string[], more: object = {}): object => ({
+  type: 'opa',
+  baseUrl,
+  entrypoint: 'which/decision',
+  timeout: '1s',
+  circuitBreaker: { volumeThreshold: 2, resetTimeout: '200ms' },
+  ...more,
+});
+
+/** Each OPA allows the permissions that bear its name only, so that one sees who decided. */
+const policyOf = (name: string, more: string): string => `package which
+
+import rego.v1
+
+default decision := {"result": "DENY"}
+
+decision := {"result": "ALLOW"} if startswith(input.permission.name, "${name}.")
+
+${more}
+`;
+
+/** Ends OPA as a crash would, and waits until it is gone. */
+async function crash(opa: OpaServer): Promise<void> {
+  const gone = once(opa.process, 'exit');
+  opa.kill('SIGKILL');
+  await gone;
+}
+
+/** What its endpoints said of the last decision on this permission. */
+const attempts = (backend: TestBackend, name: string) => {
+  const trace = backend.traces.findLast(each => each.permission?.name === name);
+  const { attempts: all, failure, endpoint } = trace!.sources[0]!;
+  return (
+    all?.map(each => [each.endpoint, each.failure?.class ?? each.verdict]) ?? [
+      [endpoint, failure?.class ?? trace!.sources[0]!.verdict],
+    ]
+  );
+};
+
+describeWithOpa('two OPAs', () => {
+  let folder: string;
+  let opaOne: OpaServer;
+  let opaTwo: OpaServer;
+  let backend: TestBackend;
+  let token: string;
+
+  const policy = (name: string): string => join(folder, `${name}.rego`);
+  const questions = [basic('one.read', 'read'), basic('two.read', 'read')];
+  const ask = async (): Promise<string> => {
+    const { status, results } = await authorize(backend.url, token, questions);
+    return `${status} ${results.join(' ')}`;
+  };
+  const BY_ONE = '200 ALLOW DENY';
+  const BY_TWO = '200 DENY ALLOW';
+
+  /** Asks until this one decides; somebody's question is the probe. */
+  async function untilDecided(by: string): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      if ((await ask()) === by) return;
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    throw new Error(`it was never decided as ${by}`);
+  }
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    await writeFile(
+      policy('one'),
+      policyOf(
+        'one',
+        'conflict := {"result": "ALLOW"}\n\nconflict := {"result": "DENY"}',
+      ),
+    );
+    await writeFile(policy('two'), policyOf('two', 'conflict := {"result": "ALLOW"}'));
+    const binary = requireOpa();
+    opaOne = await startOpa({ binary, policies: [policy('one')] });
+    opaTwo = await startOpa({ binary, policies: [policy('two')] });
+    const baseUrl = [opaOne.url, opaTwo.url];
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        deadline: { milliseconds: DEADLINE },
+        sources: {
+          opa: opaSource(baseUrl),
+          mistaken: opaSource(baseUrl, {
+            entrypoint: 'which/conflict',
+            onUnavailable: 'fail-open',
+          }),
+        },
+        routes: [
+          { prefix: '', sources: ['opa'] },
+          { prefix: 'opened', sources: ['opa'], onUnavailable: 'fail-open' },
+          { prefix: 'mistaken', sources: ['mistaken'] },
+        ],
+      },
+    });
+    token = await backend.signIn('nolan');
+  });
+
+  afterAll(async () => {
+    await backend.stop();
+    await Promise.all([opaOne.stop(), opaTwo.stop()]);
+    await rm(folder, { recursive: true });
+  });
+
+  it('are asked in the listed order: the first decides', async () => {
+    expect(await ask()).toBe(BY_ONE);
+    expect(attempts(backend, 'one.read')).toEqual([[opaOne.url, 'ALLOW']]);
+    expect(attempts(backend, 'two.read')).toEqual([[opaOne.url, 'DENY']]);
+  });
+
+  it('of which the first answers nonsense: it denies, the second is not asked', async () => {
+    const { results } = await authorize(backend.url, token, [basic('mistaken.read')]);
+    expect(results).toEqual(['DENY']);
+    expect(attempts(backend, 'mistaken.read')).toEqual([[opaOne.url, 'invalid']]);
+    await backend.logs.waitFor(
+      `Source 'mistaken' at ${opaOne.url} is invalid [HTTP_500]`,
+    );
+  });
+
+  it('of which the first is frozen: the second decides, inside the deadline', async () => {
+    opaOne.kill('SIGSTOP');
+    try {
+      expect(await ask()).toBe(BY_TWO);
+      const asked = backend.traces.slice(-2);
+      for (const { sources, milliseconds } of asked) {
+        expect(sources[0]!.attempts).toMatchObject([
+          { endpoint: opaOne.url, failure: { code: 'TIMEOUT' } },
+          { endpoint: opaTwo.url, failure: undefined },
+        ]);
+        expect(milliseconds).toBeLessThan(DEADLINE);
+      }
+    } finally {
+      opaOne.kill('SIGCONT');
+    }
+    await untilDecided(BY_ONE);
+  });
+
+  it('of which the first is killed: the second decides, for the same request', async () => {
+    const since = backend.logs.lines.length;
+    await crash(opaOne);
+    for (let round = 0; round < 4; round++) expect(await ask()).toBe(BY_TWO);
+    expect(attempts(backend, 'two.read')).toEqual([
+      [opaOne.url, 'unavailable'],
+      [opaTwo.url, 'ALLOW'],
+    ]);
+    const { reason } = backend.traces.findLast(
+      each => each.permission?.name === 'two.read',
+    )!;
+    expect(reason).toBe(
+      `the Rego policy says ALLOW; said by 'opa' at ${opaTwo.url}, as 'opa' at ${opaOne.url} is unavailable`,
+    );
+    const who = `Source 'opa' at ${opaOne.url}`;
+    await backend.logs.waitFor(`${who}: circuit breaker open`, since);
+    await backend.logs.waitFor(`${who} is unavailable [`, since);
+    expect(
+      backend.logs.lines
+        .slice(since)
+        .filter(
+          ({ message }) => message.includes(opaTwo.url) && !/said by/.test(message),
+        ),
+    ).toEqual([]);
+  });
+
+  it('of which both are away: the failure mode decides', async () => {
+    await crash(opaTwo);
+    const both = [basic('one.read', 'read'), basic('opened.read', 'read')];
+    expect(await authorize(backend.url, token, both)).toEqual({
+      status: 200,
+      results: ['DENY', 'ALLOW'],
+    });
+    for (const { name } of both.map(({ permission }) => permission)) {
+      expect(attempts(backend, name)).toEqual([
+        [opaOne.url, 'unavailable'],
+        [opaTwo.url, 'unavailable'],
+      ]);
+    }
+  });
+
+  it('are used again as they come back: the second, and then the first', async () => {
+    const binary = requireOpa();
+    const restart = (opa: OpaServer, name: string): Promise<OpaServer> =>
+      startOpa({ binary, policies: [policy(name)], port: opa.port });
+    const since = backend.logs.lines.length;
+    opaTwo = await restart(opaTwo, 'two');
+    await untilDecided(BY_TWO);
+    opaOne = await restart(opaOne, 'one');
+    await untilDecided(BY_ONE);
+    await backend.logs.waitFor(
+      `Source 'opa' at ${opaOne.url}: circuit breaker closed`,
+      since,
+    );
+    expect(await ask()).toBe(BY_ONE);
+    expect(attempts(backend, 'one.read')).toEqual([[opaOne.url, 'ALLOW']]);
+  });
+});
+
+describeWithOpa('what lets the router in', () => {
+  /** Who decides with both, and once the first is away. */
+  async function decidedBy(
+    opas: readonly OpaServer[],
+    source: object,
+  ): Promise<readonly unknown[]> {
+    const backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        onUnavailable: 'fail-open',
+        deadline: '5s',
+        sources: { opa: source },
+        routes: [{ prefix: 'catalog', sources: ['opa'] }],
+      },
+    });
+    try {
+      const token = await backend.signIn('petra');
+      const decide = async (): Promise<unknown> => {
+        const asked = basic('catalog.entity.create', 'create');
+        const { results } = await authorize(backend.url, token, [asked]);
+        const { sources } = backend.traces.at(-1)!;
+        return [
+          results[0],
+          sources[0]!.attempts?.length ?? 1,
+          sources[0]!.failure?.code,
+        ];
+      };
+      const first = await decide();
+      await crash(opas[0]!);
+      return [first, await decide()];
+    } finally {
+      await backend.stop();
+      await Promise.all(opas.map(opa => opa.stop()));
+    }
+  }
+  const start = (more: { policies?: string[]; args: string[] }) =>
+    Promise.all(
+      [1, 2].map(() =>
+        startOpa({
+          binary: requireOpa(),
+          args: more.args,
+          policies: ['config/policies', ...(more.policies ?? [])],
+        }),
+      ),
+    );
+  const source = (baseUrl: string[], more: object): object =>
+    opaSource(baseUrl, { entrypoint: 'backstage_policy/decision', ...more });
+
+  const BOTH_LET_IN = [
+    ['ALLOW', 1, undefined],
+    ['ALLOW', 2, undefined],
+  ];
+
+  it('is a token that each endpoint is given', async () => {
+    const opas = await start({
+      policies: ['test/fixtures/policies/authz.rego'],
+      args: ['--authentication', 'token', '--authorization', 'basic'],
+    });
+    const auth = { token: 'a-secret-token' };
+    const urls = opas.map(({ url }) => url);
+    expect(await decidedBy(opas, source(urls, { auth }))).toEqual(BOTH_LET_IN);
+  });
+
+  it('is a client certificate that each endpoint is shown', async () => {
+    const opas = await start({
+      args: [
+        ...['--tls-cert-file', 'test/fixtures/tls/server.pem'],
+        ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
+        ...['--tls-ca-cert-file', 'test/fixtures/tls/ca.pem'],
+        ...['--authentication', 'tls'],
+        // Health stays on plain HTTP, for the start of the test.
+        ...['--diagnostic-addr', '127.0.0.1:0'],
+      ],
+    });
+    const tls = {
+      ca: tlsFixture('ca.pem'),
+      cert: tlsFixture('client.pem'),
+      key: tlsFixture('client.key'),
+    };
+    const urls = opas.map(({ url }) => url.replace('http:', 'https:'));
+    expect(await decidedBy(opas, source(urls, { tls }))).toEqual(BOTH_LET_IN);
+  });
+});
+
+describe('a sick endpoint before a healthy one', () => {
+  let sick: StubServer;
+  let healthy: StubServer;
+  let backend: TestBackend;
+  let token: string;
+  let asked = 0;
+
+  const start = async (more: object): Promise<void> => {
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        deadline: { milliseconds: DEADLINE },
+        sources: { opa: opaSource([sick.url, healthy.url], more) },
+        routes: [{ prefix: '', sources: ['opa'] }],
+      },
+    });
+    token = await backend.signIn('nolan');
+  };
+  /** Different questions, all at once, so that none is shared. */
+  const ask = async (count: number): Promise<readonly string[]> => {
+    const questions = Array.from({ length: count }, () => basic(`tested.n${asked++}`));
+    return (await authorize(backend.url, token, questions)).results;
+  };
+  const allowed = (count: number): string[] =>
+    Array.from({ length: count }, () => 'ALLOW');
+  /** More than it takes, and an end. */
+  const ROUNDS = 2000;
+  const linesOf = (state: string): number =>
+    backend.logs.lines.filter(
+      ({ message }) =>
+        message === `Source 'opa' at ${sick.url}: circuit breaker ${state}`,
+    ).length;
+
+  beforeEach(async () => {
+    sick = await startStub(silence);
+    healthy = await startStub(decision({ result: 'ALLOW' }));
+  });
+  afterEach(async () => {
+    await backend.stop();
+    await Promise.all([sick.stop(), healthy.stop()]);
+  });
+
+  it('gets one probe at a time and nothing else, until it is well', async () => {
+    await start({
+      timeout: '100ms',
+      circuitBreaker: { volumeThreshold: 3, resetTimeout: '300ms' },
+    });
+    expect(await ask(3)).toEqual(allowed(3));
+    await backend.logs.waitFor('circuit breaker open');
+    const before = sick.requests();
+    expect(before).toBe(3);
+    for (let round = 0; round < ROUNDS && linesOf('open') < 4; round++) {
+      expect(await ask(20)).toEqual(allowed(20));
+    }
+    expect(linesOf('half-open')).toBeGreaterThanOrEqual(3);
+    // Each probe has failed, which has opened the breaker once more.
+    expect(sick.requests()).toBe(before + linesOf('open') - 1);
+    expect(healthy.requests()).toBe(asked);
+
+    sick.become(decision({ result: 'DENY' }));
+    for (let round = 0; round < ROUNDS && linesOf('closed') === 0; round++) {
+      await ask(1);
+    }
+    expect(linesOf('closed')).toBe(1);
+    expect(await ask(2)).toEqual(['DENY', 'DENY']);
+  });
+
+  it('is left for the next one by those who find no place in its queue', async () => {
+    await start({ timeout: '500ms', concurrency: 1, queue: 0 });
+    expect(await ask(2)).toEqual(allowed(2));
+    const codes = backend.traces.map(({ sources }) =>
+      sources[0]!.attempts?.map(({ failure, verdict }) => failure?.code ?? verdict),
+    );
+    expect(codes).toEqual([
+      ['QUEUE_FULL', 'ALLOW'],
+      ['TIMEOUT', 'ALLOW'],
+    ]);
+    expect([sick.requests(), healthy.requests()]).toEqual([1, 2]);
+  });
+
+  it('and its successor are each asked an identical question once', async () => {
+    await start({ timeout: '500ms' });
+    const same = Array.from({ length: 300 }, () => basic('tested.same'));
+    const { results } = await authorize(backend.url, token, same);
+    expect(results).toEqual(allowed(300));
+    expect([sick.requests(), healthy.requests()]).toEqual([1, 1]);
+    const shared = backend.traces.filter(
+      ({ sources }) => sources[0]!.attempts?.[1]?.shared === true,
+    );
+    expect(shared).toHaveLength(299);
+  });
+
+  it('that is overloaded is left for the next one, and its breaker stays closed', async () => {
+    await start({ circuitBreaker: { volumeThreshold: 1, errorThreshold: 1 } });
+    sick.become(answer('{}', '429 Too Many Requests'));
+    for (let round = 0; round < 3; round++) expect(await ask(2)).toEqual(allowed(2));
+    expect(sick.requests()).toBe(6);
+    expect(linesOf('open')).toBe(0);
+  });
+});

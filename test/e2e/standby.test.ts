@@ -1,0 +1,419 @@
+/** Who decides while a real OPA is away: the embedded bundle, or ownership. */
+import { once } from 'node:events';
+import { catalogNames } from '../../dev/checks';
+import type { DecisionTrace } from '../../src/trace/trace';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  type Question,
+  type TestBackend,
+} from '../support/backend';
+import { allIngested } from '../support/ingestion';
+import { startOpa, type OpaServer } from '../support/opa-server';
+import {
+  answer,
+  decision,
+  silence,
+  startStub,
+  type StubServer,
+} from '../support/stub-server';
+import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+const ENTRYPOINT = 'backstage_policy/decision';
+const EMBEDDED = {
+  type: 'opa-wasm',
+  bundle: 'config/bundle.tar.gz',
+  entrypoint: ENTRYPOINT,
+};
+const OWNERSHIP = { type: 'ownership' };
+
+const opaSource = (baseUrl: string, more: object = {}): object => ({
+  type: 'opa',
+  baseUrl,
+  entrypoint: ENTRYPOINT,
+  timeout: '1500ms',
+  circuitBreaker: { volumeThreshold: 2, resetTimeout: '200ms' },
+  ...more,
+});
+
+const OWN_ENTITY = 'component:default/search-ui';
+const OTHER_ENTITY = 'component:default/payments-api';
+
+/** Ends OPA as a crash would, and waits until it is gone. */
+async function crash(opa: OpaServer): Promise<void> {
+  const gone = once(opa.process, 'exit');
+  opa.kill('SIGKILL');
+  await gone;
+}
+
+/** The last decision on this permission: of its one source, who was asked and what they said. */
+function told(backend: TestBackend, name: string) {
+  const trace: DecisionTrace | undefined = backend.traces.findLast(
+    each => each.permission?.name === name,
+  );
+  const { verdict, reason, failure, attempts } = trace!.sources[0]!;
+  return {
+    verdict,
+    reason,
+    failureClass: failure?.class,
+    attempts: attempts?.map(each => [
+      each.source,
+      each.standby,
+      each.failure?.class ?? each.verdict,
+    ]),
+  };
+}
+
+describeWithOpa('an OPA that has a standby', () => {
+  const policies = ['config/policies', 'test/fixtures/policies/mistakes.rego'];
+  let opa: OpaServer;
+  let backend: TestBackend;
+  let nolan: string;
+  let petra: string;
+
+  const ask = async (token: string, ...questions: Question[]): Promise<string> => {
+    const { status, results } = await authorize(backend.url, token, questions);
+    return `${status} ${results.join(' ')}`;
+  };
+
+  beforeAll(async () => {
+    opa = await startOpa({ binary: requireOpa(), policies });
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: {
+          opa: opaSource(opa.url, { standby: 'embedded' }),
+          owned: opaSource(opa.url, { standby: 'ownership' }),
+          mistaken: opaSource(opa.url, {
+            entrypoint: 'mistakes/conflict',
+            standby: 'embedded',
+            onUnavailable: 'fail-open',
+          }),
+          embedded: EMBEDDED,
+          ownership: OWNERSHIP,
+        },
+        routes: [
+          { prefix: 'catalog', sources: ['opa'] },
+          { prefix: 'owned', sources: ['owned'] },
+          { prefix: 'opened', sources: ['owned'], onUnavailable: 'fail-open' },
+          { prefix: 'mistaken', sources: ['mistaken'] },
+        ],
+      },
+    });
+    nolan = await backend.signIn('nolan');
+    petra = await backend.signIn('petra');
+    await allIngested(backend.url, petra);
+  });
+
+  afterAll(async () => {
+    await backend.stop();
+    await opa.stop();
+  });
+
+  it('decides by itself while it is there', async () => {
+    const visible = await catalogNames(backend.url, nolan);
+    expect(visible).toEqual(['payments-api', 'payments-vault', 'search-ui']);
+    expect(told(backend, 'catalog.entity.read').attempts).toBeUndefined();
+    // Ownership would let nolan, the committed Rego does not.
+    expect(await ask(nolan, onEntity('owned.delete', 'delete', OWN_ENTITY))).toBe(
+      '200 DENY',
+    );
+  });
+
+  it('and that answers nonsense is not away: it denies, the standby is not asked', async () => {
+    // The embedded policy would let petra.
+    expect(await ask(petra, basic('mistaken.anything'))).toBe('200 DENY');
+    expect(told(backend, 'mistaken.anything')).toEqual({
+      verdict: 'DENY',
+      reason: 'invalid: OPA answered HTTP 500 (eval_conflict_error)',
+      failureClass: 'invalid',
+      attempts: undefined,
+    });
+  });
+
+  describe('once it is killed', () => {
+    let since: number;
+    let opened: Promise<unknown>;
+
+    beforeAll(async () => {
+      since = backend.logs.lines.length;
+      opened = backend.logs.waitFor("Source 'opa': circuit breaker open");
+      await crash(opa);
+    });
+
+    it('is stood in for by the embedded policy: ALLOW, DENY and conditions that the catalog applies', async () => {
+      const questions = [
+        basic('catalog.entity.create', 'create'),
+        onEntity('catalog.entity.delete', 'delete', OWN_ENTITY),
+        onEntity('catalog.entity.delete', 'delete', OTHER_ENTITY),
+      ];
+      expect(await ask(petra, ...questions)).toBe('200 ALLOW ALLOW ALLOW');
+      expect(told(backend, 'catalog.entity.create')).toEqual({
+        verdict: 'ALLOW',
+        reason:
+          "the Rego policy says ALLOW; said by standby 'embedded', as 'opa' is unavailable",
+        failureClass: undefined,
+        attempts: [
+          ['opa', false, 'unavailable'],
+          ['embedded', true, 'ALLOW'],
+        ],
+      });
+
+      expect(await ask(nolan, ...questions)).toBe('200 DENY ALLOW DENY');
+      expect(told(backend, 'catalog.entity.create').attempts).toEqual([
+        ['opa', false, 'unavailable'],
+        ['embedded', true, 'DENY'],
+      ]);
+      expect(told(backend, 'catalog.entity.delete').attempts).toEqual([
+        ['opa', false, 'unavailable'],
+        ['embedded', true, 'CONDITIONAL'],
+      ]);
+    });
+
+    it('lists are filtered as ever', async () => {
+      expect(await catalogNames(backend.url, nolan)).toEqual([
+        'payments-api',
+        'payments-vault',
+        'search-ui',
+      ]);
+    });
+
+    it('an abstention of the standby leaves the failure: DENY', async () => {
+      // The committed Rego abstains on refreshing, and nobody else is asked.
+      const question = onEntity('catalog.entity.refresh', 'update', OWN_ENTITY);
+      expect(await ask(nolan, question)).toBe('200 DENY');
+      expect(told(backend, 'catalog.entity.refresh')).toMatchObject({
+        verdict: 'DENY',
+        reason: expect.stringMatching(/^unavailable: .*; fail-closed$/) as unknown,
+        failureClass: 'unavailable',
+        attempts: [
+          ['opa', false, 'unavailable'],
+          ['embedded', true, 'NOT_APPLICABLE'],
+        ],
+      });
+    });
+
+    it('is stood in for by ownership, for the resources that it knows', async () => {
+      expect(
+        await ask(
+          nolan,
+          onEntity('owned.delete', 'delete', OWN_ENTITY),
+          onEntity('owned.delete', 'delete', OTHER_ENTITY),
+        ),
+      ).toBe('200 ALLOW DENY');
+      expect(told(backend, 'owned.delete')).toEqual({
+        verdict: 'CONDITIONAL',
+        reason:
+          "allowed to owners of the catalog-entity; said by standby 'ownership', as 'owned' is unavailable",
+        failureClass: undefined,
+        attempts: [
+          ['owned', false, 'unavailable'],
+          ['ownership', true, 'CONDITIONAL'],
+        ],
+      });
+    });
+
+    it('on what ownership does not know the failure mode decides', async () => {
+      const questions = [basic('owned.thing'), basic('opened.thing')];
+      expect(await ask(nolan, ...questions)).toBe('200 DENY ALLOW');
+      for (const [name, verdict] of [
+        ['owned.thing', 'DENY'],
+        ['opened.thing', 'ALLOW'],
+      ] as const) {
+        expect(told(backend, name)).toMatchObject({
+          verdict,
+          failureClass: 'unavailable',
+          attempts: [
+            ['owned', false, 'unavailable'],
+            ['ownership', true, 'NOT_APPLICABLE'],
+          ],
+        });
+      }
+    });
+
+    it('fail-open opens nothing that the standby denies', async () => {
+      const question = onEntity('opened.delete', 'delete', OTHER_ENTITY);
+      expect(await ask(nolan, question)).toBe('200 DENY');
+    });
+
+    it('is left alone by its breaker, and the standby still decides', async () => {
+      await opened;
+      expect(await ask(petra, basic('catalog.entity.create', 'create'))).toBe(
+        '200 ALLOW',
+      );
+      expect(told(backend, 'catalog.entity.create').attempts).toHaveLength(2);
+    });
+
+    it('is warned of; the standby, which is well, is not', async () => {
+      await backend.logs.waitFor("Source 'opa' is unavailable [", since);
+      await backend.logs.waitFor("Source 'owned' is unavailable [", since);
+      const warnings = backend.logs.lines
+        .slice(since)
+        .filter(({ level }) => level === 'warn' || level === 'error')
+        .map(({ message }) => message);
+      const expected =
+        /^Source '(opa|owned)'(: circuit breaker open$| is unavailable \[)/;
+      expect(warnings.filter(message => !expected.test(message))).toEqual([]);
+    });
+
+    it('decides again by itself when it is back', async () => {
+      const restarted = backend.logs.lines.length;
+      opa = await startOpa({ binary: requireOpa(), policies, port: opa.port });
+      await decidesAgain('catalog.entity.create', 'create');
+      await decidesAgain('owned.thing');
+      await backend.logs.waitFor("Source 'opa': circuit breaker closed", restarted);
+      expect(await ask(nolan, onEntity('owned.delete', 'delete', OWN_ENTITY))).toBe(
+        '200 DENY',
+      );
+    });
+  });
+
+  /** Asks until no standby is asked any more: somebody's question is the probe. */
+  async function decidesAgain(name: string, action?: 'create'): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      await ask(petra, basic(name, action));
+      if (told(backend, name).attempts === undefined) return;
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    throw new Error('OPA did not decide again');
+  }
+});
+
+describe('a standby', () => {
+  let stub: StubServer;
+  let backend: TestBackend;
+  let petra: string;
+
+  const stubbed = (more: object = {}): object =>
+    opaSource(stub.url, {
+      concurrency: 1,
+      queue: 0,
+      timeout: '500ms',
+      circuitBreaker: { volumeThreshold: 1000 },
+      ...more,
+    });
+  const start = async (sources: object): Promise<void> => {
+    backend = await startTestBackend({ policyRouter: tableOf(sources) });
+    petra = await backend.signIn('petra');
+  };
+  const tableOf = (sources: object): object => ({
+    fallback: 'deny',
+    sources,
+    routes: [{ prefix: 'tested', sources: ['opa'] }],
+  });
+  const ask = async (...names: string[]): Promise<readonly string[]> => {
+    const questions = names.map(name => basic(name));
+    return (await authorize(backend.url, petra, questions)).results;
+  };
+  const codes = (...names: string[]): unknown[] =>
+    names.map(name => {
+      const trace = backend.traces.findLast(each => each.permission?.name === name);
+      const { attempts, failure } = trace!.sources[0]!;
+      return attempts?.map(each => each.failure?.code ?? each.verdict) ?? failure?.code;
+    });
+
+  beforeEach(async () => {
+    stub = await startStub(silence);
+  });
+  afterEach(async () => {
+    await backend.stop();
+    await stub.stop();
+  });
+
+  it('is asked when the queue is full, and when OPA says that it is overloaded', async () => {
+    await start({ opa: stubbed({ standby: 'embedded' }), embedded: EMBEDDED });
+    expect(await ask('tested.one', 'tested.two')).toEqual(['ALLOW', 'ALLOW']);
+    expect(codes('tested.one', 'tested.two')).toEqual([
+      ['TIMEOUT', 'ALLOW'],
+      ['QUEUE_FULL', 'ALLOW'],
+    ]);
+    expect(backend.traces.at(-1)!.reason).toContain("said by standby 'embedded'");
+
+    stub.become(answer('{}', '429 Too Many Requests'));
+    expect(await ask('tested.three')).toEqual(['ALLOW']);
+    expect(codes('tested.three')).toEqual([['HTTP_429', 'ALLOW']]);
+  });
+
+  it('of a standby is asked when both are away, and nobody after a nonsense', async () => {
+    const second = await startStub(answer('{}', '503 Service Unavailable'));
+    try {
+      await start({
+        opa: stubbed({ standby: 'second' }),
+        second: stubbed({ baseUrl: second.url, standby: 'embedded' }),
+        embedded: EMBEDDED,
+      });
+      stub.become(socket => socket.resetAndDestroy());
+      expect(await ask('tested.one')).toEqual(['ALLOW']);
+      expect(codes('tested.one')).toEqual([['ECONNRESET', 'HTTP_503', 'ALLOW']]);
+
+      second.become(answer('{}'));
+      expect(await ask('tested.two')).toEqual(['DENY']);
+      expect(codes('tested.two')).toEqual([['ECONNRESET', 'UNDEFINED_DECISION']]);
+      await backend.logs.waitFor(
+        "Source standby 'second' of 'opa' is invalid [UNDEFINED_DECISION]",
+      );
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('that is deny denies, whatever the failure mode', async () => {
+    await start({ opa: stubbed({ standby: 'deny', onUnavailable: 'fail-open' }) });
+    stub.become(socket => socket.resetAndDestroy());
+    expect(await ask('tested.one')).toEqual(['DENY']);
+    expect(codes('tested.one')).toEqual([['ECONNRESET', 'DENY']]);
+  });
+
+  describe('that a hot reload brings, changes or takes away', () => {
+    const reload = async (sources: object): Promise<void> => {
+      const since = backend.logs.lines.length;
+      await backend.writeConfig(tableOf(sources));
+      await backend.logs.waitFor('The changed config is in use', since);
+    };
+    const OWN = { ...OWNERSHIP, bypass: ['group:default/platform'] };
+
+    it('leaves OPA its connections', async () => {
+      stub.become(decision({ result: 'ALLOW' }));
+      await start({ opa: stubbed() });
+      expect(await ask('tested.one')).toEqual(['ALLOW']);
+      const rest = { embedded: EMBEDDED, own: OWNERSHIP };
+      for (const sources of [
+        { ...rest, opa: stubbed({ standby: 'embedded' }) },
+        { ...rest, opa: stubbed({ standby: 'own' }) },
+        { ...rest, own: OWN, opa: stubbed({ standby: 'own' }) },
+        { opa: stubbed() },
+      ]) {
+        await reload(sources);
+        expect(await ask('tested.one')).toEqual(['ALLOW']);
+      }
+      expect(stub.requests()).toBe(5);
+      expect(stub.connections()).toBe(1);
+    });
+
+    it('leaves OPA its breaker, and is in force at once', async () => {
+      stub.become(socket => socket.resetAndDestroy());
+      const breaking = (more: object = {}): object =>
+        stubbed({
+          circuitBreaker: { volumeThreshold: 1, resetTimeout: '1 hour' },
+          ...more,
+        });
+      await start({ opa: breaking() });
+      expect(await ask('tested.one')).toEqual(['DENY']);
+      await backend.logs.waitFor("Source 'opa': circuit breaker open");
+      stub.become(decision({ result: 'ALLOW' }));
+
+      await reload({ opa: breaking({ standby: 'embedded' }), embedded: EMBEDDED });
+      expect(await ask('tested.one')).toEqual(['ALLOW']);
+      expect(codes('tested.one')).toEqual([['BREAKER_OPEN', 'ALLOW']]);
+      await reload({ opa: breaking({ standby: 'own' }), own: OWNERSHIP });
+      expect(await ask('tested.one')).toEqual(['DENY']);
+      expect(codes('tested.one')).toEqual([['BREAKER_OPEN', 'NOT_APPLICABLE']]);
+      await reload({ opa: breaking() });
+      expect(await ask('tested.one')).toEqual(['DENY']);
+      expect(codes('tested.one')).toEqual(['BREAKER_OPEN']);
+      expect(stub.requests()).toBe(1);
+    });
+  });
+});

@@ -1,0 +1,55 @@
+import { invalid, type Chapter } from './fault';
+import { ALLOW, replies, stubScene } from './stub-peer';
+
+const KEY = '"result":{"result":"DENY"}';
+
+const spoilt = (json: string): Buffer => Buffer.from(json, 'latin1');
+
+const inLatin1 = spoilt(
+  JSON.stringify({
+    result: {
+      result: 'CONDITIONAL',
+      pluginId: 'catalog',
+      resourceType: 'catalog-entity',
+      conditions: {
+        not: {
+          rule: 'HAS_METADATA',
+          resourceType: 'catalog-entity',
+          params: { key: 'title', value: 'Caf\xe9' },
+        },
+      },
+    },
+  }),
+);
+
+/** What can be read in two ways, so that one reader sees an ALLOW and the next a DENY. */
+export const ambiguous: Chapter = {
+  title: 'answers what can be read in two ways',
+  scenes: [
+    stubScene(
+      'answers DENY and ALLOW under one key',
+      replies('{"result":{"result":"DENY","result":"ALLOW"}}'),
+      invalid('BAD_JSON'),
+    ),
+    stubScene(
+      'answers DENY and ALLOW under one key, once escaped',
+      replies('{"result":{"result":"DENY","r\\u0065sult":"ALLOW"}}'),
+      invalid('BAD_JSON'),
+    ),
+    stubScene(
+      'answers two decisions under one key',
+      replies(`{${KEY},${ALLOW.slice(1)}`),
+      invalid('BAD_JSON'),
+    ),
+    stubScene(
+      'answers an ALLOW with a byte that is no UTF-8',
+      replies(spoilt(`{"by":"\xe9",${ALLOW.slice(1)}`)),
+      invalid('BAD_JSON'),
+    ),
+    stubScene(
+      'excludes what has a name, and writes that in Latin-1',
+      replies(inLatin1),
+      invalid('BAD_JSON'),
+    ),
+  ],
+};

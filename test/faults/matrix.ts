@@ -1,0 +1,25 @@
+import { absent } from './absent';
+import { bodies } from './bodies';
+import { conditionFaults } from './conditions';
+import type { Chapter } from './fault';
+import { framing } from './framing';
+import { hangs } from './hangs';
+import { losses } from './losses';
+import { realOpa } from './real-opa';
+import { router } from './router';
+import { statuses } from './statuses';
+import { tlsFaults } from './tls';
+
+/** Every fault that is tried, in the order of docs/faults.md. */
+export const CHAPTERS: readonly Chapter[] = [
+  realOpa,
+  absent,
+  hangs,
+  losses,
+  tlsFaults,
+  statuses,
+  bodies,
+  framing,
+  conditionFaults,
+  router,
+];

@@ -1,0 +1,117 @@
+/** The table of docs/faults.md, made from what was seen. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { timesOf, type Tally } from './expectation';
+import type { SceneRow } from './fault';
+import type { Sighting } from './sighting';
+
+export interface SeenRow {
+  readonly row: SceneRow;
+  readonly seen: readonly Sighting[];
+}
+
+export interface SeenChapter {
+  readonly title: string;
+  readonly rows: readonly SeenRow[];
+}
+
+const PAGE = join(__dirname, '../../docs/faults.md');
+const BEGIN = '<!-- made by test/e2e/faults.test.ts: begin -->';
+const END = '<!-- made by test/e2e/faults.test.ts: end -->';
+
+export const madePart = (): string => split(readFileSync(PAGE, 'utf8'))[1];
+
+export function writeMadePart(text: string): void {
+  const [before, , after] = split(readFileSync(PAGE, 'utf8'));
+  writeFileSync(PAGE, before + text + after);
+}
+
+function split(page: string): [string, string, string] {
+  const begin = page.indexOf(BEGIN);
+  const end = page.indexOf(END);
+  if (begin === -1 || end < begin)
+    throw new Error(`${PAGE} has no '${BEGIN}' … '${END}'`);
+  const from = begin + BEGIN.length;
+  return [page.slice(0, from), page.slice(from, end), page.slice(end)];
+}
+
+const COLUMNS = [
+  'an OPA that',
+  'fail-closed',
+  'fail-open',
+  'HTTP',
+  'time',
+  'warning in the log',
+];
+
+export function render(chapters: readonly SeenChapter[], tally: Tally): string {
+  const rows = chapters.reduce((sum, chapter) => sum + chapter.rows.length, 0);
+  const caption = [
+    `${rows} rows, ${tally.questions} questions: ${tally.wronglyAllowed} wrongly allowed, ` +
+      `${tally.brokenBatches} broken batches,`,
+    `${tally.pastDeadline} decisions past their deadline.`,
+  ];
+  const cells = chapters.flatMap(({ title, rows: seenRows }) => [
+    [`**${title}**`, '', '', '', '', ''],
+    ...seenRows.map(cellsOf),
+  ]);
+  return ['', '', ...caption, '', ...align([COLUMNS, ...cells]), '', ''].join('\n');
+}
+
+function cellsOf({ row, seen }: SeenRow): string[] {
+  const decisions = (mode: Sighting['mode']): string =>
+    among(seen.filter(each => each.mode === mode).map(each => each.decision));
+  const open = decisions('open');
+  return [
+    row.name,
+    decisions('closed'),
+    row.outcome.failure && open === 'ALLOW' ? `**${open}**` : open,
+    among(seen.map(each => each.status)),
+    timeOf(row, seen),
+    warningOf(row, seen),
+  ];
+}
+
+const among = (values: readonly unknown[]): string => [...new Set(values)].join(', ');
+
+/** Where the system may choose, all that it may choose. */
+function timeOf({ outcome }: SceneRow, seen: readonly Sighting[]): string {
+  const allowed = timesOf(outcome);
+  const isAllowed = seen.every(({ time }) => allowed.has(time));
+  return isAllowed && allowed.size > 1
+    ? 'at most the timeout'
+    : among(seen.map(({ time }) => time));
+}
+
+function warningOf({ outcome }: SceneRow, seen: readonly Sighting[]): string {
+  const codes = outcome.failure?.codes ?? [];
+  const isAllowed = seen.every(
+    ({ failure, warning }) =>
+      warning !== undefined &&
+      failure?.class === outcome.failure?.class &&
+      codes.includes(failure?.code ?? ''),
+  );
+  if (isAllowed && codes.length > 1) {
+    return `\`${outcome.failure?.class} [${codes.join(' or ')}]\``;
+  }
+  const texts = seen.map(({ failure, warning }) =>
+    warning === undefined
+      ? failure
+        ? `**nothing**, but it is ${failure.class} [${failure.code}]`
+        : '-'
+      : `\`${warning.replaceAll('|', '\\|')}\``,
+  );
+  return among(texts);
+}
+
+/** As prettier lays out a table. */
+function align(rows: ReadonlyArray<readonly string[]>): string[] {
+  const widths = rows[0]!.map((_cell, column) =>
+    Math.max(...rows.map(row => row[column]!.length)),
+  );
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const [head, ...body] = rows.map(row =>
+    line(row.map((cell, column) => cell.padEnd(widths[column]!))),
+  );
+  return [head!, line(widths.map(width => '-'.repeat(width))), ...body];
+}

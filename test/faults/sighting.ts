@@ -1,0 +1,114 @@
+/** What is seen of one question: how it was answered, and what trace and log tell of it. */
+import type { Failure } from '../../src/verdict';
+import {
+  authorize,
+  basic,
+  onEntity,
+  type Question,
+  type TestBackend,
+} from '../support/backend';
+import { MODES, type Mode, type SceneRow } from './fault';
+import { DEADLINE } from './settings';
+
+/** Each fault is asked about alone, and in a batch between two healthy questions. */
+const SHAPES = ['single', 'batch'] as const;
+type Shape = (typeof SHAPES)[number];
+
+export interface Sighting {
+  readonly mode: Mode;
+  readonly shape: Shape;
+  /** HTTP status of /authorize. */
+  readonly status: number;
+  readonly decision: string | undefined;
+  /** The decisions on the rest of the batch. */
+  readonly siblings: readonly string[];
+  readonly failure: Failure | undefined;
+  /** The line of the log that tells it, from the failure class on. */
+  readonly warning: string | undefined;
+  readonly time: 'under the timeout' | 'the timeout';
+  readonly inDeadline: boolean;
+}
+
+/** The place of a scene in the routing table: one route and one source for each mode. */
+export interface Place {
+  readonly prefix: (mode: Mode) => string;
+  readonly source: (mode: Mode) => string;
+  readonly timeout: number;
+}
+
+/** Timers end up to a millisecond early. */
+const SLACK = 1;
+
+export async function observe(
+  backend: TestBackend,
+  token: string | undefined,
+  place: Place,
+  row: SceneRow,
+  index: number,
+): Promise<Sighting[]> {
+  const ofMode = async (mode: Mode): Promise<Sighting[]> => {
+    const seen: Sighting[] = [];
+    // One after the other: the second may meet what the first left on a connection.
+    for (const shape of SHAPES) {
+      seen.push(await observeOne(backend, token, place, row, index, mode, shape));
+    }
+    return seen;
+  };
+  return (await Promise.all(MODES.map(ofMode))).flat();
+}
+
+async function observeOne(
+  backend: TestBackend,
+  token: string | undefined,
+  place: Place,
+  row: SceneRow,
+  index: number,
+  mode: Mode,
+  shape: Shape,
+): Promise<Sighting> {
+  // A name of its own for each question: none can share the answer of another.
+  const name = `${place.prefix(mode)}.${index}.${shape}.read`;
+  const question = row.type === 'basic' ? basic(name, 'read') : onEntity(name, 'read');
+  const batch: Question[] =
+    shape === 'single'
+      ? [question]
+      : [
+          onEntity(`healthy.before.${name}`, 'read'),
+          question,
+          basic(`free.after.${name}`, 'read'),
+        ];
+  const { status, results } = await authorize(backend.url, token, batch);
+  const trace = backend.traces.findLast(each => each.permission?.name === name);
+  if (!trace) throw new Error(`no trace of ${name}`);
+  const failure = trace.failure ?? trace.sources[0]?.failure;
+  const milliseconds = trace.sources[0]?.milliseconds ?? 0;
+  const at = batch.indexOf(question);
+  return {
+    mode,
+    shape,
+    status,
+    decision: results[at],
+    siblings: results.filter((_result, position) => position !== at),
+    failure,
+    warning: failure && warningOf(backend, place.source(mode), failure),
+    time: milliseconds < place.timeout - SLACK ? 'under the timeout' : 'the timeout',
+    inDeadline: trace.milliseconds <= DEADLINE,
+  };
+}
+
+/** The log has it once for all questions of a source. */
+function warningOf(
+  backend: TestBackend,
+  source: string,
+  failure: Failure,
+): string | undefined {
+  const subject = `Source '${source}' is `;
+  const start = `${subject}${failure.class} [${failure.code}]: `;
+  const line = backend.logs.lines.find(
+    ({ level, message }) => level === 'warn' && message.startsWith(start),
+  );
+  return line?.message
+    .slice(subject.length)
+    .replace(/, asked for ".*$/, '')
+    .replace(/"fault\d+\.\S*"/, 'this permission');
+}

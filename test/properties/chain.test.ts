@@ -1,0 +1,204 @@
+import fc from 'fast-check';
+import {
+  Chain,
+  type ChainAnswer,
+  type Link,
+  type OnUnavailable,
+} from '../../src/guard/chain';
+import { Deadline } from '../../src/guard/deadline';
+import { failed, type Answer } from '../../src/sources/source';
+import type { FailureClass } from '../../src/verdict';
+import {
+  ALLOW,
+  DENY,
+  NOT_APPLICABLE,
+  permission,
+  request,
+  rule,
+  when,
+} from '../fixtures/builders';
+import { decideChain, type ReferenceLink, type Said } from './reference/chain';
+
+const RUNS = { numRuns: 2000 };
+
+const VERDICTS: Readonly<Partial<Record<Said, Answer>>> = {
+  ALLOW,
+  DENY,
+  NOT_APPLICABLE,
+  CONDITIONAL: when(rule('IS_ENTITY_OWNER')),
+};
+
+/** The answer that says so; the code of a failure tells which link gave it. */
+const answerOf = (said: Said, position: number): Answer =>
+  VERDICTS[said] ?? failed(said as FailureClass, `CODE_${position}`, `why ${position}`);
+
+interface Scene extends ReferenceLink {
+  /** Local sources answer at once, others later. */
+  readonly later: boolean;
+}
+
+const anySaid = fc.constantFrom<Said[]>(
+  'ALLOW',
+  'DENY',
+  'CONDITIONAL',
+  'NOT_APPLICABLE',
+  // More often, or few chains would go on.
+  ...(['unavailable', 'unavailable', 'unavailable', 'unavailable'] as const),
+  ...(['overloaded', 'overloaded', 'invalid'] as const),
+);
+const anyLink = (standby: boolean) =>
+  fc.record({ standby: fc.constant(standby), said: anySaid, later: fc.boolean() });
+
+/** One source at one endpoint or more, and its standbys, each at one endpoint or more. */
+const anyChain: fc.Arbitrary<Scene[]> = fc
+  .tuple(
+    fc.array(anyLink(false), { minLength: 1, maxLength: 4 }),
+    fc.array(anyLink(true), { maxLength: 4 }),
+  )
+  .map(([endpoints, standbys]) => [...endpoints, ...standbys]);
+const anyMode = fc.constantFrom<OnUnavailable[]>('fail-open', 'fail-closed');
+
+const asked = request(permission('tested'));
+
+/** Asks a chain of these links; `calls` are their positions in the order they were asked. */
+async function ask(scene: readonly Scene[], onUnavailable: OnUnavailable) {
+  const calls: number[] = [];
+  const links = scene.map(({ standby, said, later }, position): Link => {
+    const answer = answerOf(said, position);
+    return {
+      source: `link-${position}`,
+      standby,
+      guard: {
+        ask: () => {
+          calls.push(position);
+          return later ? Promise.resolve(answer) : answer;
+        },
+        close: async () => {},
+      },
+    };
+  });
+  const chain = new Chain(links as unknown as [Link, ...Link[]], {
+    onUnavailable,
+    checkConditions: verdict => verdict,
+  });
+  const answer = await chain.ask(asked, new Deadline(10_000));
+  return { answer, calls };
+}
+
+/** What the answer of a chain amounts to, in the terms of the reference. */
+function outcomeOf({ verdict, attempts }: ChainAnswer, calls: readonly number[]) {
+  const failure = 'failure' in verdict ? verdict.failure : undefined;
+  return {
+    verdict: verdict.kind,
+    by: failure ? undefined : calls.at(-1),
+    asked: attempts?.length ?? 1,
+  };
+}
+
+describe('a chain', () => {
+  it('decides as the rules say in plain words', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { answer, calls } = await ask(scene, mode);
+        expect(outcomeOf(answer, calls)).toEqual(decideChain(scene, mode));
+      }),
+      RUNS,
+    );
+  });
+
+  it('never gives ALLOW unless a link said so, or all its failures are outages and it is fail-open', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { answer, calls } = await ask(scene, mode);
+        if (answer.verdict.kind !== 'ALLOW') return;
+        const said = calls.map(position => scene[position]!.said);
+        const failures = said.filter(each => each === each.toLowerCase());
+        const opened =
+          mode === 'fail-open' &&
+          failures.length > 0 &&
+          failures.every(each => each === 'unavailable');
+        expect(said.includes('ALLOW') || opened).toBe(true);
+      }),
+      RUNS,
+    );
+  });
+
+  it('asks nobody twice, nobody out of turn, and nobody after one who is not away', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { calls } = await ask(scene, mode);
+        expect(calls).toEqual(calls.map((_, index) => index));
+        const before = calls.slice(0, -1).map(position => scene[position]!.said);
+        expect(before.filter(said => !/^(unavailable|overloaded)$/.test(said))).toEqual(
+          [],
+        );
+      }),
+      RUNS,
+    );
+  });
+
+  it('does the same whether its links answer at once or later', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const [one, other] = await Promise.all(
+          [false, true].map(later =>
+            ask(
+              scene.map(link => ({ ...link, later })),
+              mode,
+            ),
+          ),
+        );
+        expect(other!.calls).toEqual(one!.calls);
+        expect(other!.answer.verdict).toEqual(one!.answer.verdict);
+      }),
+      RUNS,
+    );
+  });
+
+  it('keeps the first failure where nobody decided, and none where somebody did', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { answer } = await ask(scene, mode);
+        const { by } = decideChain(scene, mode);
+        const failure =
+          'failure' in answer.verdict ? answer.verdict.failure : undefined;
+        expect(failure?.code).toBe(by === undefined ? 'CODE_0' : undefined);
+      }),
+      RUNS,
+    );
+  });
+
+  it('tells of each link what it said, where more than one was asked', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { answer, calls } = await ask(scene, mode);
+        const told = answer.attempts?.map(({ source, standby, verdict, failure }) => ({
+          source,
+          standby,
+          said: failure?.class ?? verdict,
+        }));
+        const expected = calls.map(position => ({
+          source: `link-${position}`,
+          standby: scene[position]!.standby,
+          said: scene[position]!.said,
+        }));
+        expect(told).toEqual(calls.length > 1 ? expected : undefined);
+      }),
+      RUNS,
+    );
+  });
+
+  it('names in its reason the link that stood in', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
+        const { answer, calls } = await ask(scene, mode);
+        const { by } = decideChain(scene, mode);
+        if (by === undefined || by === 0) return;
+        expect(answer.verdict.reason).toContain(
+          `${scene[by]!.standby ? 'standby ' : ''}'link-${calls.at(-1)}'`,
+        );
+      }),
+      RUNS,
+    );
+  });
+});

@@ -1,0 +1,208 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Permission } from '@backstage/plugin-permission-common';
+import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { Agent, fetch } from 'undici';
+import type { DecisionTrace } from '../../src/trace/trace';
+import type { SoakBackend } from './backend';
+import { allowedOutcomes, outcomeOf, type Outcome } from './oracle';
+import type { Random } from './random';
+import type { SoakRouter } from './router';
+import type { Tally } from './tally';
+import type { UnsteadyOpa } from './unsteady-opa';
+import {
+  ASKED,
+  DEADLINE,
+  PEOPLE,
+  PERSONAS,
+  RESOURCE_TYPE,
+  type Asked,
+  type Person,
+} from './world';
+
+export interface LoadTargets {
+  readonly router: SoakRouter;
+  readonly backend: SoakBackend;
+  readonly opas: Readonly<Record<'main' | 'second', UnsteadyOpa>>;
+  readonly tally: Tally;
+  readonly random: Random;
+}
+
+/** Callers of `handle` and of /authorize, and between their bursts a pause of milliseconds. */
+const CALLERS = { inProcess: 12, overHttp: 3 };
+const PAUSE = { low: 30, high: 120 };
+/** Questions at once; now and then, more than all places of a source. */
+const BURST = { usual: 16, flood: 400, chanceOfFlood: 0.004 };
+/** Over HTTP, of a request. */
+const BATCH = 12;
+const CHANCE_OF_GIVING_UP = 0.1;
+
+/** Mixed questions of mixed users, until told to stop; then waits for the last answer. */
+export class Load {
+  private running = false;
+  private callers: Promise<unknown> = Promise.resolve();
+  private agent: Agent | undefined;
+
+  constructor(private readonly targets: LoadTargets) {}
+
+  start(): void {
+    this.running = true;
+    this.agent = new Agent({ connections: 8 });
+    this.callers = Promise.all([
+      ...Array.from({ length: CALLERS.inProcess }, () => this.callInProcess()),
+      ...Array.from({ length: CALLERS.overHttp }, () => this.callOverHttp()),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.running = false;
+    await this.callers;
+    await this.agent?.close();
+  }
+
+  private async callInProcess(): Promise<void> {
+    const { random } = this.targets;
+    while (this.running) {
+      const size =
+        random.next() < BURST.chanceOfFlood
+          ? BURST.flood
+          : Math.ceil(random.between(0, BURST.usual));
+      await Promise.all(
+        Array.from({ length: size }, () =>
+          this.decide(random.pick(PEOPLE), random.pick(ASKED)),
+        ),
+      );
+      await delay(random.between(PAUSE.low, PAUSE.high));
+    }
+  }
+
+  private async decide(person: Person, asked: Asked): Promise<void> {
+    const { router, tally } = this.targets;
+    const from = performance.now();
+    try {
+      const { decision, table, trace } = await router.decide(
+        { permission: permissionOf(asked) },
+        userOf(person),
+      );
+      const took = performance.now() - from;
+      if (took > DEADLINE) tally.late++;
+      tally.slowest = Math.max(tally.slowest, took);
+      const codes = failuresOf(trace);
+      for (const { code } of codes) tally.fail(code);
+      if (trace?.sources.some(({ shared }) => shared)) tally.shared++;
+      const allowed = allowedOutcomes({
+        person,
+        asked,
+        tables: [table],
+        opas: this.states(from, codes.some(({ code }) => code === 'BREAKER_OPEN')),
+        overloaded: codes.some(failure => failure.class === 'overloaded'),
+      });
+      tally.judge(outcomeOf(decision), allowed, () =>
+        JSON.stringify({ person: person.ref, asked: asked.name, table, trace }),
+      );
+      if (trace?.user !== person.ref || trace.permission?.name !== asked.name) {
+        tally.tell(`the trace of another decision: ${JSON.stringify({ person, trace })}`);
+        tally.wrong++;
+      }
+    } catch (error) {
+      tally.rejected++;
+      tally.tell(`rejected: ${String(error)}`);
+    }
+  }
+
+  private async callOverHttp(): Promise<void> {
+    const { random } = this.targets;
+    const names = Object.keys(PERSONAS) as Array<keyof typeof PERSONAS>;
+    while (this.running) {
+      const items = Array.from({ length: Math.ceil(random.between(0, BATCH)) }, () =>
+        random.pick(ASKED),
+      );
+      await this.authorize(random.pick(names), items);
+      await delay(random.between(PAUSE.low, PAUSE.high));
+    }
+  }
+
+  private async authorize(
+    name: keyof typeof PERSONAS,
+    items: readonly Asked[],
+  ): Promise<void> {
+    const { backend, tally, random } = this.targets;
+    const person = PERSONAS[name];
+    const from = performance.now();
+    const givesUp = random.next() < CHANCE_OF_GIVING_UP;
+    try {
+      const response = await fetch(`${backend.url}/api/permission/authorize`, {
+        method: 'POST',
+        dispatcher: this.agent!,
+        signal: givesUp ? AbortSignal.timeout(random.between(1, 20)) : null,
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${backend.tokens[name]}`,
+        },
+        body: JSON.stringify({ items: items.map(itemOf) }),
+      });
+      const text = await response.text();
+      if (response.status !== 200) throw new Error(`HTTP ${response.status} ${text}`);
+      const body = JSON.parse(text) as { items: Array<{ result: string }> };
+      const to = performance.now();
+      const states = this.states(from, true);
+      items.forEach((asked, index) => {
+        const outcomes = allowedOutcomes({
+          person,
+          asked,
+          tables: backend.tables.between(from, to),
+          opas: states,
+          overloaded: true,
+        });
+        const allowed = new Set([...outcomes].map(each => appliedTo(person, each)));
+        tally.overHttp++;
+        tally.judge(body.items[index]!.result, allowed, () =>
+          JSON.stringify({ person: person.ref, asked: asked.name, http: true }),
+        );
+      });
+    } catch (error) {
+      if (givesUp) {
+        tally.gaveUp++;
+        return;
+      }
+      tally.rejected++;
+      tally.tell(`/authorize: ${String(error)}`);
+    }
+  }
+
+  private states(from: number, breakerOpen: boolean) {
+    const { main, second } = this.targets.opas;
+    const to = performance.now();
+    return {
+      main: main.states(from, to, breakerOpen),
+      second: second.states(from, to, breakerOpen),
+    };
+  }
+}
+
+const permissionOf = ({ name, isResource }: Asked): Permission =>
+  isResource
+    ? { type: 'resource', name, attributes: {}, resourceType: RESOURCE_TYPE }
+    : { type: 'basic', name, attributes: {} };
+
+const itemOf = (asked: Asked, index: number): object => ({
+  id: String(index),
+  permission: permissionOf(asked),
+  ...(asked.isResource ? { resourceRef: 'component:default/payments-api' } : {}),
+});
+
+const userOf = ({ ref, claims }: Person): PolicyQueryUser =>
+  ({
+    credentials: {},
+    info: { userEntityRef: ref, ownershipEntityRefs: [...claims] },
+  }) as unknown as PolicyQueryUser;
+
+const failuresOf = (trace: DecisionTrace | undefined) =>
+  (trace?.sources ?? []).flatMap(({ failure, attempts }) =>
+    (attempts ?? [{ failure }]).flatMap(attempt => attempt.failure ?? []),
+  );
+
+/** The catalog applies owner conditions to an entity of group:default/payments. */
+function appliedTo({ claims }: Person, outcome: Outcome): string {
+  if (!outcome.startsWith('CONDITIONAL')) return outcome;
+  return claims.includes('group:default/payments') ? 'ALLOW' : 'DENY';
+}

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** What this process holds while nothing is asked. */
+export interface Resources {
+  readonly heapMegabytes: number;
+  /** Both ends, where both are in this process. */
+  readonly sockets: number;
+  readonly timers: number;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Sockets that are about to close get so many tries of so many milliseconds. */
+const TRIES = 40;
+const PAUSE = 50;
+
+/** Waits for the number of sockets to stop falling, then measures. */
+export async function measure(): Promise<Resources> {
+  let sockets = count('TCPSocketWrap');
+  for (let calm = 0, tries = 0; calm < 5 && tries < TRIES; tries++) {
+    await delay(PAUSE);
+    const now = count('TCPSocketWrap');
+    calm = now < sockets ? 0 : calm + 1;
+    sockets = Math.min(sockets, now);
+  }
+  collectGarbage();
+  await delay(PAUSE);
+  collectGarbage();
+  return {
+    heapMegabytes: process.memoryUsage().heapUsed / 2 ** 20,
+    sockets,
+    timers: count('Timeout'),
+  };
+}
+
+const count = (kind: string): number =>
+  process.getActiveResourcesInfo().filter(each => each === kind).length;

@@ -1,0 +1,194 @@
+/**
+ * Hours of a bad day in minutes: mixed load while OPA is killed, frozen, restarted and given
+ * other policies, and while the routing table and the sources are reloaded. An oracle knows
+ * what each decision may be.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { SoakBackend } from './backend';
+import { Chaos, type Incidents } from './chaos';
+import { Load } from './load';
+import { QuietLogs } from './quiet-logs';
+import { Random } from './random';
+import { measure, type Resources } from './resources';
+import { SoakRouter } from './router';
+import { Tally } from './tally';
+import { UnsteadyOpa } from './unsteady-opa';
+import {
+  dataOf,
+  ENTRYPOINT,
+  POLICY,
+  SERVER_VERSIONS,
+  type Version,
+  type WorldUrls,
+} from './world';
+
+export interface SoakOptions {
+  /** Path of the OPA binary. */
+  readonly binary: string;
+  readonly seconds: number;
+  readonly seed: number;
+  /** Between two incidents of one OPA, in milliseconds. */
+  readonly calm: { readonly low: number; readonly high: number };
+  readonly onProgress?: (tally: Tally) => void;
+}
+
+export interface SoakReport {
+  readonly seconds: number;
+  readonly tally: Tally;
+  readonly incidents: Incidents;
+  /** Reloads that took effect, of both routers. */
+  readonly reloads: number;
+  /** Longest time between two turns of this process's event loop, in milliseconds. */
+  readonly longestStall: number;
+  readonly warnings: number;
+  readonly errors: number;
+  readonly logBytes: number;
+  /** At rest, after the first fifth (at most two minutes) and at the end. */
+  readonly before: Resources;
+  readonly after: Resources;
+}
+
+/** What must not have grown from the first rest to the last by more than this. */
+export const GROWTH = { heapMegabytes: 15, sockets: 4, timers: 4 };
+
+/** A turn of the event loop over this makes every verdict about time doubtful, in milliseconds. */
+const STALL = 150;
+const HEARTBEAT = 25;
+const PROGRESS_EVERY = 10_000;
+
+export async function runSoak(options: SoakOptions): Promise<SoakReport> {
+  const { binary, seconds, seed, calm, onProgress } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'policy-router-soak-'));
+  const ends: Array<() => unknown> = [() => rm(folder, { recursive: true })];
+  try {
+    const bundle = await writePolicies(binary, folder);
+    const opas = {
+      main: new UnsteadyOpa({ binary, folder, seldomAsked: false }),
+      second: new UnsteadyOpa({ binary, folder, seldomAsked: true }),
+    };
+    ends.push(() => opas.main.stop());
+    ends.push(() => opas.second.stop());
+    await opas.main.start('1');
+    await opas.second.start('2');
+    const urls: WorldUrls = { main: opas.main.url, second: opas.second.url, bundle };
+
+    const logs = new QuietLogs();
+    const file = join(folder, 'in-process-routing.yaml');
+    const router = await SoakRouter.start(urls, file, logs);
+    ends.push(() => router.close());
+    const backend = await SoakBackend.start(urls, folder, new QuietLogs());
+    ends.push(() => backend.stop());
+
+    const random = new Random(seed);
+    const tally = new Tally();
+    const load = new Load({ router, backend, opas, tally, random });
+    const chaos = new Chaos({ router, backend, opas, file, random }, calm);
+    const heartbeat = new Heartbeat(() => Object.values(opas).forEach(opa => opa.markSlow()));
+    ends.push(() => heartbeat.stop());
+    const progress = setInterval(() => onProgress?.(tally), PROGRESS_EVERY);
+    ends.push(() => clearInterval(progress));
+
+    const rest = async (): Promise<Resources> => {
+      await chaos.stop();
+      await load.stop();
+      await chaos.replaceAllSources();
+      const resources = await measure();
+      heartbeat.forget();
+      return resources;
+    };
+    const run = async (milliseconds: number): Promise<void> => {
+      load.start();
+      chaos.start();
+      await delay(milliseconds);
+    };
+
+    const warmUp = Math.min(120_000, seconds * 200);
+    await run(warmUp);
+    const before = await rest();
+    await run(seconds * 1000 - warmUp);
+    const after = await rest();
+    return {
+      seconds,
+      tally,
+      incidents: chaos.done,
+      reloads: router.reloads + backend.reloads,
+      longestStall: heartbeat.longest,
+      warnings: logs.warnings,
+      errors: logs.errors,
+      logBytes: logs.bytes,
+      before,
+      after,
+    };
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+/** Everything that must not be, in words; empty if the run was good. */
+export function violationsOf({ tally, before, after }: SoakReport): string[] {
+  const { wrong, rejected, late, violations } = tally;
+  const grown = (Object.keys(GROWTH) as Array<keyof Resources>).flatMap(kind =>
+    after[kind] - before[kind] > GROWTH[kind]
+      ? [`${kind} grew from ${before[kind]} to ${after[kind]}`]
+      : [],
+  );
+  return [
+    ...(wrong > 0 ? [`${wrong} decisions were wrong`] : []),
+    ...(rejected > 0 ? [`${rejected} were rejected`] : []),
+    ...(late > 0 ? [`${late} came after the deadline`] : []),
+    ...grown,
+    ...violations,
+  ];
+}
+
+/** @returns the path of the bundle. */
+async function writePolicies(binary: string, folder: string): Promise<string> {
+  const policy = join(folder, 'policy.rego');
+  await writeFile(policy, POLICY);
+  const versions: readonly Version[] = [...SERVER_VERSIONS, 'embedded'];
+  for (const version of versions) {
+    await writeFile(
+      join(folder, `data-${version}.json`),
+      JSON.stringify(dataOf(version)),
+    );
+  }
+  const bundle = join(folder, 'bundle.tar.gz');
+  await promisify(execFile)(binary, [
+    'build',
+    ...['--target', 'wasm', '--entrypoint', ENTRYPOINT, '--output', bundle],
+    policy,
+    join(folder, 'data-embedded.json'),
+  ]);
+  return bundle;
+}
+
+/** Tells of stalls of this process, in which nobody can say who was late. */
+class Heartbeat {
+  longest = 0;
+  private last = performance.now();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(onStall: () => void) {
+    this.timer = setInterval(() => {
+      const now = performance.now();
+      const stall = now - this.last - HEARTBEAT;
+      this.last = now;
+      this.longest = Math.max(this.longest, stall);
+      if (stall > STALL) onStall();
+    }, HEARTBEAT);
+  }
+
+  /** Leaves out what has just passed, such as a garbage collection of ours. */
+  forget(): void {
+    this.last = performance.now();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}

@@ -1,0 +1,41 @@
+/** How long the past is remembered, in milliseconds. */
+const MEMORY = 120_000;
+
+interface Entry<T> {
+  readonly from: number;
+  readonly possible: readonly T[];
+}
+
+/** What something may have been at which time; a change is known only to lie between two moments. */
+export class Timeline<T> {
+  private readonly entries: Array<Entry<T>>;
+
+  constructor(...possible: T[]) {
+    this.entries = [{ from: -Infinity, possible }];
+  }
+
+  /** From now on it may be any of these. */
+  set(...possible: T[]): void {
+    const now = performance.now();
+    this.entries.push({ from: now, possible });
+    while (this.entries.length > 2 && this.entries[1]!.from < now - MEMORY) {
+      this.entries.shift();
+    }
+  }
+
+  /** What it may be now. */
+  now(): readonly T[] {
+    return this.entries.at(-1)!.possible;
+  }
+
+  /** All that it may have been between the two moments. */
+  between(from: number, to: number): Set<T> {
+    const found = new Set<T>();
+    for (let index = this.entries.length - 1; index >= 0; index--) {
+      const entry = this.entries[index]!;
+      if (entry.from <= to) for (const each of entry.possible) found.add(each);
+      if (entry.from <= from) break;
+    }
+    return found;
+  }
+}

@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import { startOpa, type OpaServer } from '../support/opa-server';
+import type { OpaStates } from './oracle';
+import { Timeline } from './timeline';
+import { RESET_TIMEOUT, TIMEOUT, type Version } from './world';
+
+/** How often it is asked for its health, and how slow it may be at that, in milliseconds. */
+const PING_EVERY = 100;
+const PING_LIMIT = 200;
+
+/** From the return of OPA until its breaker has seen it, in milliseconds. */
+const UNTIL_NOTICED = TIMEOUT + RESET_TIMEOUT + 1000;
+
+export interface UnsteadyOpaOptions {
+  readonly binary: string;
+  /** Where `policy.rego` and a `data-<version>.json` for each version are. */
+  readonly folder: string;
+  /**
+   * Whether it is asked only now and then, so that its breaker may take any time to see that
+   * it is back.
+   */
+  readonly seldomAsked: boolean;
+}
+
+/** A real OPA that is killed, frozen and given other policies, and what it may be at any time. */
+export class UnsteadyOpa {
+  private readonly state = new Timeline<Version | 'away'>('away');
+  /** Spans in which it, or this process, was too slow to tell. */
+  private readonly slow = new Timeline<boolean>(false);
+  private lastAway = -Infinity;
+  private pingSince: number | undefined;
+  private server: OpaServer | undefined;
+  private port: number | undefined;
+  private stopped = false;
+  private pinging: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: UnsteadyOpaOptions) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get isUp(): boolean {
+    return this.server !== undefined;
+  }
+
+  async start(version: Version): Promise<void> {
+    const { binary, folder } = this.options;
+    this.state.set('away', version);
+    const server = await startOpa({
+      binary,
+      policies: [join(folder, 'policy.rego'), join(folder, `data-${version}.json`)],
+      // At info it writes two lines a decision, which this process would have to read.
+      args: ['--log-level', 'error'],
+      ...(this.port === undefined ? {} : { port: this.port }),
+    });
+    this.server = server;
+    this.port = server.port;
+    this.returned(version);
+    if (!this.stopped) this.pinging = this.ping(server);
+  }
+
+  async kill(): Promise<void> {
+    const { server } = this;
+    if (!server) return;
+    this.server = undefined;
+    this.state.set(...this.state.now(), 'away');
+    server.kill('SIGKILL');
+    await server.stop();
+    this.state.set('away');
+  }
+
+  async freeze(milliseconds: number): Promise<void> {
+    const { server } = this;
+    if (!server) return;
+    const was = this.state.now();
+    this.server = undefined;
+    this.state.set(...was, 'away');
+    server.kill('SIGSTOP');
+    await delay(milliseconds);
+    server.kill('SIGCONT');
+    this.server = server;
+    this.returned(...was);
+    if (!this.stopped) this.pinging = this.ping(server);
+  }
+
+  /** Gives it another policy while it runs. */
+  async swap(version: Version): Promise<void> {
+    if (!this.server) return;
+    this.state.set(...this.state.now(), version);
+    const { statusCode, body } = await request(`${this.url}/v1/data/version`, {
+      method: 'PUT',
+      body: JSON.stringify(version),
+    });
+    await body.dump();
+    if (statusCode === 204) this.state.set(version);
+  }
+
+  /**
+   * What it may have been to a decision between the two moments.
+   *
+   * @param breakerOpen - whether the decision may have found the breaker open.
+   */
+  states(from: number, to: number, breakerOpen: boolean): OpaStates {
+    // A shared question may have been put before its caller came, by half of the timeout.
+    const possible = this.state.between(from - TIMEOUT, to);
+    const noticed = this.options.seldomAsked ? Infinity : UNTIL_NOTICED;
+    const away =
+      possible.delete('away') ||
+      this.slow.between(from - TIMEOUT, to).has(true) ||
+      this.isSlow() ||
+      (breakerOpen && this.lastAway > from - noticed);
+    return { versions: possible as ReadonlySet<Version>, away };
+  }
+
+  /** Makes up for what a stall of this process hides. */
+  markSlow(): void {
+    this.slow.set(true);
+    this.slow.set(false);
+    this.lastAway = performance.now();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const { server } = this;
+    this.server = undefined;
+    await server?.stop();
+    await this.pinging;
+  }
+
+  private returned(...versions: ReadonlyArray<Version | 'away'>): void {
+    this.state.set(...versions.filter(each => each !== 'away'));
+    this.lastAway = performance.now();
+  }
+
+  private isSlow(): boolean {
+    return (
+      this.pingSince !== undefined && performance.now() - this.pingSince > PING_LIMIT
+    );
+  }
+
+  private async ping(server: OpaServer): Promise<void> {
+    while (this.server === server && !this.stopped) {
+      this.pingSince = performance.now();
+      try {
+        const { body } = await request(`${server.url}/health`, {
+          headersTimeout: 5000,
+          reset: true,
+        });
+        await body.dump();
+      } catch {
+        // It has been ended, which the timeline knows.
+      }
+      if (this.isSlow() && this.server === server) this.markSlow();
+      this.pingSince = undefined;
+      await delay(PING_EVERY);
+    }
+  }
+}

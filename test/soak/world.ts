@@ -1,0 +1,251 @@
+/**
+ * The made-up world of the soak: who asks what, what each version of the policy says to whom,
+ * and the config that routes it. Every conditional answer carries who asked, what, and by
+ * which version it was decided, so that an answer to another question is known as one.
+ */
+import { stringify } from 'yaml';
+
+export const ENTRYPOINT = 'soak/decision';
+export const RESOURCE_TYPE = 'catalog-entity';
+
+/** Milliseconds. */
+export const DEADLINE = 2000;
+export const TIMEOUT = 600;
+export const RESET_TIMEOUT = 200;
+
+/** Of the policy: an OPA server has one of the first two, the embedded Wasm the third. */
+export type Version = '1' | '2' | 'embedded';
+export const SERVER_VERSIONS = ['1', '2'] as const;
+
+export interface Person {
+  readonly ref: string;
+  readonly claims: readonly string[];
+}
+
+const person = (name: string, ...groups: string[]): Person => {
+  const ref = `user:default/${name}`;
+  return { ref, claims: [ref, ...groups.map(group => `group:default/${group}`)] };
+};
+
+/** Those of the sample catalog, who can sign in. */
+export const PERSONAS = {
+  olivia: person('olivia', 'payments'),
+  nolan: person('nolan', 'search'),
+  petra: person('petra', 'platform'),
+} as const;
+
+export const PEOPLE: readonly Person[] = [
+  ...Object.values(PERSONAS),
+  person('ulla', 'payments'),
+  person('vera'),
+];
+
+/** Of the ownership source. */
+export const BYPASS = 'group:default/platform';
+
+export interface Asked {
+  /** The first segment of the name, which is the prefix of its route. */
+  readonly prefix: string;
+  readonly name: string;
+  readonly isResource: boolean;
+}
+
+const PREFIXES = ['closed', 'open', 'backed', 'pair', 'both', 'moved', 'swap', 'none'];
+
+/** `bad` is what the policy always answers wrongly. */
+export const ASKED: readonly Asked[] = PREFIXES.flatMap(prefix => [
+  ...['b0', 'b1', 'b2', 'bad'].map(name => ({
+    prefix,
+    name: `${prefix}.${name}`,
+    isResource: false,
+  })),
+  ...['r0', 'r1', 'r2'].map(name => ({
+    prefix,
+    name: `${prefix}.${name}`,
+    isResource: true,
+  })),
+]);
+
+export type Said = 'ALLOW' | 'DENY' | 'NOT_APPLICABLE' | 'CONDITIONAL' | 'INVALID';
+
+/** What this version of the policy says. */
+export function said(version: Version, { ref }: Person, asked: Asked): Said {
+  if (asked.name.endsWith('.bad')) return 'INVALID';
+  const answers: readonly Said[] = asked.isResource
+    ? ['ALLOW', 'DENY', 'CONDITIONAL', 'CONDITIONAL', 'NOT_APPLICABLE']
+    : ['ALLOW', 'ALLOW', 'DENY', 'DENY', 'NOT_APPLICABLE'];
+  return answers[hash(`${version} ${ref} ${asked.name}`) % answers.length]!;
+}
+
+/** FNV-1a. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193) >>> 0;
+  }
+  return value >>> 7;
+}
+
+/** The claims of the condition of a conditional answer. */
+export const stampedClaims = (
+  version: Version,
+  { claims }: Person,
+  { name }: Asked,
+): string[] => [...claims, `stamp:default/${version}.${name}`];
+
+export const POLICY = `package soak
+
+import rego.v1
+
+said := data.grants[data.version][input.identity.user][input.permission.name]
+
+decision := {"result": said} if said in {"ALLOW", "DENY", "NOT_APPLICABLE"}
+
+decision := {"result": "allow"} if said == "INVALID"
+
+decision := {
+	"result": "CONDITIONAL",
+	"pluginId": "catalog",
+	"resourceType": "${RESOURCE_TYPE}",
+	"conditions": {
+		"rule": "IS_ENTITY_OWNER",
+		"resourceType": "${RESOURCE_TYPE}",
+		"params": {"claims": array.concat(input.identity.claims, [stamp])},
+	},
+} if said == "CONDITIONAL"
+
+stamp := concat("", ["stamp:default/", data.version, ".", input.permission.name])
+`;
+
+/** OPA's data document at this version. */
+export const dataOf = (version: Version): object => ({
+  version,
+  grants: Object.fromEntries(
+    [...SERVER_VERSIONS, 'embedded' as const].map(each => [
+      each,
+      Object.fromEntries(
+        PEOPLE.map(who => [
+          who.ref,
+          Object.fromEntries(ASKED.map(asked => [asked.name, said(each, who, asked)])),
+        ]),
+      ),
+    ]),
+  ),
+});
+
+export interface WorldUrls {
+  readonly main: string;
+  readonly second: string;
+  readonly bundle: string;
+}
+
+/** What each source name stands for, to the oracle. */
+export interface SourceModel {
+  readonly kind: 'allow' | 'deny' | 'ownership' | 'opa';
+  readonly endpoints?: ReadonlyArray<'main' | 'second'>;
+  readonly failOpen?: boolean;
+  readonly standby?: boolean;
+}
+
+export const SOURCES: Readonly<Record<string, SourceModel>> = {
+  allow: { kind: 'allow' },
+  deny: { kind: 'deny' },
+  ownership: { kind: 'ownership' },
+  closed: { kind: 'opa', endpoints: ['main'] },
+  open: { kind: 'opa', endpoints: ['main'], failOpen: true },
+  backed: { kind: 'opa', endpoints: ['main'], standby: true },
+  pair: { kind: 'opa', endpoints: ['main', 'second'] },
+};
+
+/**
+ * The same in config.
+ *
+ * @param round - another one makes other sources of all that have connections.
+ */
+export function sourcesConfig(urls: WorldUrls, round: number): object {
+  const opa = (...endpoints: string[]): object => ({
+    type: 'opa',
+    baseUrl: endpoints,
+    entrypoint: ENTRYPOINT,
+    timeout: `${TIMEOUT}ms`,
+    concurrency: 8 + (round % 2),
+    queue: 32,
+    circuitBreaker: {
+      volumeThreshold: 5,
+      rollingWindow: '1s',
+      resetTimeout: `${RESET_TIMEOUT}ms`,
+    },
+  });
+  return {
+    ownership: { type: 'ownership', bypass: [BYPASS] },
+    embedded: { type: 'opa-wasm', bundle: urls.bundle, entrypoint: ENTRYPOINT },
+    closed: opa(urls.main),
+    open: { ...opa(urls.main), onUnavailable: 'fail-open' },
+    backed: { ...opa(urls.main), standby: 'embedded' },
+    pair: opa(urls.main, urls.second),
+  };
+}
+
+export interface RouteModel {
+  readonly sources: readonly string[];
+  readonly failClosed?: boolean;
+}
+
+export type TableName = 'A' | 'B';
+
+export interface TableModel {
+  readonly fallback: 'allow' | 'deny';
+  /** By prefix. */
+  readonly routes: Readonly<Record<string, RouteModel>>;
+}
+
+const common: Readonly<Record<string, RouteModel>> = {
+  closed: { sources: ['closed'] },
+  backed: { sources: ['backed'] },
+  pair: { sources: ['pair'] },
+  both: { sources: ['ownership', 'closed'] },
+};
+
+export const TABLES: Readonly<Record<TableName, TableModel>> = {
+  A: {
+    fallback: 'deny',
+    routes: {
+      ...common,
+      open: { sources: ['open'] },
+      moved: { sources: ['closed'] },
+      swap: { sources: ['allow'] },
+    },
+  },
+  B: {
+    fallback: 'allow',
+    routes: {
+      ...common,
+      open: { sources: ['open'], failClosed: true },
+      moved: { sources: ['pair'] },
+      swap: { sources: ['deny'] },
+    },
+  },
+};
+
+/** The routing file of a table. */
+export function routingFile(name: TableName): string {
+  const { fallback, routes } = TABLES[name];
+  return stringify({
+    fallback,
+    routes: Object.entries(routes).map(([prefix, { sources, failClosed }]) => ({
+      prefix,
+      sources,
+      ...(failClosed ? { onUnavailable: 'fail-closed' } : {}),
+    })),
+  });
+}
+
+/** Routing files that must change nothing. */
+export const INVALID_FILES: readonly string[] = [
+  '',
+  'fallback: [allow\nroutes',
+  'fallback: allow\nroutes: []\n',
+  'fallback: allow\nroutes: [{ prefix: closed, sources: [allow] }]\nfalback: deny\n',
+  'fallback: allow\nroutes: [{ prefix: closed, sources: [nobody] }]\n',
+  'fallback: allow\nroutes: [{ prefix: open, sources: [open, allow], combine: allow-overrides }]\n',
+];

@@ -1,0 +1,93 @@
+/** A router with the sinks that write the log, and what is demanded of every decision it makes. */
+import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
+import type { PolicyDecision } from '@backstage/plugin-permission-common';
+import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { readConfig } from '../../src/config/read';
+import { PolicyRouter } from '../../src/policy';
+import { Snapshot } from '../../src/snapshot';
+import { warnOfFailures } from '../../src/trace/failure-log';
+import { logTraces } from '../../src/trace/log';
+import { warnOfLargeConditions } from '../../src/trace/size-log';
+import type { DecisionTrace } from '../../src/trace/trace';
+import { CapturedLogs } from './captured-logs';
+import { directoryOf } from './rule-directory';
+
+/** Characters of a log line, and of any one text in a trace. */
+export const MAX_LINE = 3_000;
+/** Characters of a trace as JSON, but for what is word for word: exchange, conditions, user. */
+export const MAX_TRACE = 20_000;
+
+/** Control characters, line ends, marks of direction, halves of characters. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+
+export interface FuzzedRouter {
+  /** Decides, and throws if the decision or what is told of it is not as it must be. */
+  decide(
+    query: unknown,
+    user: unknown,
+  ): Promise<{ decision: PolicyDecision; trace: DecisionTrace }>;
+  /** What the `userInfo` service answers from now on. */
+  serve(getUserInfo: () => Promise<BackstageUserInfo>): void;
+  close(): void;
+}
+
+export async function fuzzedRouter(config: object): Promise<FuzzedRouter> {
+  const logs = new CapturedLogs();
+  const logger = logs.logger();
+  const traces: DecisionTrace[] = [];
+  let serve: () => Promise<BackstageUserInfo> = () => Promise.reject(new Error('none'));
+  const snapshot = await Snapshot.build(readConfig(config).config, {
+    logger,
+    ruleDirectory: directoryOf(),
+  });
+  const router = new PolicyRouter(snapshot, { getUserInfo: () => serve() }, [
+    trace => traces.push(trace),
+    logTraces(logger),
+    // A new one each time: one that remembers writes only the first line of a kind.
+    trace => warnOfFailures(logger)(trace),
+    trace => warnOfLargeConditions(logger)(trace),
+  ]);
+  return {
+    decide: async (query, user) => {
+      traces.length = logs.lines.length = 0;
+      const decision = await router.handle(
+        query as PolicyQuery,
+        user as PolicyQueryUser,
+      );
+      const [trace, ...others] = traces;
+      if (!trace || others.length > 0) throw new Error(`${traces.length} traces`);
+      if (trace.result !== decision.result) {
+        throw new Error(`traced as ${trace.result}, decided ${decision.result}`);
+      }
+      if (!logs.lines.some(line => line.level === 'debug')) {
+        throw new Error('no debug line');
+      }
+      for (const { message } of logs.lines) checkLine(message);
+      checkTrace(trace);
+      return { decision, trace };
+    },
+    serve: getUserInfo => {
+      serve = getUserInfo;
+    },
+    close: () => router.close(),
+  };
+}
+
+/** Word for word what callers, the host and OPA said; in the debug log as values only. */
+const QUOTED = new Set(['permission', 'user', 'exchange', 'conditions']);
+
+function checkTrace(trace: DecisionTrace): void {
+  const told = JSON.stringify(trace, (key, value: unknown) => {
+    if (QUOTED.has(key)) return undefined;
+    if (typeof value === 'string') checkLine(value);
+    return value;
+  });
+  const length = told.length + (JSON.stringify(trace.permission) ?? '').length;
+  if (length > MAX_TRACE) throw new Error(`a trace of ${length} characters`);
+}
+
+export function checkLine(text: string): void {
+  if (text.length > MAX_LINE) throw new Error(`a line of ${text.length} characters`);
+  const found = UNPRINTABLE.exec(text);
+  if (found) throw new Error(`unprintable at ${found.index}: ${JSON.stringify(text)}`);
+}
