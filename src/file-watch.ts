@@ -44,8 +44,8 @@ export function followFile(path: string, look: () => Promise<void>): () => void 
   const lookWhileChanged = async (): Promise<void> => {
     looking = true;
     while (changedAgain && !ended) {
-      await look();
       changedAgain = false;
+      await look();
     }
     looking = false;
   };

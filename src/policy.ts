@@ -32,17 +32,21 @@ import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
  */
 export class PolicyRouter implements PermissionPolicy {
   private closed = false;
+  /** Holds the config with its secrets; `#`, so that whoever prints the policy prints none. */
+  #snapshot: Snapshot;
 
   constructor(
-    private snapshot: Snapshot,
+    snapshot: Snapshot,
     private readonly userInfo: UserInfoService,
     private readonly traceSinks: readonly TraceSink[],
-  ) {}
+  ) {
+    this.#snapshot = snapshot;
+  }
 
   /** Decisions that begin from now on are made with `next`. */
   swap(next: Snapshot): void {
-    const previous = this.snapshot;
-    this.snapshot = next;
+    const previous = this.#snapshot;
+    this.#snapshot = next;
     previous.retire();
     if (this.closed) next.retire();
   }
@@ -50,13 +54,13 @@ export class PolicyRouter implements PermissionPolicy {
   /** Ends the sources once the decisions under way are made. */
   close(): void {
     this.closed = true;
-    this.snapshot.retire();
+    this.#snapshot.retire();
   }
 
   /** Never rejects: one rejection would fail the whole batch of the permission backend. */
   async handle(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision> {
     const started = performance.now();
-    const snapshot = this.snapshot.enter();
+    const snapshot = this.#snapshot.enter();
     const draft: Draft = { sources: [] };
     let verdict: ApplicableVerdict;
     try {
@@ -203,17 +207,28 @@ function limitSize(
 }
 
 function denyOnError(error: unknown, draft: Draft): ApplicableVerdict {
-  if (error instanceof InvalidRequestError) return deny(error.message);
-  const failure: Failure =
-    error instanceof IdentityError
-      ? { class: 'unavailable', code: 'IDENTITY', message: error.message }
-      : {
-          class: 'invalid',
-          code: 'INTERNAL',
-          message: 'an internal error of the policy router',
-        };
+  if (isA(InvalidRequestError, error)) return deny(error.message);
+  const failure: Failure = isA(IdentityError, error)
+    ? { class: 'unavailable', code: 'IDENTITY', message: error.message }
+    : {
+        class: 'invalid',
+        code: 'INTERNAL',
+        message: 'an internal error of the policy router',
+      };
   draft.failure = failure;
   return deny(failure.message);
+}
+
+/** `instanceof`, of whatever was thrown: a proxy may not let itself be looked at. */
+function isA<E extends Error>(
+  kind: new (message: string) => E,
+  error: unknown,
+): error is E {
+  try {
+    return error instanceof kind;
+  } catch {
+    return false;
+  }
 }
 
 function toDecision(verdict: ApplicableVerdict): PolicyDecision {

@@ -78,7 +78,10 @@ export function readPrincipal(info: {
   const { userEntityRef, ownershipEntityRefs } = info;
   // Copied before it is looked at, so that what was looked at is what stays.
   const refs = Array.isArray(ownershipEntityRefs) ? [...ownershipEntityRefs] : [null];
-  if (typeof userEntityRef !== 'string' || !refs.every(ref => typeof ref === 'string')) {
+  if (
+    typeof userEntityRef !== 'string' ||
+    !refs.every(ref => typeof ref === 'string')
+  ) {
     throw new InvalidRequestError('the identity of the user is incomplete');
   }
   return Object.freeze({ userEntityRef, ownershipEntityRefs: Object.freeze(refs) });

@@ -10,6 +10,7 @@
  *
  * Failures have been resolved to DENY or ALLOW before; none arrives here.
  */
+import { quote } from '../quote';
 import {
   allow,
   conditional,
@@ -119,8 +120,8 @@ function joinConditionals(
   );
   if (stranger) {
     return deny(
-      `conditions of '${first.pluginId}' (${first.resourceType}) and '${stranger.pluginId}' ` +
-        `(${stranger.resourceType}) cannot be combined: Backstage applies a decision in one plugin`,
+      `conditions of '${first.pluginId}' (${quote(first.resourceType)}) and '${stranger.pluginId}' ` +
+        `(${quote(stranger.resourceType)}) cannot be combined: Backstage applies a decision in one plugin`,
     );
   }
   const conditions = join(verdicts.map(verdict => verdict.conditions));

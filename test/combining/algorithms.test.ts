@@ -226,7 +226,7 @@ describe('conditions of two plugins', () => {
       expect(combine(algorithm, [a, stranger]).result).toEqual({
         kind: 'DENY',
         reason:
-          "conditions of 'catalog' (catalog-entity) and 'scaffolder' (catalog-entity) " +
+          `conditions of 'catalog' ("catalog-entity") and 'scaffolder' ("catalog-entity") ` +
           'cannot be combined: Backstage applies a decision in one plugin',
       });
     },

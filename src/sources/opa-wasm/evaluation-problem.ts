@@ -20,7 +20,8 @@ export function evaluationProblem(error: unknown): string {
 }
 
 /** With the file, line and column of the Rego; of the path only the name of the file. */
-const CONFLICT = /^(?:.*\/)?([^/]+:\d+:\d+): (?:var assignment|object insert) conflict$/;
+const CONFLICT =
+  /^(?:.*\/)?([^/]+:\d+:\d+): (?:var assignment|object insert) conflict$/;
 const MISSING_BUILTIN =
   /^not implemented: built-in function \d+: ([a-z_][\w.]{0,99})$/i;
 /** Of the policy's own allocator, and of the engine when the input does not fit. */
