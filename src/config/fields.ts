@@ -8,12 +8,22 @@ const MAX_TIMER = 2 ** 31 - 1;
 
 /** A misspelt key must not pass, least of all a misspelt safety setting. */
 export const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
+  strictObject(shape, keys => ` ${keys.map(key => `'${key}'`).join(', ')}`);
+
+/** Without its colon, `token: hunter2` is a key: those of secrets are not repeated. */
+export const strictSecrets = <S extends z.core.$ZodLooseShape>(shape: S) =>
+  strictObject(shape, () => '');
+
+const strictObject = <S extends z.core.$ZodLooseShape>(
+  shape: S,
+  show: (keys: readonly string[]) => string,
+) =>
   z.strictObject(shape, {
     error: issue => {
       if (issue.code === 'unrecognized_keys') {
-        const keys = issue.keys.map(key => `'${key}'`).join(', ');
-        const plural = issue.keys.length > 1 ? 'unknown keys' : 'unknown key';
-        return `${plural} ${keys}; allowed: ${Object.keys(shape).join(', ')}`;
+        const { keys } = issue;
+        const plural = keys.length > 1 ? 'unknown keys' : 'unknown key';
+        return `${plural}${show(keys)}; allowed: ${Object.keys(shape).join(', ')}`;
       }
       return issue.input === undefined
         ? `is required: an object of ${Object.keys(shape).join(', ')}`

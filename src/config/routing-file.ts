@@ -1,6 +1,11 @@
-import { parseDocument } from 'yaml';
+import { Lexer, parseDocument } from 'yaml';
 import { readSettled, watchPath } from '../file-watch';
 import { ConfigError } from './types';
+
+/** A table of ten thousand routes has less, in characters. */
+const MAX_CHARACTERS = 2 ** 20;
+/** A table has five; the parser recurses, and Node.js may not survive its end. */
+const MAX_DEPTH = 64;
 
 /**
  * The content of a routing file: parsed YAML, not yet validated.
@@ -9,7 +14,10 @@ import { ConfigError } from './types';
  * @throws ConfigError if it cannot be read or is not one YAML document.
  */
 export async function readRoutingFile(path: string): Promise<unknown> {
-  const document = parseDocument(await readText(path), { uniqueKeys: true });
+  const text = await readText(path);
+  const excess = excessOf(text);
+  if (excess !== undefined) throw new ConfigError([{ path, message: excess }]);
+  const document = parseDocument(text, { uniqueKeys: true });
   const [error] = document.errors;
   if (error) throw new ConfigError([{ path, message: firstLine(error.message) }]);
   try {
@@ -25,6 +33,23 @@ async function readText(path: string): Promise<string> {
   } catch (cause) {
     throw new ConfigError([{ path, message: (cause as Error).message }]);
   }
+}
+
+/** Found out without the parser's recursion. */
+function excessOf(text: string): string | undefined {
+  if (text.length > MAX_CHARACTERS) {
+    return `is longer than ${MAX_CHARACTERS} characters`;
+  }
+  const tooDeep = `is nested deeper than ${MAX_DEPTH} levels`;
+  // A level of a block takes two characters of its line.
+  if (new RegExp(`^[ \\t?:-]{${2 * MAX_DEPTH + 1}}`, 'm').test(text)) return tooDeep;
+  let depth = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > MAX_DEPTH) return tooDeep;
+  }
+  return undefined;
 }
 
 const firstLine = (message: string): string =>

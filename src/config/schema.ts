@@ -14,6 +14,7 @@ import {
   oneOrMore,
   shown,
   strict,
+  strictSecrets,
   text,
 } from './fields';
 
@@ -62,12 +63,12 @@ const opa = strict({
     rollingWindow: duration('10s'),
     resetTimeout: duration('10s'),
   }).prefault({} as never),
-  auth: strict({
+  auth: strictSecrets({
     token: text('a bearer token').regex(/^[\x21-\x7e]+$/, {
       error: 'must be a bearer token: printable characters without white space',
     }),
   }).optional(),
-  tls: strict({
+  tls: strictSecrets({
     ca: pem('a certificate authority').optional(),
     cert: pem('a client certificate').optional(),
     key: pem('the key of the client certificate').optional(),

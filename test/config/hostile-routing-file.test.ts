@@ -29,6 +29,20 @@ it.each([
     'fallback: !!js/function "() => 1"\nroutes: []',
     "must be 'allow' or 'deny'",
   ],
+  [
+    'is long',
+    `# ${'x'.repeat(2 ** 20)}\nfallback: deny`,
+    'longer than 1048576 characters',
+  ],
+  ['opens brackets without end', `a: ${'['.repeat(200_000)}`, 'deeper than 64 levels'],
+  ['opens braces without end', `a: ${'{b: '.repeat(200_000)}`, 'deeper than 64 levels'],
+  ['hides that in texts', `a: ${'["]", '.repeat(65)}`, 'deeper than 64 levels'],
+  ['is lists of lists', `${'- '.repeat(65)}a`, 'deeper than 64 levels'],
+  [
+    'goes down line by line',
+    Array.from({ length: 1000 }, (_, level) => `${' '.repeat(level)}-`).join('\n'),
+    'deeper than 64 levels',
+  ],
 ])('a file that %s is refused', async (_what, text, message) => {
   const path = join(folder, 'routing.yaml');
   await writeFile(path, text);
@@ -40,4 +54,10 @@ it.each([
   const { problems } = error as ConfigError;
   expect(problems.map(problem => problem.message).join('; ')).toContain(message);
   for (const problem of problems) expect(problem.message).toMatch(/^.{1,300}$/);
+});
+
+it('a file that is as deep as may be is read, brackets in texts not counted', async () => {
+  const path = join(folder, 'routing.yaml');
+  await writeFile(path, `a: ${'['.repeat(64)}"${'['.repeat(100)}"${']'.repeat(64)}`);
+  expect(JSON.stringify(await readRoutingFile(path))).toMatch(/"\[{100}"\]{64}\}$/);
 });

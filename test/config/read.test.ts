@@ -909,7 +909,13 @@ describe('secrets', () => {
     [
       'tls has no misspelt key',
       withOpa({ tls: { ca: CA, insecure: true } }),
-      "~.sources.opa.tls: unknown key 'insecure'; allowed: ca, cert, key",
+      '~.sources.opa.tls: unknown key; allowed: ca, cert, key',
+    ],
+    [
+      'a token without its colon is not repeated',
+      withOpa({ auth: { 'token hunter2': null } }),
+      '~.sources.opa.auth.token: is required: a bearer token',
+      '~.sources.opa.auth: unknown key; allowed: token',
     ],
     [
       'tls needs https',
