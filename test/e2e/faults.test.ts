@@ -27,6 +27,9 @@ import {
 import { decision, startStub, type StubServer } from '../support/stub-server';
 import { describeWithOpa, opaBinary } from '../support/with-opa';
 
+/** What never answers fails its row in this time, in milliseconds. */
+const ROW_LIMIT = 15_000;
+
 interface Staged {
   readonly scene: Scene;
   readonly peer: Peer;
@@ -111,19 +114,23 @@ afterAll(async () => {
 describe.each(CHAPTERS)('an OPA that $title', ({ scenes: ofChapter }) => {
   for (const scene of ofChapter) {
     for (const [index, row] of scene.rows.entries()) {
-      (scenes.includes(scene) ? it : it.skip)(`${row.name}`, async () => {
-        const { place } = staged.get(scene)!;
-        const ask = (mode: Mode): Promise<unknown> =>
-          authorize(backend.url, token, [
-            basic(`${place.prefix(mode)}.${index}.before.read`, 'read'),
-          ]);
-        await row.before(ask);
-        const asker = row.asker === 'nobody' ? undefined : token;
-        const seen = await observe(backend, asker, place, row, index);
-        sightings.set(row, seen);
-        await row.after();
-        expect(seen).toEqual(seen.map(each => expected(row, each)));
-      });
+      (scenes.includes(scene) ? it : it.skip)(
+        `${row.name}`,
+        async () => {
+          const { place } = staged.get(scene)!;
+          const ask = (mode: Mode): Promise<unknown> =>
+            authorize(backend.url, token, [
+              basic(`${place.prefix(mode)}.${index}.before.read`, 'read'),
+            ]);
+          await row.before(ask);
+          const asker = row.asker === 'nobody' ? undefined : token;
+          const seen = await observe(backend, asker, place, row, index);
+          sightings.set(row, seen);
+          await row.after();
+          expect(seen).toEqual(seen.map(each => expected(row, each)));
+        },
+        ROW_LIMIT,
+      );
     }
   }
 });

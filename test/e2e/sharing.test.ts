@@ -226,7 +226,9 @@ describe('a client that disconnects', () => {
     const held: Array<() => void> = [];
     stub.become((socket, request) => {
       const [, body] = request.split('\r\n\r\n');
-      const { input } = JSON.parse(body!) as { input: { permission: { name: string } } };
+      const { input } = JSON.parse(body!) as {
+        input: { permission: { name: string } };
+      };
       arrived.push(input.permission.name);
       held.push(() => decision({ result: 'ALLOW' })(socket, request));
     });
@@ -249,7 +251,10 @@ describe('a client that disconnects', () => {
     await until(() => arrived.length === 1);
     // The items of a batch are asked in one go, so the second's arrival tells of the first.
     const others = Array.from({ length: OTHERS }, (_, index) =>
-      authorize(backend.url, tokens.olivia, [same, basic(`tested.own${index}`, 'read')]),
+      authorize(backend.url, tokens.olivia, [
+        same,
+        basic(`tested.own${index}`, 'read'),
+      ]),
     );
     await until(() => arrived.length === 1 + OTHERS);
     leaving.abort();

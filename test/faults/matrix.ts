@@ -1,6 +1,7 @@
 import { absent } from './absent';
 import { bodies } from './bodies';
 import { conditionFaults } from './conditions';
+import { ambiguous } from './ambiguous';
 import type { Chapter } from './fault';
 import { framing } from './framing';
 import { hangs } from './hangs';
@@ -19,6 +20,7 @@ export const CHAPTERS: readonly Chapter[] = [
   tlsFaults,
   statuses,
   bodies,
+  ambiguous,
   framing,
   conditionFaults,
   router,

@@ -41,10 +41,7 @@ const textOf = (answer: Answer): string =>
 let guard: RemoteGuard | undefined;
 const states: BreakerState[] = [];
 
-function guardOf(
-  source: RemoteSource,
-  more: Partial<RemoteGuardOptions> = {},
-): void {
+function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): void {
   guard = new RemoteGuard(source, { ...options, ...more }, state => states.push(state));
 }
 
@@ -191,7 +188,8 @@ describe('identical questions', () => {
     const first = ask('nolan', 'a');
     const waiting = [ask('olivia', 'a'), ask('olivia', 'a')];
     await pass(TIMEOUT / 2);
-    for (const left of await Promise.all(waiting)) expect(left).toMatch(/^NO_TIME_LEFT/);
+    for (const left of await Promise.all(waiting))
+      expect(left).toMatch(/^NO_TIME_LEFT/);
     await pass(0);
     source.questions[0]!.answer(allow('yes'));
     await first;
@@ -227,7 +225,9 @@ describe('different questions', () => {
     guardOf(source);
     const asked = [ask(...first), ask(...second)];
     await pass(0);
-    for (const { request, answer } of source.questions) answer(allow(keyOf(request)));
+    for (const question of source.questions) {
+      question.answer(allow(keyOf(question.request)));
+    }
     expect(await Promise.all(asked)).toEqual([first.join(' '), second.join(' ')]);
   });
 
@@ -252,7 +252,10 @@ describe('the key of a question for OPA', () => {
       attributes: { action: 'read' },
       resourceType: 'catalog-entity',
     },
-    principal: { userEntityRef: 'user:default/olivia', ownershipEntityRefs: ['a', 'b'] },
+    principal: {
+      userEntityRef: 'user:default/olivia',
+      ownershipEntityRefs: ['a', 'b'],
+    },
   };
   const { permission, principal } = base;
   const others: Array<[string, PermissionRequest]> = [
@@ -272,10 +275,7 @@ describe('the key of a question for OPA', () => {
         permission: { ...permission, resourceType: 'other' } as typeof permission,
       },
     ],
-    [
-      'type',
-      { ...base, permission: { ...permission, type: 'basic' } as typeof permission },
-    ],
+    ['type', { ...base, permission: { ...permission, type: 'basic' } }],
     [
       'user',
       { ...base, principal: { ...principal, userEntityRef: 'user:default/nolan' } },
@@ -308,18 +308,19 @@ describe('the key of a question for OPA', () => {
   });
 
   it('is of all that OPA is told, for any two questions', () => {
-    const anyText = fc.oneof(fc.constantFrom('a', 'b', '', '"', '\\', ','), fc.string());
+    const anyText = fc.oneof(
+      fc.constantFrom('a', 'b', '', '"', '\\', ','),
+      fc.string(),
+    );
     const anyRequest = fc
       .record({ name: anyText, user: fc.option(anyText), claims: fc.array(anyText) })
-      .map(
-        ({ name, user, claims }): PermissionRequest => ({
-          permission: { type: 'basic', name, attributes: {} },
-          principal: {
-            ...(user === null ? {} : { userEntityRef: user }),
-            ownershipEntityRefs: claims,
-          },
-        }),
-      );
+      .map(({ name, user, claims }): PermissionRequest => ({
+        permission: { type: 'basic', name, attributes: {} },
+        principal: {
+          ...(user === null ? {} : { userEntityRef: user }),
+          ownershipEntityRefs: claims,
+        },
+      }));
     fc.assert(
       fc.property(anyRequest, anyRequest, (one, other) => {
         const equal = opa.prepare(one).key === opa.prepare(other).key;
@@ -338,12 +339,12 @@ describe('the async context', () => {
     guardOf(
       {
         prepare: request => {
-          const { key, put } = manual.prepare(request);
+          const prepared = manual.prepare(request);
           return {
-            key,
+            key: prepared.key,
             put: signal => {
               putIn.push(storage.getStore());
-              return put(signal);
+              return prepared.put(signal);
             },
           };
         },
@@ -408,7 +409,12 @@ describe('nothing is left', () => {
 
 /** One step of a history. */
 type Step =
-  | { readonly do: 'ask'; readonly user: number; readonly name: number; deadline: number }
+  | {
+      readonly do: 'ask';
+      readonly user: number;
+      readonly name: number;
+      deadline: number;
+    }
   | { readonly do: 'pass'; readonly milliseconds: number }
   | { readonly do: 'answer'; readonly which: number };
 
@@ -461,8 +467,8 @@ describe('whoever comes and whenever it is answered', () => {
 
         const answer = (number: number): void => {
           answered.set(number, step);
-          const { request, answer: say } = source.questions[number]!;
-          say(allow(`${keyOf(request)} #${number}`));
+          const question = source.questions[number]!;
+          question.answer(allow(`${keyOf(question.request)} #${number}`));
         };
         const unanswered = (): number[] =>
           source.questions.flatMap((_, number) => (answered.has(number) ? [] : number));

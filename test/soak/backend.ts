@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { startSampleBackend, type SampleBackend } from '../../dev/backend';
-import { QuietLogs } from './quiet-logs';
+import type { QuietLogs } from './quiet-logs';
 import { Timeline } from './timeline';
 import {
   DEADLINE,
-  PERSONAS,
+  type PERSONAS,
   routingFile,
   sourcesConfig,
   type TableName,

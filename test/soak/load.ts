@@ -3,8 +3,9 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { Agent, fetch } from 'undici';
 import type { DecisionTrace } from '../../src/trace/trace';
+import type { Failure } from '../../src/verdict';
 import type { SoakBackend } from './backend';
-import { allowedOutcomes, outcomeOf, type Outcome } from './oracle';
+import { allowedOutcomes, outcomeOf, type OpaStates, type Outcome } from './oracle';
 import type { Random } from './random';
 import type { SoakRouter } from './router';
 import type { Tally } from './tally';
@@ -93,14 +94,16 @@ export class Load {
         person,
         asked,
         tables: [table],
-        opas: this.states(from, codes.some(({ code }) => code === 'BREAKER_OPEN')),
+        opas: this.states(from, codes),
         overloaded: codes.some(failure => failure.class === 'overloaded'),
       });
       tally.judge(outcomeOf(decision), allowed, () =>
         JSON.stringify({ person: person.ref, asked: asked.name, table, trace }),
       );
       if (trace?.user !== person.ref || trace.permission?.name !== asked.name) {
-        tally.tell(`the trace of another decision: ${JSON.stringify({ person, trace })}`);
+        tally.tell(
+          `the trace of another decision: ${JSON.stringify({ person, trace })}`,
+        );
         tally.wrong++;
       }
     } catch (error) {
@@ -144,7 +147,7 @@ export class Load {
       if (response.status !== 200) throw new Error(`HTTP ${response.status} ${text}`);
       const body = JSON.parse(text) as { items: Array<{ result: string }> };
       const to = performance.now();
-      const states = this.states(from, true);
+      const states = this.states(from);
       items.forEach((asked, index) => {
         const outcomes = allowedOutcomes({
           person,
@@ -169,12 +172,20 @@ export class Load {
     }
   }
 
-  private states(from: number, breakerOpen: boolean) {
+  /** @param failures - of the decision; unknown of one over HTTP. */
+  private states(from: number, failures?: readonly Failure[]) {
     const { main, second } = this.targets.opas;
     const to = performance.now();
+    const breakerOpen = failures?.some(({ code }) => code === 'BREAKER_OPEN') ?? true;
+    // Whoever met no outage has no excuse for what only an outage may do.
+    const metOutage = failures?.some(each => each.class === 'unavailable') ?? true;
+    const seen = (states: OpaStates): OpaStates => ({
+      ...states,
+      away: states.away && metOutage,
+    });
     return {
-      main: main.states(from, to, breakerOpen),
-      second: second.states(from, to, breakerOpen),
+      main: seen(main.states(from, to, breakerOpen)),
+      second: seen(second.states(from, to, breakerOpen)),
     };
   }
 }
@@ -196,7 +207,7 @@ const userOf = ({ ref, claims }: Person): PolicyQueryUser =>
     info: { userEntityRef: ref, ownershipEntityRefs: [...claims] },
   }) as unknown as PolicyQueryUser;
 
-const failuresOf = (trace: DecisionTrace | undefined) =>
+const failuresOf = (trace: DecisionTrace | undefined): Failure[] =>
   (trace?.sources ?? []).flatMap(({ failure, attempts }) =>
     (attempts ?? [{ failure }]).flatMap(attempt => attempt.failure ?? []),
   );

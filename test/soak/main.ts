@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { obtainOpa } from '../support/opa-binary';
 import { runSoak, violationsOf, type SoakReport } from './soak';
 
-async function main(): Promise<void> {
+/** @returns the exit code. */
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '10' },
@@ -18,7 +19,9 @@ async function main(): Promise<void> {
   }
   const opa = await obtainOpa();
   if (opa.path === undefined) throw new Error(`no OPA to soak with: ${opa.reason}`);
-  print(`Node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}`);
+  print(
+    `Node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}`,
+  );
   print(`${minutes} minutes, seed ${seed}`);
   const report = await runSoak({
     binary: opa.path,
@@ -32,7 +35,7 @@ async function main(): Promise<void> {
   const violations = violationsOf(report);
   for (const violation of violations) print(`VIOLATION ${violation}`);
   print(violations.length === 0 ? 'Good.' : `Bad. Again with: --seed ${seed}`);
-  process.exitCode = violations.length === 0 ? 0 : 1;
+  return violations.length === 0 ? 0 : 1;
 }
 
 function summary({ tally, incidents, before, after, ...rest }: SoakReport): string[] {
@@ -70,7 +73,11 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
-});
+main().then(
+  // Backstage's database manager leaves timers behind that would keep the process alive.
+  code => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -13,7 +13,10 @@ describeWithOpa('a bad day in a few seconds', () => {
       seed,
       calm: { low: 400, high: 1200 },
     });
-    expect({ seed, violations: violationsOf(report) }).toEqual({ seed, violations: [] });
+    expect({ seed, violations: violationsOf(report) }).toEqual({
+      seed,
+      violations: [],
+    });
 
     // It has been a bad one.
     const { tally, incidents, reloads } = report;

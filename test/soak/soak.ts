@@ -53,6 +53,9 @@ export interface SoakReport {
   readonly after: Resources;
 }
 
+/** At rest no source has a connection yet; these are Backstage's own. */
+export const SOCKETS_AT_REST = 12;
+
 /** What must not have grown from the first rest to the last by more than this. */
 export const GROWTH = { heapMegabytes: 15, sockets: 4, timers: 4 };
 
@@ -88,7 +91,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const tally = new Tally();
     const load = new Load({ router, backend, opas, tally, random });
     const chaos = new Chaos({ router, backend, opas, file, random }, calm);
-    const heartbeat = new Heartbeat(() => Object.values(opas).forEach(opa => opa.markSlow()));
+    const heartbeat = new Heartbeat(() =>
+      Object.values(opas).forEach(opa => opa.markSlow()),
+    );
     ends.push(() => heartbeat.stop());
     const progress = setInterval(() => onProgress?.(tally), PROGRESS_EVERY);
     ends.push(() => clearInterval(progress));
@@ -132,6 +137,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 /** Everything that must not be, in words; empty if the run was good. */
 export function violationsOf({ tally, before, after }: SoakReport): string[] {
   const { wrong, rejected, late, violations } = tally;
+  const left = [before, after].flatMap(({ sockets }) =>
+    sockets > SOCKETS_AT_REST ? [`${sockets} sockets were open at rest`] : [],
+  );
   const grown = (Object.keys(GROWTH) as Array<keyof Resources>).flatMap(kind =>
     after[kind] - before[kind] > GROWTH[kind]
       ? [`${kind} grew from ${before[kind]} to ${after[kind]}`]
@@ -141,6 +149,7 @@ export function violationsOf({ tally, before, after }: SoakReport): string[] {
     ...(wrong > 0 ? [`${wrong} decisions were wrong`] : []),
     ...(rejected > 0 ? [`${rejected} were rejected`] : []),
     ...(late > 0 ? [`${late} came after the deadline`] : []),
+    ...left,
     ...grown,
     ...violations,
   ];

@@ -30,7 +30,9 @@ export class Tally {
     count(this.outcomes, got.split(' ')[0]!);
     if (allowed.has(got)) return;
     this.wrong++;
-    this.tell(`wrong: ${got}, but allowed were ${[...allowed].join(' | ')}: ${about()}`);
+    this.tell(
+      `wrong: ${got}, but allowed were ${[...allowed].join(' | ')}: ${about()}`,
+    );
   }
 
   fail(code: string): void {

@@ -11,6 +11,7 @@ import {
   type PreparedQuestion,
   type RemoteSource,
 } from '../source';
+import { parseBody } from './body';
 import { repeatsToken } from './token-echo';
 import { transportFailure } from './transport-failure';
 
@@ -88,13 +89,14 @@ export class OpaSource implements RemoteSource {
     signal: Cancellation,
   ): Promise<Answer> {
     let statusCode: number;
-    let text: string;
+    let bytes: Buffer;
     try {
-      ({ statusCode, text } = await this.post(sent, signal));
+      ({ statusCode, bytes } = await this.post(sent, signal));
     } catch (error) {
       return { ...transportFailure(error, this.secure), exchange: { input } };
     }
-    const body = parseJson(text);
+    const text = bytes.toString();
+    const body = parseBody(bytes);
     const isEcho = this.token !== undefined && repeatsToken(text, body, this.token);
     const exchange = { input, response: isEcho ? NOT_SHOWN : (body ?? text) };
     if (statusCode !== 200) {
@@ -102,7 +104,11 @@ export class OpaSource implements RemoteSource {
     }
     if (!isJsonObject(body)) {
       return {
-        ...failed('invalid', 'BAD_JSON', 'the response is no JSON object'),
+        ...failed(
+          'invalid',
+          'BAD_JSON',
+          'the response is not a JSON object in UTF-8 without repeated keys',
+        ),
         exchange,
       };
     }
@@ -115,7 +121,7 @@ export class OpaSource implements RemoteSource {
   private post(
     body: string,
     signal: Cancellation,
-  ): Promise<{ statusCode: number; text: string }> {
+  ): Promise<{ statusCode: number; bytes: Buffer }> {
     return new Promise((resolve, reject) => {
       let statusCode = 0;
       const chunks: Buffer[] = [];
@@ -136,7 +142,7 @@ export class OpaSource implements RemoteSource {
             chunks.push(chunk);
           },
           onResponseEnd() {
-            resolve({ statusCode, text: Buffer.concat(chunks).toString() });
+            resolve({ statusCode, bytes: Buffer.concat(chunks) });
           },
           onResponseError(_controller, error) {
             reject(error);
@@ -185,14 +191,6 @@ function opaErrorCode(body: unknown): string | undefined {
   const first: unknown = Array.isArray(body.errors) ? body.errors[0] : undefined;
   const code = isJsonObject(first) ? first.code : body.code;
   return typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 const definedOnly = (

@@ -1,0 +1,261 @@
+/**
+ * More callers than an OPA in trouble has places for: what reaches it, what waits, what is
+ * turned away, and what it costs. Every caller asks something of their own, so nothing is shared.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  authorize,
+  basic,
+  startTestBackend,
+  type TestBackend,
+} from '../support/backend';
+import { CapturedLogs } from '../support/captured-logs';
+import {
+  startRouter,
+  tally,
+  type InProcessRouter,
+  type Outcome,
+} from '../support/in-process';
+import { decision, silence, type Behaviour } from '../support/stub-server';
+import { startWatchedStub, type WatchedStub } from '../support/watched-stub';
+
+const NEVER_OPENS = { volumeThreshold: 1_000_000 };
+
+const slowly =
+  (milliseconds: number): Behaviour =>
+  (socket, request) => {
+    setTimeout(() => decision({ result: 'ALLOW' })(socket, request), milliseconds);
+  };
+
+let stub: WatchedStub;
+let router: InProcessRouter;
+let logs: CapturedLogs;
+
+async function start(opa: object, behaviour: Behaviour): Promise<void> {
+  stub = await startWatchedStub(behaviour);
+  logs = new CapturedLogs();
+  router = await startRouter(
+    {
+      fallback: 'deny',
+      sources: {
+        opa: { type: 'opa', baseUrl: stub.url, entrypoint: 'a/b', ...opa },
+      },
+      routes: [{ prefix: 'tested', sources: ['opa'] }],
+    },
+    logs.logger(),
+  );
+}
+
+let asked = 0;
+const askMany = (count: number): Promise<Outcome[]> =>
+  Promise.all(Array.from({ length: count }, () => router.ask(`tested.q${++asked}`)));
+
+const namesWith = (outcomes: readonly Outcome[], ...codes: string[]): string[] =>
+  outcomes
+    .filter(({ code, result }) => codes.includes(code ?? result))
+    .map(({ name }) => name);
+
+describe('in process', () => {
+  afterEach(async () => {
+    router.close();
+    await stub.stop();
+  });
+
+  describe.each([64, 1000])('%i callers', callers => {
+    it('of a black hole: no more than its places reach it, all others are turned away', async () => {
+      await start(
+        { timeout: '300ms', concurrency: 8, queue: 16, circuitBreaker: NEVER_OPENS },
+        silence,
+      );
+      for (let round = 0; round < 2; round++) {
+        stub.forget();
+        const outcomes = await askMany(callers);
+        const counts = tally(outcomes);
+        expect(outcomes.every(({ result }) => result === 'DENY')).toBe(true);
+        expect(counts.QUEUE_FULL).toBe(callers - 8 - 16);
+        expect(counts.NO_TIME_LEFT).toBe(16);
+        // STALLED, where the machine is too busy to tell.
+        const put = namesWith(outcomes, 'TIMEOUT', 'STALLED');
+        expect(put).toHaveLength(8);
+        // Nobody's question came but those of who waited for its answer.
+        expect([...stub.names].sort()).toEqual(put.sort());
+        expect(stub.mostOpen()).toBeLessThanOrEqual(8);
+      }
+    });
+
+    it('of a slow OPA: so many are answered as its places take in their time', async () => {
+      const places = { concurrency: 8, queue: 32 };
+      await start(
+        { timeout: '1s', ...places, circuitBreaker: NEVER_OPENS },
+        slowly(50),
+      );
+      const outcomes = await askMany(callers);
+      expect(tally(outcomes).QUEUE_FULL).toBe(callers - 8 - 32);
+      const reached = namesWith(outcomes, 'ALLOW', 'CUT_SHORT', 'TIMEOUT', 'STALLED');
+      expect([...stub.names].sort()).toEqual(reached.sort());
+      expect(reached.length).toBeGreaterThan(8);
+      expect(stub.mostOpen()).toBeLessThanOrEqual(8);
+      expect(stub.mostUnderWay()).toBeLessThanOrEqual(8);
+    });
+  });
+
+  it('a question whose time is over is never sent, also when OPA is back', async () => {
+    await start(
+      { timeout: '300ms', concurrency: 2, queue: 100, circuitBreaker: NEVER_OPENS },
+      silence,
+    );
+    const first = askMany(50);
+    const outcomes = await first;
+    stub.become(decision({ result: 'ALLOW' }));
+    const later = await askMany(10);
+    expect(later.every(({ result }) => result === 'ALLOW')).toBe(true);
+    const tooLate = namesWith(outcomes, 'NO_TIME_LEFT');
+    expect(tooLate).toHaveLength(48);
+    expect(stub.names.filter(name => tooLate.includes(name))).toEqual([]);
+  });
+
+  it('callers who give up and ask again do not pile up connections', async () => {
+    await start(
+      { timeout: '200ms', concurrency: 8, queue: 16, circuitBreaker: NEVER_OPENS },
+      silence,
+    );
+    const all: Array<Promise<Outcome>> = [];
+    for (let round = 0; round < 30; round++) {
+      const callers = Array.from({ length: 64 }, () =>
+        router.ask(`tested.q${++asked}`),
+      );
+      all.push(...callers);
+      // The first answer, in the later rounds a QUEUE_FULL, is more than they wait for.
+      await Promise.race(callers);
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    const outcomes = await Promise.all(all);
+    expect(outcomes.every(({ result }) => result === 'DENY')).toBe(true);
+    expect(stub.mostOpen()).toBeLessThanOrEqual(8);
+    const put = namesWith(outcomes, 'TIMEOUT', 'STALLED', 'CUT_SHORT');
+    expect(stub.names).toHaveLength(put.length);
+    await stub.untilOpen(0);
+    // undici makes a new one for each that a question given up has ended, and leaves it idle.
+    expect(stub.connections()).toBeLessThanOrEqual(2 * put.length);
+  });
+
+  it.each<[string, object, Behaviour]>([
+    ['a black hole', { timeout: '100ms' }, silence],
+    ['a port that resets', { timeout: '1s' }, socket => socket.resetAndDestroy()],
+  ])(
+    'an outage (%s) of 20,000 decisions is a few lines of log',
+    async (_what, more, behaviour) => {
+      const circuitBreaker = { volumeThreshold: 5, resetTimeout: '200ms' };
+      await start({ concurrency: 8, queue: 16, circuitBreaker, ...more }, behaviour);
+      for (let round = 0; round < 40; round++) {
+        const outcomes = await askMany(500);
+        expect(outcomes.every(({ result }) => result === 'DENY')).toBe(true);
+      }
+      const lines = logs.lines.filter(({ level }) => level !== 'debug');
+      const ofBreaker = lines.filter(({ message }) => message.includes('breaker '));
+      const ofFailures = lines.filter(line => !ofBreaker.includes(line));
+      // One a kind of failure and minute; the breaker's by its own clock, not by decisions.
+      expect(ofFailures.length).toBeGreaterThan(1);
+      expect(ofFailures.length).toBeLessThanOrEqual(12);
+      expect(ofBreaker.length).toBeLessThanOrEqual(100);
+      const bytes = lines.reduce((sum, { message }) => sum + message.length, 0);
+      expect(bytes).toBeLessThan(10_000);
+    },
+  );
+
+  it('rounds of an outage leave no memory behind', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const heap = (): number => {
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    await start(
+      { timeout: '100ms', concurrency: 8, queue: 64, circuitBreaker: NEVER_OPENS },
+      silence,
+    );
+    const rounds = async (count: number): Promise<void> => {
+      for (let round = 0; round < count; round++) await askMany(1000);
+    };
+    await rounds(10);
+    const before = heap();
+    await rounds(20);
+    // 20,000 decisions more: a leak of 200 bytes each would be seen.
+    expect(heap() - before).toBeLessThan(4_000_000);
+  });
+});
+
+describe('through a backend', () => {
+  let backend: TestBackend;
+  let token: string;
+
+  beforeAll(async () => {
+    stub = await startWatchedStub(silence);
+    backend = await startTestBackend({
+      policyRouter: {
+        fallback: 'deny',
+        sources: {
+          opa: {
+            type: 'opa',
+            baseUrl: stub.url,
+            entrypoint: 'a/b',
+            timeout: '200ms',
+            concurrency: 4,
+            queue: 4,
+            circuitBreaker: NEVER_OPENS,
+          },
+        },
+        routes: [{ prefix: 'tested', sources: ['opa'] }],
+      },
+    });
+    token = await backend.signIn('nolan');
+  });
+  afterAll(async () => {
+    await backend.stop();
+    await stub.stop();
+  });
+
+  it('64 clients of a black hole are all answered, by no more connections than its places', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, () =>
+        authorize(backend.url, token, [basic(`tested.q${++asked}`)]),
+      ),
+    );
+    expect(answers).toEqual(answers.map(() => ({ status: 200, results: ['DENY'] })));
+    const outcomes = backend.traces.map(({ permission, result, sources }) => ({
+      name: permission!.name,
+      result,
+      code: sources[0]?.failure?.code,
+    }));
+    expect(tally(outcomes).QUEUE_FULL).toBeGreaterThan(0);
+    const put = namesWith(outcomes, 'TIMEOUT', 'STALLED', 'CUT_SHORT');
+    expect([...stub.names].sort()).toEqual(put.sort());
+    expect(stub.mostOpen()).toBeLessThanOrEqual(4);
+  });
+
+  it('clients who give up and ask again do not pile up connections', async () => {
+    stub.forget();
+    for (let round = 0; round < 5; round++) {
+      const clients = Array.from({ length: 64 }, () =>
+        fetch(`${backend.url}/api/permission/authorize`, {
+          method: 'POST',
+          signal: AbortSignal.timeout(50),
+          headers: {
+            'content-type': 'application/json',
+            authorization: `Bearer ${token}`,
+          },
+          body: JSON.stringify({
+            items: [{ id: '0', ...basic(`tested.q${++asked}`) }],
+          }),
+        }).then(
+          response => response.text(),
+          () => undefined,
+        ),
+      );
+      await Promise.all(clients);
+    }
+    expect(stub.mostOpen()).toBeLessThanOrEqual(4);
+    await stub.untilOpen(0);
+  });
+});

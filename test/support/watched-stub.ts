@@ -1,0 +1,72 @@
+import type { Socket } from 'node:net';
+import { startStub, type Behaviour, type StubServer } from './stub-server';
+
+export interface WatchedStub extends StubServer {
+  /** Names of the permissions asked for, in the order of their arrival. */
+  readonly names: string[];
+  /** Most connections that a client had open at once, since `forget`. */
+  readonly mostOpen: () => number;
+  /** Most questions that had arrived and were not answered, since `forget`. */
+  readonly mostUnderWay: () => number;
+  forget(): void;
+}
+
+/** A stub that notes what arrives; what it then does is a behaviour that tells when it has answered. */
+export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub> {
+  const names: string[] = [];
+  const open = new Set<Socket>();
+  let mostOpen = 0;
+  const count = (): void => {
+    mostOpen = Math.max(mostOpen, open.size);
+  };
+  let underWay = 0;
+  let mostUnderWay = 0;
+  const watched =
+    (behaviour: Behaviour): Behaviour =>
+    (socket, request) => {
+      names.push(nameIn(request));
+      mostUnderWay = Math.max(mostUnderWay, ++underWay);
+      let over = false;
+      const end = (): void => {
+        if (!over) underWay--;
+        over = true;
+      };
+      socket.once('close', end);
+      const write = socket.write.bind(socket);
+      socket.write = ((...sent: Parameters<typeof write>) => {
+        end();
+        socket.off('close', end);
+        socket.write = write;
+        return write(...sent);
+      }) as typeof write;
+      behaviour(socket, request);
+    };
+  const stub = await startStub(watched(initial), {
+    connected: socket => {
+      open.add(socket);
+      const end = (): unknown => open.delete(socket);
+      socket.once('end', end).once('close', end);
+      // A client that has closed one connection and made another is met in any order: two
+      // turns of the loop, and both are known.
+      setImmediate(() => setImmediate(count));
+    },
+  });
+  return {
+    ...stub,
+    names,
+    mostOpen: () => mostOpen,
+    mostUnderWay: () => mostUnderWay,
+    become: next => stub.become(watched(next)),
+    forget: () => {
+      names.length = 0;
+      mostOpen = open.size;
+      mostUnderWay = underWay;
+    },
+  };
+}
+
+function nameIn(request: string): string {
+  const body = request.slice(request.indexOf('\r\n\r\n'));
+  return (JSON.parse(body) as { input: { permission: { name: string } } }).input
+    .permission.name;
+}
