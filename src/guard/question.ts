@@ -6,6 +6,8 @@ import { failed, type Answer, type Failed } from '../sources/source';
 import { settleWithin } from './deadline';
 
 interface Waiter {
+  /** False for whoever asked first. */
+  readonly shares: boolean;
   /** Milliseconds left when the question is put. */
   readonly left: () => number;
   readonly timer: NodeJS.Timeout | undefined;
@@ -16,6 +18,7 @@ export class Question {
   private readonly waiting = new Set<Waiter>();
   private underWay:
     { readonly since: number; readonly answer: Promise<Answer> } | undefined;
+  private asked = false;
   private given = false;
 
   /**
@@ -40,7 +43,8 @@ export class Question {
   /** @param patience - how long this caller can wait, in milliseconds. */
   wait(patience: number): Promise<Answer> {
     if (this.underWay) {
-      const { since, answer } = this.underWay;
+      const { since } = this.underWay;
+      const answer = this.underWay.answer.then(shared);
       return patience < since + this.timeout - performance.now()
         ? inTime(answer, patience)
         : answer;
@@ -48,12 +52,14 @@ export class Question {
     return new Promise(answer => {
       const end = performance.now() + patience;
       const waiter: Waiter = {
+        shares: this.asked,
         left: this.queued ? () => end - performance.now() : () => patience,
         timer: this.queued
           ? setTimeout(() => this.leave(waiter), patience - this.timeout / 2)
           : undefined,
         answer,
       };
+      this.asked = true;
       this.waiting.add(waiter);
     });
   }
@@ -76,7 +82,8 @@ export class Question {
     this.underWay = { since: performance.now(), answer };
     for (const { waiter, left } of inTimeFor) {
       clearTimeout(waiter.timer);
-      waiter.answer(left < this.timeout ? inTime(answer, left) : answer);
+      const own = waiter.shares ? answer.then(shared) : answer;
+      waiter.answer(left < this.timeout ? inTime(own, left) : own);
     }
     this.waiting.clear();
     await answer;
@@ -94,6 +101,8 @@ export class Question {
     this.given = true;
   }
 }
+
+const shared = (answer: Answer): Answer => ({ ...answer, shared: true });
 
 const inTime = (answer: Promise<Answer>, milliseconds: number): Promise<Answer> =>
   settleWithin(answer, milliseconds, () => cutShort(milliseconds));

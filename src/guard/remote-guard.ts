@@ -88,9 +88,7 @@ export class RemoteGuard implements Guard {
     }
     const { key } = prepared;
     const same = key === undefined ? undefined : this.shareable.get(key);
-    if (same?.open) {
-      return { ...(await same.wait(patience)), shared: true };
-    }
+    if (same?.open) return same.wait(patience);
     if (this.limiter.full) return queueFull();
     return this.begin(prepared, patience);
   }

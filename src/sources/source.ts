@@ -50,6 +50,8 @@ export interface PreparedQuestion {
    */
   readonly key: string | undefined;
   /**
+   * Runs in the async context of whoever asked first.
+   *
    * @param signal - aborted when the time for the answer is up; the answer is then ignored.
    */
   put(signal: Cancellation): Promise<Answer>;

@@ -26,6 +26,8 @@ class Asked {
   readonly question: Question;
   /** What each caller got, once they got it. */
   readonly got: Record<string, string> = {};
+  /** Whose answer is marked as that to another's question. */
+  readonly shared: string[] = [];
   timesPut = 0;
   private answerIt: (answer: Answer) => void = () => {};
 
@@ -35,6 +37,7 @@ class Asked {
 
   wait(name: string, patience = TIMEOUT): void {
     void this.question.wait(patience).then(answer => {
+      if (answer.shared) this.shared.push(name);
       this.got[name] = answer.kind === 'FAILED' ? answer.failure.code : answer.reason;
     });
   }
@@ -70,6 +73,18 @@ describe('the answer', () => {
       fourth: 'yes',
     });
     expect(asked.timesPut).toBe(1);
+    expect(asked.shared.sort()).toEqual(['fourth', 'second', 'third']);
+  });
+
+  it('of one who left before it was put is shared with nobody', async () => {
+    const asked = new Asked({ queued: true });
+    asked.wait('first');
+    asked.wait('second');
+    await pass(TIMEOUT / 2);
+    asked.put();
+    await pass(0);
+    expect(asked.got).toEqual({ first: 'NO_TIME_LEFT', second: 'NO_TIME_LEFT' });
+    expect(asked.shared).toEqual([]);
   });
 
   it('that is a failure goes to all as well', async () => {

@@ -59,7 +59,8 @@ export async function startStub(
     connections: () => connections,
     open: () => sockets.size,
     untilOpen: async count => {
-      for (let turn = 0; turn < 1000 && sockets.size !== count; turn++) await delay(5);
+      // Not as long as the four seconds after which an idle connection is closed anyhow.
+      for (let turn = 0; turn < 600 && sockets.size !== count; turn++) await delay(5);
       if (sockets.size !== count)
         throw new Error(`${sockets.size} connections are open`);
     },
