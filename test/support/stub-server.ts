@@ -59,8 +59,8 @@ export async function startStub(
     connections: () => connections,
     open: () => sockets.size,
     untilOpen: async count => {
-      // Not as long as the four seconds after which an idle connection is closed anyhow.
-      for (let turn = 0; turn < 600 && sockets.size !== count; turn++) await delay(5);
+      // Longer than the four seconds for which an idle connection is kept.
+      for (let turn = 0; turn < 1000 && sockets.size !== count; turn++) await delay(5);
       if (sockets.size !== count)
         throw new Error(`${sockets.size} connections are open`);
     },
