@@ -47,7 +47,7 @@ interface OpaSource {
     errorThreshold?: number;
     /** Questions that a window must hold before it can open, 1 to 1000000. Default 5. */
     volumeThreshold?: number;
-    /** The window over which failures are counted. Default 10s. */
+    /** The window over which failures are counted; at most one hour. Default 10s. */
     rollingWindow?: Duration;
     /** How long it stays open before one question probes the source. Default 10s. */
     resetTimeout?: Duration;
@@ -55,7 +55,7 @@ interface OpaSource {
   /** What every question carries to be let in. */
   auth?: {
     /**
-     * Sent as `Authorization: Bearer …`; printable ASCII characters without white space.
+     * Sent as `Authorization: Bearer …`; 8 or more printable ASCII characters without white space.
      *
      * @visibility secret
      */

@@ -70,6 +70,22 @@ describe('a changed config', () => {
     second.retire();
   });
 
+  it('keeps it when only the standby changes, which the next decision asks', async () => {
+    const first = await build({ opa: opa(), own: { type: 'ownership' } });
+    const second = await build(
+      { opa: opa({ standby: 'own' }), own: { type: 'ownership' } },
+      first,
+    );
+    expect(guardOf(second)).toBe(guardOf(first));
+    const { links } = second.table.match(query.permission)!.legs[0]!.chain;
+    expect(links.map(({ source, standby }) => [source, standby])).toEqual([
+      ['opa', false],
+      ['own', true],
+    ]);
+    first.retire();
+    second.retire();
+  });
+
   it('makes a new guard for a changed source', async () => {
     const first = await build({ opa: opa() });
     const second = await build({ opa: opa({ concurrency: 3 }) }, first);

@@ -71,7 +71,7 @@ export const integer = (min: number, max: number, fallback: number) =>
   );
 
 /** Any duration Backstage knows, as milliseconds. */
-export const duration = (fallback: string) =>
+export const duration = (fallback: string, longest = MAX_TIMER) =>
   z
     .unknown()
     .optional()
@@ -83,13 +83,13 @@ export const duration = (fallback: string) =>
         const milliseconds = durationToMilliseconds(
           readDurationFromConfig(config, { key: 'value' }),
         );
-        if (milliseconds > 0 && milliseconds <= MAX_TIMER) return milliseconds;
+        if (milliseconds > 0 && milliseconds <= longest) return milliseconds;
       } catch {
         // Told below, with the forms that are allowed.
       }
       context.addIssue(
         "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
-          `above zero and at most ${MAX_TIMER} ms${shown(value)}`,
+          `above zero and at most ${longest} ms${shown(value)}`,
       );
       return z.NEVER;
     });

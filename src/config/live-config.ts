@@ -6,6 +6,9 @@ import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile, watchRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
 
+/** A config may name a bundle that is yet to come; milliseconds to the next try. */
+const RETRY_INTERVAL = 10_000;
+
 /** Takes a valid config into use; if it throws, the last good one has stayed in use. */
 export type ApplyConfig = (read: ReadConfig) => Promise<void>;
 
@@ -23,6 +26,7 @@ export class LiveConfig {
   private inUse: string | undefined;
   private lastProblem: string | undefined;
   private stopped = false;
+  private retry: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly rootConfig: RootConfigService,
@@ -59,6 +63,7 @@ export class LiveConfig {
 
   stop(): void {
     this.stopped = true;
+    clearTimeout(this.retry);
     this.stopConfigWatch?.();
     this.stopFileWatch?.();
   }
@@ -79,13 +84,14 @@ export class LiveConfig {
   };
 
   private async reload(): Promise<void> {
+    clearTimeout(this.retry);
     try {
       this.watchFile();
       const read = await this.load();
       if (this.stopped) return;
       const key = canonical(read);
       if (key !== this.inUse) {
-        await this.apply?.(read);
+        await this.applyOrRetry(read);
         this.inUse = key;
       }
       if (this.lastProblem !== undefined) {
@@ -99,6 +105,16 @@ export class LiveConfig {
       this.logger.error(
         `The changed config is not used, the last good one stays: ${problem}`,
       );
+    }
+  }
+
+  private async applyOrRetry(read: ReadConfig): Promise<void> {
+    try {
+      await this.apply?.(read);
+    } catch (error) {
+      // What it lacks is outside of the config, so its coming is no change of it.
+      this.retry = setTimeout(this.onChange, RETRY_INTERVAL).unref();
+      throw error;
     }
   }
 

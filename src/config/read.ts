@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { OnUnavailable } from '../guard/chain';
 import { isJsonObject } from '../json-object';
+import { quote } from '../quote';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import {
   badFailureModes,
@@ -107,6 +108,13 @@ class Reader {
       const path = ['sources', name];
       if ((BUILT_IN as readonly string[]).includes(name)) {
         this.report(path, `the name '${name}' is taken by the built-in source`);
+        continue;
+      }
+      if (!/^[^\s\p{C}]{1,64}$/u.test(name)) {
+        this.report(
+          ['sources'],
+          `the name ${quote(name)} must have 1 to 64 characters, without white space or control characters`,
+        );
         continue;
       }
       const source = this.readSource(value, path, globalMode);

@@ -60,12 +60,15 @@ const opa = strict({
   circuitBreaker: strict({
     errorThreshold: integer(1, 99, 50),
     volumeThreshold: integer(1, 1_000_000, 5),
-    rollingWindow: duration('10s'),
+    // Each of its questions is remembered for so long.
+    rollingWindow: duration('10s', 3_600_000),
     resetTimeout: duration('10s'),
   }).prefault({} as never),
   auth: strictSecrets({
-    token: text('a bearer token').regex(/^[\x21-\x7e]+$/, {
-      error: 'must be a bearer token: printable characters without white space',
+    // A response that repeats it is refused, so it must not be a word of a policy.
+    token: text('a bearer token').regex(/^[\x21-\x7e]{8,}$/, {
+      error:
+        'must be a bearer token: 8 or more printable characters without white space',
     }),
   }).optional(),
   tls: strictSecrets({
@@ -129,12 +132,28 @@ function certificatesIn(text: string | undefined): string[] {
   return certificates;
 }
 
+/** Longer paths of sockets are cut off by the system, in bytes. */
+const MAX_SOCKET_PATH = 107;
+
 function baseUrlProblem(value: string): string | undefined {
-  if (value.startsWith('unix:')) {
-    return /^unix:\/[^/]/.test(value)
-      ? undefined
-      : "must name a socket by its absolute path: 'unix:/path/to/socket'";
+  const problem = value.startsWith('unix:') ? socketProblem(value) : urlProblem(value);
+  // Parsers of URLs drop line ends, and a path of a socket ends at a NUL.
+  if (problem === undefined && /[\s\p{C}]/u.test(value)) {
+    return 'must not hold white space or control characters';
   }
+  return problem;
+}
+
+function socketProblem(value: string): string | undefined {
+  if (!/^unix:\/[^/]/.test(value)) {
+    return "must name a socket by its absolute path: 'unix:/path/to/socket'";
+  }
+  return Buffer.byteLength(value) - 'unix:'.length > MAX_SOCKET_PATH
+    ? `must name a socket by a path of at most ${MAX_SOCKET_PATH} bytes`
+    : undefined;
+}
+
+function urlProblem(value: string): string | undefined {
   if (!URL.canParse(value) || !/^https?:\/\//i.test(value)) {
     return "must be 'http://…', 'https://…' or 'unix:/path/to/socket'";
   }

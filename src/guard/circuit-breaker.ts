@@ -20,7 +20,10 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  * coalescing are off: its AbortController belongs to the breaker, not to the call.
  */
 export class CircuitBreaker {
-  private readonly breaker: OpossumBreaker<[() => Promise<Answer>, boolean], Answer>;
+  private readonly breaker: OpossumBreaker<
+    [() => Promise<Answer>, () => boolean],
+    Answer
+  >;
 
   constructor(options: CircuitBreakerOptions, onChange: (state: BreakerState) => void) {
     this.breaker = new OpossumBreaker(failureAsRejection, {
@@ -49,7 +52,7 @@ export class CircuitBreaker {
   /** Puts a question unless the breaker is open. Never rejects. */
   async fire(ask: () => Promise<Answer>): Promise<Answer> {
     try {
-      return await this.breaker.fire(ask, this.breaker.halfOpen);
+      return await this.breaker.fire(ask, () => this.breaker.halfOpen);
     } catch (error) {
       if (error instanceof CountedFailure) return error.answer;
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') return this.refusal();
@@ -73,12 +76,12 @@ class CountedFailure {
 /** An overload of ours does not open a breaker, but neither may it close one as a probe. */
 async function failureAsRejection(
   ask: () => Promise<Answer>,
-  probing: boolean,
+  halfOpen: () => boolean,
 ): Promise<Answer> {
   const answer = await ask();
   if (answer.kind !== 'FAILED') return answer;
   const failureClass = answer.failure.class;
-  if (failureClass === 'unavailable' || (probing && failureClass === 'overloaded')) {
+  if (failureClass === 'unavailable' || (failureClass === 'overloaded' && halfOpen())) {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; a stack would cost and say nothing
     throw new CountedFailure(answer);
   }

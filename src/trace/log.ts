@@ -7,8 +7,11 @@ import type { TraceSink } from './trace';
 export const logTraces =
   (logger: LoggerService): TraceSink =>
   trace => {
-    logger.debug(
-      `${trace.result} ${trace.permission ? quote(trace.permission.name) : '(unreadable permission)'}`,
-      { decision: trace } as unknown as JsonObject,
-    );
+    const line = `${trace.result} ${trace.permission ? quote(trace.permission.name) : '(unreadable permission)'}`;
+    try {
+      logger.debug(line, { decision: trace } as unknown as JsonObject);
+    } catch {
+      // A response may be nested deeper than a logger can follow.
+      logger.debug(`${line} (the trace could not be logged)`);
+    }
   };

@@ -91,7 +91,7 @@ describe('a valid config', () => {
             rollingWindow: '1 minute',
             resetTimeout: '5s',
           },
-          auth: { token: 'token' },
+          auth: { token: 'a-long-token' },
           tls: { ca: CA, cert: CERT, key: KEY },
           standby: 'embedded',
         },
@@ -134,7 +134,7 @@ describe('a valid config', () => {
             options: {
               entrypoint: 'backstage_policy/decision',
               maxResponseBytes: 1024,
-              token: 'token',
+              token: 'a-long-token',
               tls: { ca: CA, cert: CERT, key: KEY },
             },
             guard: {
@@ -552,11 +552,11 @@ describe('a duration', () => {
     [
       'of the breaker is told at the breaker',
       withOpa({ circuitBreaker: { rollingWindow: 10, resetTimeout: '0ms' } }),
-      ...['rollingWindow|10', 'resetTimeout|"0ms"'].map(each => {
-        const [key, value] = each.split('|');
+      ...['rollingWindow|10|3600000', 'resetTimeout|"0ms"|2147483647'].map(each => {
+        const [key, value, longest] = each.split('|');
         return (
           `~.sources.opa.circuitBreaker.${key}: must be a duration such as '500ms', '2s', 'PT0.5S' or ` +
-          `{ milliseconds: 500 }, above zero and at most 2147483647 ms, not ${value}`
+          `{ milliseconds: 500 }, above zero and at most ${longest} ms, not ${value}`
         );
       }),
     ],
@@ -582,6 +582,21 @@ describe('a source', () => {
       config({ sources: { opa: OPA, ownership: OWNERSHIP, allow: OPA, deny: OPA } }),
       "~.sources.allow: the name 'allow' is taken by the built-in source",
       "~.sources.deny: the name 'deny' is taken by the built-in source",
+    ],
+    [
+      'has a name that a log line can hold',
+      config({
+        sources: {
+          opa: OPA,
+          ownership: OWNERSHIP,
+          'a\n[31mb': OPA,
+          [`${'x'.repeat(65)}`]: OPA,
+        },
+      }),
+      ...['"a\\n[31mb"', `"${'x'.repeat(65)}"`].map(
+        name =>
+          `~.sources: the name ${name} must have 1 to 64 characters, without white space or control characters`,
+      ),
     ],
     [
       'has a type',
@@ -864,7 +879,7 @@ describe('secrets', () => {
     [
       'a token has no white space',
       withOpa({ auth: { token: 'a token\n' } }),
-      '~.sources.opa.auth.token: must be a bearer token: printable characters without white space',
+      '~.sources.opa.auth.token: must be a bearer token: 8 or more printable characters without white space',
     ],
     [
       'a key belongs to its certificate',
@@ -912,6 +927,26 @@ describe('secrets', () => {
       '~.sources.opa.tls: unknown key; allowed: ca, cert, key',
     ],
     [
+      'a token is no word',
+      withOpa({ auth: { token: 'catalog' } }),
+      '~.sources.opa.auth.token: must be a bearer token: 8 or more printable characters without white space',
+    ],
+    [
+      'a URL has no line end in it',
+      withOpa({ baseUrl: ['http://one.example.com', 'http://ot\nher.example.com'] }),
+      '~.sources.opa.baseUrl[1]: must not hold white space or control characters',
+    ],
+    [
+      'a socket has no NUL in its path',
+      withOpa({ baseUrl: 'unix:/run/opa\0.sock' }),
+      '~.sources.opa.baseUrl: must not hold white space or control characters',
+    ],
+    [
+      'a socket has a path that the system takes',
+      withOpa({ baseUrl: `unix:/${'x'.repeat(107)}` }),
+      '~.sources.opa.baseUrl: must name a socket by a path of at most 107 bytes',
+    ],
+    [
       'a token without its colon is not repeated',
       withOpa({ auth: { 'token hunter2': null } }),
       '~.sources.opa.auth.token: is required: a bearer token',
@@ -949,7 +984,7 @@ describe('secrets', () => {
     ],
   ])('%s', expectAmong);
 
-  const SECRET = 'hunter2';
+  const SECRET = 'hunter2-hunter2';
   it.each([
     ['a token in place of auth', { auth: SECRET }],
     ['a token of two words', { auth: { token: `${SECRET} ${SECRET}` } }],

@@ -140,7 +140,7 @@ function thrownBy(does: () => unknown): string {
 
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   OPA_URL: 'http://127.0.0.1:8181',
-  OPA_TOKEN: 'a-token',
+  OPA_TOKEN: 'a-token-of-opa',
 };
 
 const PEM: Readonly<Record<string, string>> = {

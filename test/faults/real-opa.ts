@@ -180,7 +180,7 @@ export const realOpa: Chapter = {
     guarded('wants a token and is given none', {}, invalid('HTTP_401')),
     guarded(
       'wants a token and is given another',
-      { auth: { token: 'another' } },
+      { auth: { token: 'another-token' } },
       invalid('HTTP_401'),
     ),
     opaScene(

@@ -286,6 +286,25 @@ describe('the circuit breaker', () => {
   });
 });
 
+describe('a half-open breaker', () => {
+  it('is not closed by an overload that was put before it opened', async () => {
+    const source = new ManualSource();
+    const { ask, states, reaches } = guardOf(source, {
+      timeout: 5000,
+      concurrency: 3,
+      ...breaker({ volumeThreshold: 1 }),
+    });
+    const [old, ...failing] = [ask(), ask(), ask()];
+    await delay(0);
+    for (const question of source.questions.slice(1)) question.answer(unavailable);
+    await Promise.all(failing);
+    await reaches('half-open');
+    source.questions[0]!.answer(failed('overloaded', 'HTTP_429', ''));
+    expect(outcome(await old)).toBe('DENY overloaded HTTP_429');
+    expect(states).toEqual(['open', 'half-open', 'open']);
+  });
+});
+
 describe('a source that misbehaves', () => {
   it.each([
     [

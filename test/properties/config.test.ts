@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config/read';
 import { CONFIG_PATH, ConfigError } from '../../src/config/types';
 import { tlsFixture } from '../support/tls-fixture';
 
-const SECRET = 'hunter2';
+const SECRET = 'hunter2-hunter2';
 const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');
 /** A line of the key itself. */

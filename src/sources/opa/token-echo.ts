@@ -3,12 +3,13 @@
  * OPA may do that, in an error for example; OPA itself has no reason to.
  *
  * @param text - as it came.
- * @param body - what the text is as JSON, if it is JSON.
+ * @param body - what the text is as JSON; undefined if that is in doubt.
  */
 export function repeatsToken(text: string, body: unknown, token: string): boolean {
   if (text.includes(token)) return true;
   // JSON may spell every character as an escape.
   if (!text.includes('\\')) return false;
+  if (body === undefined) return true;
   try {
     return holds(body, token);
   } catch {

@@ -1,0 +1,83 @@
+/** A config whose bundle is yet to come is tried again, though the config does not change. */
+import { ConfigReader } from '@backstage/config';
+import type { RootConfigService } from '@backstage/backend-plugin-api';
+import { LiveConfig } from '../../src/config/live-config';
+import { CapturedLogs } from '../support/captured-logs';
+
+const tableOf = (fallback: string) => ({
+  permission: {
+    policyRouter: { fallback, routes: [{ prefix: 'tested', sources: ['allow'] }] },
+  },
+});
+
+let live: LiveConfig;
+let logs: CapturedLogs;
+let fallback: string;
+let change: () => void;
+let lacking: boolean;
+const applied: string[] = [];
+
+beforeEach(async () => {
+  jest.useFakeTimers();
+  logs = new CapturedLogs();
+  fallback = 'deny';
+  lacking = false;
+  applied.length = 0;
+  const rootConfig = {
+    getOptional: (key: string) => new ConfigReader(tableOf(fallback)).getOptional(key),
+    subscribe: (onChange: () => void) => {
+      change = onChange;
+      return { unsubscribe: () => {} };
+    },
+  } as unknown as RootConfigService;
+  live = new LiveConfig(rootConfig, logs.logger());
+  await live.first();
+  live.watch(async ({ config }) => {
+    if (lacking) throw new Error('the bundle does not exist');
+    applied.push(config.fallback);
+  });
+  await pass(0);
+});
+afterEach(() => {
+  live.stop();
+  expect(jest.getTimerCount()).toBe(0);
+  jest.useRealTimers();
+});
+
+const pass = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
+
+it('until it can be used, with one error for all tries', async () => {
+  lacking = true;
+  fallback = 'allow';
+  change();
+  await pass(35_000);
+  expect(applied).toEqual([]);
+  lacking = false;
+  await pass(10_000);
+  expect(applied).toEqual(['allow']);
+  await pass(60_000);
+  expect(applied).toEqual(['allow']);
+  expect(logs.lines.map(({ level, message }) => [level, message])).toEqual([
+    [
+      'error',
+      'The changed config is not used, the last good one stays: the bundle does not exist',
+    ],
+    ['info', 'The policy router config is valid again and in use'],
+  ]);
+});
+
+it('no more once the config has changed back, or the watch has ended', async () => {
+  lacking = true;
+  fallback = 'allow';
+  change();
+  await pass(0);
+  expect(jest.getTimerCount()).toBe(1);
+  fallback = 'deny';
+  change();
+  await pass(0);
+  expect(jest.getTimerCount()).toBe(0);
+  fallback = 'allow';
+  change();
+  await pass(0);
+  expect(jest.getTimerCount()).toBe(1);
+});

@@ -1,0 +1,50 @@
+/** The line at the start tells what is in force, and what is open in it. */
+import { readConfig } from '../src/config/read';
+import { summary } from '../src/module';
+
+const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
+
+const summaryOf = (more: object): string =>
+  summary(
+    readConfig({
+      fallback: 'deny',
+      sources: { opa },
+      routes: [{ prefix: 'catalog', sources: ['opa'] }],
+      ...more,
+    }).config,
+  );
+
+const START = '1 route, 1 source (opa).';
+const DENY = 'A permission no route matches gets DENY.';
+
+it.each([
+  ['the routes and their sources', {}, `${START} ${DENY}`],
+  [
+    'a fallback that allows',
+    { fallback: 'allow' },
+    `${START} A permission no route matches gets ALLOW (fallback: allow).`,
+  ],
+  [
+    'the standbys',
+    {
+      sources: {
+        opa: { ...opa, standby: 'second' },
+        second: { ...opa, standby: 'own' },
+        own: { type: 'ownership' },
+      },
+    },
+    `${START} ${DENY} Standby: 'opa' → 'second' → 'own'.`,
+  ],
+  [
+    'conditions that are not verified',
+    { verifyConditions: false },
+    `${START} ${DENY} Conditions are NOT VERIFIED (verifyConditions: false).`,
+  ],
+  [
+    'what an outage opens',
+    { onUnavailable: 'fail-open' },
+    `${START} ${DENY} FAIL-OPEN, so an outage of OPA allows: source 'opa' on routes[0] 'catalog'.`,
+  ],
+])('names %s', (_what, more, expected) => {
+  expect(summaryOf(more)).toBe(expected);
+});
