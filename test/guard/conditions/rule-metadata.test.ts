@@ -49,6 +49,15 @@ const discovery = {
 const read = (services: object = {}): Promise<RuleMetadata> =>
   readRuleMetadata('catalog', { discovery, auth, ...services });
 
+/** Of much content: a machine too busy to pass it on in time has not shown what is read of it. */
+async function readLarge(): Promise<RuleMetadata> {
+  const isLate = (said: RuleMetadata): boolean =>
+    said.kind === 'unread' && said.why === `no answer within ${READ_TIMEOUT} ms`;
+  let said = await read();
+  for (let time = 0; time < 4 && isLate(said); time++) said = await read();
+  return said;
+}
+
 function plugin(behaviour: Behaviour): void {
   stub.become((socket, request) => {
     received.push(request);
@@ -105,9 +114,9 @@ describe('the rules of a plugin', () => {
   it('are of four mebibytes at most', async () => {
     const large = body + ' '.repeat(4 * MEBIBYTE - body.length);
     plugin(answer(large));
-    expect(has(await read(), 'A')).toBe(true);
+    expect(has(await readLarge(), 'A')).toBe(true);
     plugin(answer(`${large} `));
-    expect(await read()).toEqual(unread('more than 4194304 bytes'));
+    expect(await readLarge()).toEqual(unread('more than 4194304 bytes'));
   });
 
   it('are not read to an end that never comes', async () => {
@@ -117,7 +126,7 @@ describe('the rules of a plugin', () => {
       const write = (): void => void socket.write(chunk, error => error ?? write());
       write();
     });
-    expect(await read()).toEqual(unread('more than 4194304 bytes'));
+    expect(await readLarge()).toEqual(unread('more than 4194304 bytes'));
     await stub.untilOpen(0);
   });
 });
