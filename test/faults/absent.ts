@@ -15,10 +15,18 @@ const nothing = (baseUrl: string): Peer => ({
   stop: async () => {},
 });
 
+/** The port of a client: nobody listens on it, and nobody else is given it. */
 async function closedPort(): Promise<Peer> {
   const stub = await startStubPeer(silence);
-  await stub.stop();
-  return nothing(stub.url);
+  const client = connectTo(stub.url);
+  await once(client, 'connect');
+  return {
+    source: { baseUrl: `http://127.0.0.1:${client.localPort}` },
+    stop: async () => {
+      client.destroy();
+      await stub.stop();
+    },
+  };
 }
 
 async function missingSocket(): Promise<Peer> {
