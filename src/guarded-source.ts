@@ -1,5 +1,10 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { CONFIG_PATH, ConfigError, type SourceConfig } from './config/types';
+import {
+  CONFIG_PATH,
+  ConfigError,
+  type RemoteSourceConfig,
+  type SourceConfig,
+} from './config/types';
 import { nameOf } from './guard/chain';
 import { LocalGuard, type Guard } from './guard/guard';
 import { RemoteGuard } from './guard/remote-guard';
@@ -65,7 +70,7 @@ async function assemble(
 function opaGuard(
   who: string,
   baseUrl: string,
-  { options, guard }: Extract<SourceConfig, { type: 'opa' }>,
+  { options, guard }: RemoteSourceConfig,
   logger: LoggerService,
 ): Guard {
   const { concurrency, timeout } = guard;

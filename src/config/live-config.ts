@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import { watchPath } from '../file-watch';
 import { canonical } from './canonical';
 import { routingFilePath } from './merge-routing-file';
 import { readConfig, type ReadConfig } from './read';
-import { readRoutingFile, watchRoutingFile } from './routing-file';
+import { readRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
 
 /** A config may name a bundle that is yet to come; milliseconds to the next try. */
@@ -125,6 +126,6 @@ export class LiveConfig {
     this.stopFileWatch?.();
     this.watchedFile = path;
     this.stopFileWatch =
-      path === undefined ? undefined : watchRoutingFile(path, this.onChange);
+      path === undefined ? undefined : watchPath(path, this.onChange);
   }
 }

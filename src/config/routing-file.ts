@@ -1,5 +1,5 @@
 import { Lexer, parseDocument } from 'yaml';
-import { readSettled, watchPath } from '../file-watch';
+import { readSettled } from '../file-watch';
 import { ConfigError } from './types';
 
 /** A table of ten thousand routes has less, in characters. */
@@ -54,6 +54,3 @@ function excessOf(text: string): string | undefined {
 
 const firstLine = (message: string): string =>
   (message.split('\n', 1)[0] ?? message).replace(/:$/, '');
-
-/** Calls `onChange` after every change of the file, see `watchPath`; returns the end of it. */
-export const watchRoutingFile = watchPath;
