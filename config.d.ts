@@ -18,29 +18,18 @@ type Duration = HumanDuration | string;
  */
 type OnUnavailable = 'fail-closed' | 'fail-open';
 
-/** An OPA server. */
-interface OpaSource {
-  type: 'opa';
+/** What every source has that must be waited for. */
+interface RemoteSource {
   /**
-   * `http://…`, `https://…` or `unix:/path/to/socket`; no query, and no credentials (put a
-   * token in `auth.token`). Or a list of such: OPAs with the same policy. Each has its own
-   * connections and circuit breaker; a question goes to the first one, and on to the next
-   * while those before it are unavailable or overloaded.
-   */
-  baseUrl: string | string[];
-  /** The path of the decision, such as `backstage_policy/decision`. */
-  entrypoint: string;
-  /**
-   * For each endpoint, from being asked to the answer, queueing included. Of all endpoints and
-   * of the standbys together it must be shorter than the `deadline`. Default 500ms.
+   * From being asked to the answer, queueing included; for each endpoint, if it has several.
+   * Of all endpoints and of the standbys together it must be shorter than the `deadline`.
+   * Default 500ms for `opa`, 1s for `hosted`.
    */
   timeout?: Duration;
-  /** Requests under way at once at each endpoint, 1 to 10000. Default 64. */
+  /** Questions under way at once (at each endpoint), 1 to 10000. Default 64. */
   concurrency?: number;
   /** Questions that may wait behind those, 0 to 100000; past that: overloaded. Default 256. */
   queue?: number;
-  /** Bytes; a longer response is invalid. 1 to 2147483647. Default 1048576 (1 MiB). */
-  maxResponseBytes?: number;
   /** When to stop asking a source that is away. */
   circuitBreaker?: {
     /** Percent of the questions of a window that must fail to open it, 1 to 99. Default 50. */
@@ -52,6 +41,30 @@ interface OpaSource {
     /** How long it stays open before one question probes the source. Default 10s. */
     resetTimeout?: Duration;
   };
+  /** For this source; a route's wins over it. Default: the router's `onUnavailable`. */
+  onUnavailable?: OnUnavailable;
+  /**
+   * The name of the source that decides while this one is unavailable or overloaded. Any but
+   * `allow`; it may have a standby of its own. Where it abstains or fails, `onUnavailable`
+   * decides. Default: none.
+   */
+  standby?: string;
+}
+
+/** An OPA server. */
+interface OpaSource extends RemoteSource {
+  type: 'opa';
+  /**
+   * `http://…`, `https://…` or `unix:/path/to/socket`; no query, and no credentials (put a
+   * token in `auth.token`). Or a list of such: OPAs with the same policy. Each has its own
+   * connections and circuit breaker; a question goes to the first one, and on to the next
+   * while those before it are unavailable or overloaded.
+   */
+  baseUrl: string | string[];
+  /** The path of the decision, such as `backstage_policy/decision`. */
+  entrypoint: string;
+  /** Bytes; a longer response is invalid. 1 to 2147483647. Default 1048576 (1 MiB). */
+  maxResponseBytes?: number;
   /** What every question carries to be let in. */
   auth?: {
     /**
@@ -74,14 +87,6 @@ interface OpaSource {
      */
     key?: string;
   };
-  /** For this source; a route's wins over it. Default: the router's `onUnavailable`. */
-  onUnavailable?: OnUnavailable;
-  /**
-   * The name of the source that decides while this one is unavailable or overloaded. Any but
-   * `allow`; it may have a standby of its own. Where it abstains or fails, `onUnavailable`
-   * decides. Default: none.
-   */
-  standby?: string;
 }
 
 /** A Rego policy compiled to WebAssembly, evaluated in the backend; no OPA server. */
@@ -96,6 +101,14 @@ interface OpaWasmSource {
   entrypoint: string;
 }
 
+/**
+ * A policy that another module brings under the name of this source: with `hostPolicy`, or
+ * through `policySourceExtensionPoint`.
+ */
+interface HostedSource extends RemoteSource {
+  type: 'hosted';
+}
+
 /** What a user owns, the user may touch; abstains where it does not know the resource type. */
 interface OwnershipSource {
   type: 'ownership';
@@ -104,6 +117,12 @@ interface OwnershipSource {
    * resource types this source knows. Default: nobody.
    */
   bypass?: string[];
+  /**
+   * Kinds of entities, such as `[Component, API, Resource]`, in any letter case: of what they
+   * own in the catalog, owners may touch these only. Members of `bypass` may touch every kind.
+   * Default: any kind.
+   */
+  kinds?: string[];
   /** Resource types besides `catalog-entity` and `scaffolder-task`, with their owner rules. */
   resources?: {
     [resourceType: string]: {
@@ -182,7 +201,7 @@ export interface Config {
       maxConditionBytes?: number;
       /** By name; `allow` and `deny` are built in. */
       sources?: {
-        [name: string]: OpaSource | OpaWasmSource | OwnershipSource;
+        [name: string]: OpaSource | OpaWasmSource | OwnershipSource | HostedSource;
       };
       /** The routing table. Required, here or in `routingFile`. */
       routes?: Route[];

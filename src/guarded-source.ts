@@ -2,16 +2,26 @@ import type { LoggerService } from '@backstage/backend-plugin-api';
 import {
   CONFIG_PATH,
   ConfigError,
-  type RemoteSourceConfig,
+  type OpaSourceConfig,
   type SourceConfig,
 } from './config/types';
 import { nameOf } from './guard/chain';
 import { LocalGuard, type Guard } from './guard/guard';
-import { RemoteGuard } from './guard/remote-guard';
+import { RemoteGuard, type RemoteGuardOptions } from './guard/remote-guard';
+import type { BroughtSources } from './hosting/brought-sources';
 import { allowSource, denySource } from './sources/constant';
+import { HostedSource } from './sources/hosted/source';
 import { OpaSource } from './sources/opa/source';
 import { OpaWasmSource } from './sources/opa-wasm/source';
 import { OwnershipSource } from './sources/ownership/source';
+import type { RemoteSource } from './sources/source';
+
+/** What sources are made with. */
+export interface SourceServices {
+  readonly logger: LoggerService;
+  /** The policies that other modules bring. */
+  readonly brought: BroughtSources;
+}
 
 /** Where a source is asked: one guard for each of its endpoints. */
 export interface Endpoint {
@@ -28,10 +38,10 @@ export interface Endpoint {
 export async function guardedSource(
   name: string,
   config: SourceConfig,
-  logger: LoggerService,
+  services: SourceServices,
 ): Promise<readonly Endpoint[]> {
   try {
-    return await assemble(name, config, logger);
+    return await assemble(name, config, services);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new ConfigError([{ path: `${CONFIG_PATH}.sources.${name}`, message }]);
@@ -41,7 +51,7 @@ export async function guardedSource(
 async function assemble(
   name: string,
   config: SourceConfig,
-  logger: LoggerService,
+  { logger, brought }: SourceServices,
 ): Promise<readonly Endpoint[]> {
   switch (config.type) {
     case 'opa': {
@@ -51,6 +61,10 @@ async function assemble(
         const who = `Source ${nameOf({ source: name, standby: false, ...endpoint })}`;
         return { ...endpoint, guard: opaGuard(who, baseUrl, config, logger) };
       });
+    }
+    case 'hosted': {
+      const source = new HostedSource(name, brought.get(name), logger);
+      return [{ guard: remoteGuard(`Source '${name}'`, source, config.guard, logger) }];
     }
     case 'opa-wasm':
       return [
@@ -70,7 +84,7 @@ async function assemble(
 function opaGuard(
   who: string,
   baseUrl: string,
-  { options, guard }: RemoteSourceConfig,
+  { options, guard }: OpaSourceConfig,
   logger: LoggerService,
 ): Guard {
   const { concurrency, timeout } = guard;
@@ -80,7 +94,16 @@ function opaGuard(
     concurrency,
     connectTimeout: timeout,
   });
-  return new RemoteGuard(source, guard, state => {
+  return remoteGuard(who, source, guard, logger);
+}
+
+function remoteGuard(
+  who: string,
+  source: RemoteSource,
+  options: RemoteGuardOptions,
+  logger: LoggerService,
+): Guard {
+  return new RemoteGuard(source, options, state => {
     const what = `${who}: circuit breaker ${state}`;
     if (state === 'open') logger.warn(what);
     else logger.info(what);

@@ -6,4 +6,11 @@
  */
 import { createPolicyRouterModule } from './module';
 
+export { hostPolicy, type HostableFeature } from './hosting/host-policy';
+export {
+  policySourceExtensionPoint,
+  type PolicySourceExtensionPoint,
+} from './hosting/extension-points';
+export type { PolicySource, SourceDecision } from './sources/hosted/policy-source';
+
 export default createPolicyRouterModule();

@@ -1,11 +1,19 @@
 import { coreServices, createBackendModule } from '@backstage/backend-plugin-api';
-import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import {
+  policyExtensionPoint,
+  type PolicyExtensionPoint,
+} from '@backstage/plugin-permission-node/alpha';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
 import { standbyChain } from './config/standby';
-import type { RouterConfig } from './config/types';
+import { isRemote, type RouterConfig } from './config/types';
 import { RuleDirectory } from './guard/conditions/rule-directory';
 import { readRuleMetadata } from './guard/conditions/rule-metadata';
+import { BroughtSources } from './hosting/brought-sources';
+import {
+  hostingExtensionPoint,
+  policySourceExtensionPoint,
+} from './hosting/extension-points';
 import { PolicyRouter } from './policy';
 import { Snapshot } from './snapshot';
 import { warnOfFailures } from './trace/failure-log';
@@ -23,6 +31,9 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
     pluginId: 'permission',
     moduleId: 'policy-router',
     register(registration) {
+      const brought = new BroughtSources();
+      registration.registerExtensionPoint(policySourceExtensionPoint, brought);
+      registration.registerExtensionPoint(hostingExtensionPoint, brought);
       registration.registerInit({
         deps: {
           permission: policyExtensionPoint,
@@ -41,13 +52,15 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           userInfo,
           ...services
         }) {
-          const liveConfig = new LiveConfig(rootConfig, logger);
+          // Modules that bring a policy have been initialised before this one.
+          brought.close();
+          const liveConfig = new LiveConfig(rootConfig, logger, brought);
           const first = await liveConfig.first();
           const ruleDirectory = new RuleDirectory(
             pluginId => readRuleMetadata(pluginId, services),
             logger,
           );
-          const lasting = { logger, ruleDirectory };
+          const lasting = { logger, ruleDirectory, brought };
           let snapshot = await Snapshot.build(first.config, lasting);
           const policy = new PolicyRouter(snapshot, userInfo, [
             logTraces(logger),
@@ -55,7 +68,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
             warnOfLargeConditions(logger),
             ...extraSinks,
           ]);
-          permission.setPolicy(policy);
+          setPolicy(permission, policy);
           logger.info(
             `The policy router is the permission policy: ${summary(first.config)}`,
           );
@@ -86,6 +99,19 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
   });
 }
 
+/** Backstage takes one policy only. */
+function setPolicy(permission: PolicyExtensionPoint, policy: PolicyRouter): void {
+  try {
+    permission.setPolicy(policy);
+  } catch (cause) {
+    throw new Error(
+      'another module has set the permission policy already. Take it out of the backend, or ' +
+        "bring it as a source: backend.add(hostPolicy('<name>', …))",
+      { cause },
+    );
+  }
+}
+
 /** One line that tells an operator what is in force, and what is open in it. */
 export function summary(config: RouterConfig): string {
   const { routes, sources, fallback, verifyConditions } = config;
@@ -93,7 +119,7 @@ export function summary(config: RouterConfig): string {
   const open = routes.flatMap(route =>
     route.sources.flatMap(name => {
       const source = sources.get(name);
-      if (source?.type !== 'opa') return [];
+      if (!isRemote(source)) return [];
       return (route.onUnavailable ?? source.onUnavailable) === 'fail-open'
         ? [`source '${name}' on ${route.label}`]
         : [];
@@ -110,9 +136,7 @@ export function summary(config: RouterConfig): string {
     ...(verifyConditions === false
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
       : []),
-    ...(open.length > 0
-      ? [`FAIL-OPEN, so an outage of OPA allows: ${open.join('; ')}.`]
-      : []),
+    ...(open.length > 0 ? [`FAIL-OPEN, so an outage allows: ${open.join('; ')}.`] : []),
   ].join(' ');
 }
 

@@ -104,7 +104,7 @@ export class PolicyRouter implements PermissionPolicy {
       const reason = `no route matches: the fallback is ${config.fallback}`;
       return config.fallback === 'allow' ? allow(reason) : deny(reason);
     }
-    const request = { permission, principal };
+    const request = { permission, principal, user };
     const combined = await askSources(route, request, deadline, draft.sources);
     return limitSize(combined, config.maxConditionBytes, draft);
   }

@@ -22,18 +22,3 @@ const escaped = (character: string): string =>
     .split('')
     .map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .join('');
-
-/**
- * What a foreign error calls itself, its code before its name, if that is one word; never its
- * message, which may hold anything. Undefined where it cannot be read.
- */
-export function errorName(error: unknown): string | undefined {
-  try {
-    const { code, name } = Object(error) as { code?: unknown; name?: unknown };
-    const isWord = (text: unknown): text is string =>
-      typeof text === 'string' && /^\w{1,100}$/.test(text);
-    return [code, name].find(isWord);
-  } catch {
-    return undefined;
-  }
-}

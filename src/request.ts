@@ -1,4 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
+import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 
 /** Longer names and resource types belong to no plugin; routing and sources never see them. */
 export const MAX_PERMISSION_NAME_LENGTH = 256;
@@ -13,6 +14,8 @@ export interface Principal {
 export interface PermissionRequest {
   readonly permission: Readonly<Permission>;
   readonly principal: Principal;
+  /** Who asks, as the host gave it: for hosted policies, each of which gets a copy. */
+  readonly user?: PolicyQueryUser | undefined;
 }
 
 /** The request cannot be understood; it is denied before any source is asked. */

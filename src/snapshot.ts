@@ -4,14 +4,18 @@
  * config is unchanged are carried over with their connections and their breaker; the others
  * close after the last decision that may ask them.
  */
-import type { LoggerService } from '@backstage/backend-plugin-api';
 import { canonical } from './config/canonical';
 import { standbyChain } from './config/standby';
-import type { Route, RouterConfig, SourceConfig } from './config/types';
+import {
+  isRemote,
+  type Route,
+  type RouterConfig,
+  type SourceConfig,
+} from './config/types';
 import { conditionCheck, type ConditionCheck } from './guard/conditions/check';
 import type { RuleDirectory } from './guard/conditions/rule-directory';
 import { Chain, type Link } from './guard/chain';
-import { guardedSource, type Endpoint } from './guarded-source';
+import { guardedSource, type Endpoint, type SourceServices } from './guarded-source';
 import { RoutingTable } from './routing/table';
 
 /** One source of a route, ready to be asked. */
@@ -21,8 +25,7 @@ export interface Leg {
 }
 
 /** What outlives a snapshot. */
-export interface SnapshotServices {
-  readonly logger: LoggerService;
+export interface SnapshotServices extends SourceServices {
   readonly ruleDirectory: RuleDirectory;
 }
 
@@ -78,7 +81,7 @@ export class Snapshot {
           sources.set(name, carried);
           continue;
         }
-        const endpoints = await guardedSource(name, source, services.logger);
+        const endpoints = await guardedSource(name, source, services);
         made.push(...endpoints);
         sources.set(name, { key, endpoints, holders: 0 });
       }
@@ -124,7 +127,7 @@ export class Snapshot {
 
   private leg(route: Route, name: string, checkConditions: ConditionCheck): Leg {
     const source = this.config.sources.get(name);
-    const ofSource = source?.type === 'opa' ? source.onUnavailable : 'fail-closed';
+    const ofSource = isRemote(source) ? source.onUnavailable : 'fail-closed';
     const onUnavailable = route.onUnavailable ?? ofSource;
     const [first, ...others] = standbyChain(name, this.config.sources).flatMap(
       (each, position) => this.links(each, position > 0),
@@ -150,7 +153,7 @@ export class Snapshot {
 /** What a source is built from; failure mode and standby are read per route. */
 const keyOf = (config: SourceConfig): string =>
   canonical(
-    config.type === 'opa'
+    isRemote(config)
       ? { ...config, onUnavailable: undefined, standby: undefined }
       : config,
   );

@@ -43,7 +43,7 @@ it.each([
   [
     'what an outage opens',
     { onUnavailable: 'fail-open' },
-    `${START} ${DENY} FAIL-OPEN, so an outage of OPA allows: source 'opa' on routes[0] 'catalog'.`,
+    `${START} ${DENY} FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'catalog'.`,
   ],
 ])('names %s', (_what, more, expected) => {
   expect(summaryOf(more)).toBe(expected);

@@ -10,6 +10,7 @@ import type { DecisionTrace, TraceSink } from '../src/trace/trace';
 import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';
+import { BroughtSources } from '../src/hosting/brought-sources';
 
 const user = {
   credentials: {},
@@ -46,6 +47,7 @@ async function routerOf(
   const snapshot = await Snapshot.build(read, {
     logger: logs.logger(),
     ruleDirectory: directoryOf(),
+    brought: new BroughtSources(),
   });
   const router = new PolicyRouter(snapshot, { getUserInfo }, [
     ...sinks,

@@ -1,4 +1,4 @@
-import { errorName, oneLine, quote } from '../src/quote';
+import { oneLine, quote } from '../src/quote';
 
 describe('what others wrote is one short line', () => {
   const long = `a\n${'b'.repeat(100_000)}`;
@@ -28,31 +28,5 @@ describe('what cannot be seen, or is obeyed by a terminal', () => {
     const text = 'katalog.größe 目录 каталог 📦 "x" \\';
     expect(quote(text)).toBe(JSON.stringify(text));
     expect(oneLine(text)).toBe(text);
-  });
-});
-
-describe('an error is called', () => {
-  const unreadable = {
-    get name() {
-      throw new Error('secret');
-    },
-  };
-
-  it.each<[string, unknown, string | undefined]>([
-    [
-      'by its code',
-      Object.assign(new Error('secret'), { code: 'ECONNRESET' }),
-      'ECONNRESET',
-    ],
-    ['by its name', new TypeError('secret'), 'TypeError'],
-    ['by its name if its code is no word', { code: 'a secret', name: 'E' }, 'E'],
-    ['nothing if neither is a word', { code: 7, name: 'a\nsecret' }, undefined],
-    ['nothing if it is too long', { name: 'x'.repeat(101) }, undefined],
-    ['nothing if it cannot be read', unreadable, undefined],
-    ['nothing if it is no text', { name: Object.create(null) as object }, undefined],
-    ['nothing if it is nothing', undefined, undefined],
-    ['nothing if it is null', null, undefined],
-  ])('%s', (_what, error, name) => {
-    expect(errorName(error)).toBe(name);
   });
 });

@@ -6,6 +6,7 @@ import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';
 import { decision, silence, startStub, type StubServer } from './support/stub-server';
+import { BroughtSources } from '../src/hosting/brought-sources';
 
 const logger = new CapturedLogs().logger();
 const user = {
@@ -28,7 +29,11 @@ const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
     sources,
     routes: [{ prefix: 'tested', sources: Object.keys(sources) }],
   });
-  return Snapshot.build(config, { logger, ruleDirectory: directoryOf() }, previous);
+  return Snapshot.build(
+    config,
+    { logger, ruleDirectory: directoryOf(), brought: new BroughtSources() },
+    previous,
+  );
 };
 
 const opa = (more: object = {}): object => ({

@@ -3,8 +3,14 @@ import { isJsonObject } from '../json-object';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix } from '../routing/prefix';
 import { findTies } from '../routing/table';
-import { longestWait, standbyChain, standbyProblem } from './standby';
-import { BUILT_IN, type Route, type RouterConfig, type SourceConfig } from './types';
+import { endpointCount, longestWait, standbyChain, standbyProblem } from './standby';
+import {
+  BUILT_IN,
+  isRemote,
+  type Route,
+  type RouterConfig,
+  type SourceConfig,
+} from './types';
 
 export interface Finding {
   readonly path: ReadonlyArray<string | number>;
@@ -39,7 +45,8 @@ export const badStandbys = (
   names: readonly string[],
 ): Finding[] =>
   Object.entries(rawSources).flatMap(([name, source]) => {
-    if (!isJsonObject(source) || source.type !== 'opa') return [];
+    if (!isJsonObject(source)) return [];
+    if (source.type !== 'opa' && source.type !== 'hosted') return [];
     const { standby } = source;
     if (typeof standby !== 'string' || standby === '') return [];
     const message = standbyProblem(name, standby, sources, names);
@@ -52,11 +59,12 @@ export const badStandbys = (
 export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
   [...sources].flatMap(([name, source]) => {
     const wait = longestWait(name, sources);
-    if (source.type !== 'opa' || wait < deadline) return [];
-    const { endpoints, guard } = source;
+    if (!isRemote(source) || wait < deadline) return [];
+    const { guard } = source;
+    const endpoints = endpointCount(source);
     const asked = [
-      ...(endpoints.length > 1 ? [`${endpoints.length} endpoints`] : []),
-      ...(wait > endpoints.length * guard.timeout ? ['its standby'] : []),
+      ...(endpoints > 1 ? [`${endpoints} endpoints`] : []),
+      ...(wait > endpoints * guard.timeout ? ['its standby'] : []),
     ];
     const sum = asked.length > 0 ? ` (${wait} ms with ${asked.join(' and ')})` : '';
     const message = `${guard.timeout} ms${sum} is not shorter than the deadline of a whole decision, ${deadline} ms`;
@@ -75,7 +83,7 @@ export const badFailureModes = (routes: Routes, sources: Sources): Finding[] =>
 function failureModeProblems(route: Route, sources: Sources): string[] {
   const modes = route.sources.flatMap(name => {
     const source = sources.get(name);
-    return source?.type === 'opa' ? [route.onUnavailable ?? source.onUnavailable] : [];
+    return isRemote(source) ? [route.onUnavailable ?? source.onUnavailable] : [];
   });
   const problems: string[] = [];
   const allKnown = route.sources.every(name => sources.has(name));

@@ -3,6 +3,7 @@ import type { LoggerService, RootConfigService } from '@backstage/backend-plugin
 import { watchPath } from '../file-watch';
 import { canonical } from './canonical';
 import { routingFilePath } from './merge-routing-file';
+import type { Brought } from './hosted';
 import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
@@ -32,6 +33,7 @@ export class LiveConfig {
   constructor(
     private readonly rootConfig: RootConfigService,
     private readonly logger: LoggerService,
+    private readonly brought: Brought,
   ) {}
 
   /**
@@ -48,9 +50,9 @@ export class LiveConfig {
   private async load(): Promise<ReadConfig> {
     const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
     const path = routingFilePath(raw);
-    if (path === undefined) return readConfig(raw);
+    if (path === undefined) return readConfig(raw, undefined, this.brought);
     const content = await readRoutingFile(path);
-    return readConfig(raw, { path, content });
+    return readConfig(raw, { path, content }, this.brought);
   }
 
   /** From now on every change is loaded and applied, one after the other. */

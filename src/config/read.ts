@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { OnUnavailable } from '../guard/chain';
+import type { RemoteGuardOptions } from '../guard/remote-guard';
 import { isJsonObject } from '../json-object';
 import { quote } from '../quote';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
@@ -12,6 +13,12 @@ import {
   ties,
   unknownSources,
 } from './checks';
+import {
+  neverAbstaining,
+  NOTHING_BROUGHT,
+  unmatchedPolicies,
+  type Brought,
+} from './hosted';
 import {
   mergeRoutingFile,
   TABLE_KEYS,
@@ -38,12 +45,17 @@ export interface ReadConfig {
  * Reads `permission.policyRouter`, with the table of `routingFile` if one is named.
  *
  * @param raw - the value at `permission.policyRouter`.
+ * @param brought - the policies that other modules bring.
  * @throws ConfigError with every problem, each with its path and the allowed values.
  */
-export function readConfig(raw: unknown, routingFile?: RoutingFileContent): ReadConfig {
-  if (!routingFile) return new Reader().read(raw);
+export function readConfig(
+  raw: unknown,
+  routingFile?: RoutingFileContent,
+  brought: Brought = NOTHING_BROUGHT,
+): ReadConfig {
+  if (!routingFile) return new Reader(brought).read(raw);
   const { merged, problems } = mergeRoutingFile(raw, routingFile);
-  return new Reader(routingFile.path, problems).read(merged);
+  return new Reader(brought, routingFile.path, problems).read(merged);
 }
 
 /** One pass over the config that gathers problems instead of stopping at the first. */
@@ -51,10 +63,12 @@ class Reader {
   private readonly problems: ConfigProblem[];
 
   /**
+   * @param brought - the policies that other modules bring.
    * @param routingFile - where `fallback` and `routes` come from, if not inline.
    * @param problems - those known already.
    */
   constructor(
+    private readonly brought: Brought,
     private readonly routingFile?: string,
     problems: readonly ConfigProblem[] = [],
   ) {
@@ -73,6 +87,7 @@ class Reader {
     const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
     const names = [...new Set([...BUILT_IN, ...Object.keys(rawSources)])];
     const findings = [
+      ...unmatchedPolicies(rawSources, this.brought),
       ...badStandbys(rawSources, sources, names),
       ...(settings ? longTimeouts(sources, settings.deadline) : []),
       ...unknownSources(rawRoutes, names),
@@ -91,9 +106,10 @@ class Reader {
       sources,
       routes: routes as Route[],
     };
-    const warnings = oddities(config).map(
-      ({ path, message }) => `${this.pathOf(path)}: ${message}`,
-    );
+    const warnings = [
+      ...oddities(config),
+      ...neverAbstaining(config, this.brought),
+    ].map(({ path, message }) => `${this.pathOf(path)}: ${message}`);
     return { config, warnings };
   }
 
@@ -134,15 +150,16 @@ class Reader {
         const parsed = this.parse(sourceSchemas.opa, raw, path);
         if (!parsed) return undefined;
         const { baseUrl, entrypoint, maxResponseBytes, auth, tls } = parsed;
-        const { timeout, concurrency, queue, circuitBreaker } = parsed;
         return {
           type,
           endpoints: baseUrl,
           options: { entrypoint, maxResponseBytes, token: auth?.token, tls },
-          guard: { timeout, concurrency, queue, circuitBreaker },
-          onUnavailable: parsed.onUnavailable ?? globalMode,
-          standby: parsed.standby,
+          ...remoteSettings(parsed, globalMode),
         };
+      }
+      case 'hosted': {
+        const parsed = this.parse(sourceSchemas.hosted, raw, path);
+        return parsed && { type, ...remoteSettings(parsed, globalMode) };
       }
       case 'opa-wasm': {
         const parsed = this.parse(sourceSchemas[type], raw, path);
@@ -152,10 +169,10 @@ class Reader {
       case 'ownership': {
         const parsed = this.parse(sourceSchemas.ownership, raw, path);
         if (!parsed) return undefined;
-        const { bypass = [], resources = {} } = parsed;
+        const { bypass = [], kinds, resources = {} } = parsed;
         return {
           type,
-          options: { bypass, resources: new Map(Object.entries(resources)) },
+          options: { bypass, kinds, resources: new Map(Object.entries(resources)) },
         };
       }
       default: {
@@ -216,3 +233,23 @@ class Reader {
     );
   }
 }
+
+/** What was read for a source that must be waited for, as its config has it. */
+const remoteSettings = (
+  {
+    timeout,
+    concurrency,
+    queue,
+    circuitBreaker,
+    onUnavailable,
+    standby,
+  }: RemoteGuardOptions & {
+    onUnavailable?: OnUnavailable | undefined;
+    standby?: string | undefined;
+  },
+  globalMode: OnUnavailable,
+) => ({
+  guard: { timeout, concurrency, queue, circuitBreaker },
+  onUnavailable: onUnavailable ?? globalMode,
+  standby,
+});

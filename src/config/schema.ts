@@ -41,6 +41,22 @@ const entrypoint = text(
   error: "must be segments joined by '/', such as 'backstage_policy/decision'",
 });
 
+/** What every source takes that must be waited for. */
+const remote = (timeout: string) => ({
+  timeout: duration(timeout),
+  concurrency: integer(1, 10_000, 64),
+  queue: integer(0, 100_000, 256),
+  circuitBreaker: strict({
+    errorThreshold: integer(1, 99, 50),
+    volumeThreshold: integer(1, 1_000_000, 5),
+    // Each of its questions is remembered for so long.
+    rollingWindow: duration('10s', 3_600_000),
+    resetTimeout: duration('10s'),
+  }).prefault({} as never),
+  onUnavailable: onUnavailable.optional(),
+  standby: text('the name of a source').optional(),
+});
+
 const opa = strict({
   type: z.literal('opa'),
   baseUrl: oneOrMore(
@@ -53,17 +69,8 @@ const opa = strict({
     'URLs',
   ),
   entrypoint,
-  timeout: duration('500ms'),
-  concurrency: integer(1, 10_000, 64),
-  queue: integer(0, 100_000, 256),
+  ...remote('500ms'),
   maxResponseBytes: integer(1, 2 ** 31 - 1, 1_048_576),
-  circuitBreaker: strict({
-    errorThreshold: integer(1, 99, 50),
-    volumeThreshold: integer(1, 1_000_000, 5),
-    // Each of its questions is remembered for so long.
-    rollingWindow: duration('10s', 3_600_000),
-    resetTimeout: duration('10s'),
-  }).prefault({} as never),
   auth: strictSecrets({
     // A response that repeats it is refused, so it must not be a word of a policy.
     token: text('a bearer token').regex(/^[\x21-\x7e]{8,}$/, {
@@ -88,8 +95,6 @@ const opa = strict({
       }
     })
     .optional(),
-  onUnavailable: onUnavailable.optional(),
-  standby: text('the name of a source').optional(),
 }).superRefine(({ baseUrl, tls }, context) => {
   if (!Array.isArray(baseUrl)) return;
   const plain = baseUrl.find(url => !/^https:/i.test(url));
@@ -172,6 +177,8 @@ const opaWasm = strict({
   entrypoint,
 });
 
+const hosted = strict({ type: z.literal('hosted'), ...remote('1s') });
+
 const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,
   {
@@ -180,9 +187,18 @@ const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   },
 );
 
+/** As the catalog's default: a name of a kind that it could not take would be a typing error. */
+const entityKind = text("an entity kind such as 'Component'")
+  .regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, {
+    error: issue =>
+      `must be an entity kind such as 'Component': a letter, then up to 62 letters and digits${shown(issue.input)}`,
+  })
+  .toLowerCase();
+
 const ownership = strict({
   type: z.literal('ownership'),
   bypass: nonEmptyList(entityRef, 'entity refs').optional(),
+  kinds: nonEmptyList(entityKind, 'entity kinds').optional(),
   resources: z
     .record(
       z.string(),
@@ -194,10 +210,17 @@ const ownership = strict({
       { error: 'must be an object of { <resourceType>: { pluginId, rule, param } }' },
     )
     .optional(),
+}).superRefine(({ kinds, resources }, context) => {
+  if (kinds === undefined || !Object.hasOwn(resources ?? {}, 'catalog-entity')) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['kinds'],
+    message: 'has no effect: resources replaces the rule of catalog-entity',
+  });
 });
 
 /** By `type`; `allow` and `deny` are built in and need no config. */
-export const sourceSchemas = { opa, 'opa-wasm': opaWasm, ownership };
+export const sourceSchemas = { opa, 'opa-wasm': opaWasm, ownership, hosted };
 
 export const routeSchema = strict({
   prefix: z.string({

@@ -1,4 +1,4 @@
-import type { SourceConfig } from './types';
+import { isRemote, type RemoteSourceConfig, type SourceConfig } from './types';
 
 /**
  * The source and its standbys, in the order they are asked. Ends at a name that no source has,
@@ -17,7 +17,7 @@ export function standbyChain(
 }
 
 const standbyOf = (source: SourceConfig | undefined): string | undefined =>
-  source?.type === 'opa' ? source.standby : undefined;
+  isRemote(source) ? source.standby : undefined;
 
 /** What is wrong with the standby of a source; undefined if it has none, or a good one. */
 export function standbyProblem(
@@ -39,6 +39,10 @@ export function standbyProblem(
     : undefined;
 }
 
+/** In how many places the source is asked, one after the other. */
+export const endpointCount = (source: RemoteSourceConfig): number =>
+  source.type === 'opa' ? source.endpoints.length : 1;
+
 /** How long the source and its standbys may take one after the other, in milliseconds. */
 export const longestWait = (
   name: string,
@@ -48,8 +52,6 @@ export const longestWait = (
     .map(each => sources.get(each))
     .reduce(
       (sum, source) =>
-        source?.type === 'opa'
-          ? sum + source.endpoints.length * source.guard.timeout
-          : sum,
+        isRemote(source) ? sum + endpointCount(source) * source.guard.timeout : sum,
       0,
     );

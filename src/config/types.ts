@@ -25,8 +25,15 @@ export interface Route extends RoutePattern {
   readonly default: 'allow' | 'deny';
 }
 
-/** A source that must be waited for, so that it can be away. */
-export interface RemoteSourceConfig {
+/** What every source has that must be waited for, so that it can be away. */
+interface RemoteSettings {
+  readonly guard: RemoteGuardOptions;
+  readonly onUnavailable: OnUnavailable;
+  /** The source that decides while this one is unavailable or overloaded. */
+  readonly standby: string | undefined;
+}
+
+export interface OpaSourceConfig extends RemoteSettings {
   readonly type: 'opa';
   /** Asked in this order, each while those before it are away; one or more. */
   readonly endpoints: readonly string[];
@@ -34,17 +41,24 @@ export interface RemoteSourceConfig {
     OpaSourceOptions,
     'baseUrl' | 'concurrency' | 'connectTimeout'
   >;
-  readonly guard: RemoteGuardOptions;
-  readonly onUnavailable: OnUnavailable;
-  /** The source that decides while this one is unavailable or overloaded. */
-  readonly standby: string | undefined;
 }
+
+/** A policy that another module brings under the name of the source. */
+export interface HostedSourceConfig extends RemoteSettings {
+  readonly type: 'hosted';
+}
+
+export type RemoteSourceConfig = OpaSourceConfig | HostedSourceConfig;
 
 export type SourceConfig =
   | RemoteSourceConfig
   | { readonly type: 'opa-wasm'; readonly options: OpaWasmSourceOptions }
   | { readonly type: 'ownership'; readonly options: OwnershipSourceOptions }
   | { readonly type: 'allow' | 'deny' };
+
+export const isRemote = (
+  source: SourceConfig | undefined,
+): source is RemoteSourceConfig => source !== undefined && 'guard' in source;
 
 export interface RouterConfig {
   /** For permissions no route matches. */

@@ -2,7 +2,7 @@
  * What stands around a source. A guard answers every question: whatever goes wrong becomes a
  * failure, which the chain resolves. Combining never sees one.
  */
-import { errorName } from '../quote';
+import { errorNames } from '../foreign-error';
 import type { PermissionRequest } from '../request';
 import { failed, type Answer, type Failed, type LocalSource } from '../sources/source';
 import type { ConditionCheck } from './conditions/check';
@@ -66,4 +66,4 @@ export function checked(
 }
 
 export const threw = (error: unknown): Failed =>
-  failed('invalid', 'THREW', `the source threw ${errorName(error) ?? typeof error}`);
+  failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);

@@ -44,6 +44,8 @@ export class RemoteGuard implements Guard {
   private readonly breaker: CircuitBreaker;
   /** Questions that others may share, by key; the latest of each. */
   private readonly shareable = new Map<string, Question>();
+  /** Calls that were given up and cannot be ended: each keeps its slot until it settles. */
+  private hung = 0;
   private closed = false;
 
   constructor(
@@ -77,7 +79,8 @@ export class RemoteGuard implements Guard {
   ): Promise<Answer> {
     if (this.closed) return failed('invalid', 'CLOSED', 'the source has been closed');
     if (this.breaker.refuses) return this.breaker.refusal();
-    const { timeout } = this.options;
+    const { timeout, concurrency } = this.options;
+    if (this.hung >= concurrency) return this.allHung();
     const patience = Math.min(timeout, deadline.remaining());
     if (patience < timeout / 2) return tooLate();
     let prepared: PreparedQuestion;
@@ -91,6 +94,15 @@ export class RemoteGuard implements Guard {
     if (same?.open) return same.wait(patience);
     if (this.limiter.full) return queueFull();
     return this.begin(prepared, patience);
+  }
+
+  /** No call can be put. Where the breaker has judged the source, it is away still. */
+  private allHung(): Failed {
+    const message =
+      'all calls that may be under way have outlasted the timeout and go on';
+    return this.breaker.closed
+      ? failed('overloaded', 'HUNG', message)
+      : failed('unavailable', 'HUNG', message);
   }
 
   private begin(prepared: PreparedQuestion, patience: number): Promise<Answer> {
@@ -111,19 +123,22 @@ export class RemoteGuard implements Guard {
   private async put(question: Question, prepared: PreparedQuestion): Promise<void> {
     const { timeout } = this.options;
     let asked: Promise<Answer> | undefined;
+    let hangs = false;
     await question.put(() =>
       this.breaker.fire(() => {
         const abort = new Cancellation();
         const before = performance.eventLoopUtilization();
         asked = askSource(prepared, abort);
         return settleWithin(asked, timeout, () => {
-          abort.abort();
+          hangs = !abort.abort();
+          if (hangs) this.hung++;
           const { utilization } = performance.eventLoopUtilization(before);
           return utilization > STALLED ? stalled() : timedOut(timeout);
         });
       }),
     );
     await asked;
+    if (hangs) this.hung--;
   }
 }
 

@@ -36,9 +36,11 @@ export class Cancellation {
   aborted = false;
   onabort: (() => void) | undefined;
 
-  abort(): void {
+  /** @returns whether somebody listens; if not, the call runs on for as long as it will. */
+  abort(): boolean {
     this.aborted = true;
     this.onabort?.();
+    return this.onabort !== undefined;
   }
 }
 

@@ -28,6 +28,7 @@ import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import { logTraces } from '../../src/trace/log';
 import type { Contestant } from './drive';
+import { BroughtSources } from '../../src/hosting/brought-sources';
 
 const ENTRYPOINT = 'backstage_policy/decision';
 
@@ -160,6 +161,7 @@ async function createRouter(
     await Snapshot.build(read.config, {
       logger,
       ruleDirectory: new RuleDirectory(async () => CATALOG_RULES, logger),
+      brought: new BroughtSources(),
     }),
     { getUserInfo: async () => USER.info },
     [logTraces(logger), warnOfFailures(logger)],

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { JsonObject } from '@backstage/types';
 import { loadConfigSchema, type ConfigSchema } from '@backstage/config-loader';
 import { parse } from 'yaml';
+import { NOTHING_BROUGHT } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { ConfigError } from '../../src/config/types';
+import * as leastPrivilege from '../support/least-privilege';
 import { tlsFixture } from '../support/tls-fixture';
 
 const ROOT = join(__dirname, '../..');
@@ -48,9 +50,24 @@ const FULL = {
       bundle: './bundle.tar.gz',
       entrypoint: 'backstage_policy/decision',
     },
+    rbac: {
+      type: 'hosted',
+      timeout: '1s',
+      concurrency: 64,
+      queue: 256,
+      circuitBreaker: {
+        errorThreshold: 50,
+        volumeThreshold: 5,
+        rollingWindow: '10s',
+        resetTimeout: 'PT10S',
+      },
+      onUnavailable: 'fail-closed',
+      standby: 'ownership',
+    },
     ownership: {
       type: 'ownership',
       bypass: ['group:default/platform'],
+      kinds: ['Component', 'API', 'Resource'],
       resources: { tool: { pluginId: 'tools', rule: 'IS_MINE', param: 'refs' } },
     },
   },
@@ -59,7 +76,7 @@ const FULL = {
       prefix: 'catalog',
       actions: ['read', 'none'],
       resourceTypes: ['catalog-entity'],
-      sources: ['ownership', 'opa', 'embedded'],
+      sources: ['ownership', 'opa', 'embedded', 'rbac'],
       combine: 'deny-overrides',
       onUnavailable: 'fail-closed',
       default: 'deny',
@@ -69,6 +86,7 @@ const FULL = {
 
 type Path = ReadonlyArray<string | number>;
 const OPA: Path = ['sources', 'opa'];
+const RBAC: Path = ['sources', 'rbac'];
 const TOOL: Path = ['sources', 'ownership', 'resources', 'tool'];
 
 function withValue(
@@ -86,7 +104,7 @@ function withValue(
 }
 const full = (path: Path, value: unknown): unknown => withValue(FULL, path, value);
 
-/** What the schemas of other packages require. */
+/** What the schemas of other packages require; one of them requires `permission.rbac`. */
 const INSTALLATION = {
   app: { baseUrl: 'http://localhost:3000' },
   backend: {
@@ -108,7 +126,10 @@ type Visibility = 'frontend' | 'backend' | 'secret';
 
 /** What Backstage takes of our config at this visibility. */
 function taken(policyRouter: unknown, visibility?: Visibility): unknown {
-  const data = { ...INSTALLATION, permission: { policyRouter } } as JsonObject;
+  const data = {
+    ...INSTALLATION,
+    permission: { rbac: {}, policyRouter },
+  } as JsonObject;
   const options = visibility ? { visibility: [visibility] } : {};
   const [processed] = schema.process([{ data, context: 'test' }], options);
   const { permission } = processed!.data as { permission?: { policyRouter?: unknown } };
@@ -118,7 +139,7 @@ function taken(policyRouter: unknown, visibility?: Visibility): unknown {
 /** What our own validator says, one problem a line. */
 function refusal(raw: unknown): string {
   try {
-    readConfig(raw);
+    readConfig(raw, undefined, { ...NOTHING_BROUGHT, names: ['rbac'] });
     return '';
   } catch (error) {
     if (error instanceof ConfigError) return error.message;
@@ -167,7 +188,7 @@ describe('the config schema', () => {
     ['an object for a token', [...OPA, 'auth', 'token'], { value: 'x' }],
     ['auth without a token', [...OPA, 'auth'], {}],
     ['a source without a type', [...OPA, 'type'], undefined],
-    ['a source of another type', [...OPA, 'type'], 'hosted'],
+    ['a source of another type', [...OPA, 'type'], 'policy'],
     ['an OPA without a URL', [...OPA, 'baseUrl'], undefined],
     ['an OPA with URLs by name', [...OPA, 'baseUrl'], { first: 'https://opa' }],
     [
@@ -181,6 +202,8 @@ describe('the config schema', () => {
       ['sources', 'embedded', 'entrypoint'],
       undefined,
     ],
+    ['kinds by name', ['sources', 'ownership', 'kinds'], { Component: true }],
+    ['a list of more than kinds', ['sources', 'ownership', 'kinds'], [['API']]],
     ['an owner rule without its parameter', [...TOOL, 'param'], undefined],
     ['an action of another value', ['routes', 0, 'actions'], ['raed']],
     ['a route without a prefix', ['routes', 0, 'prefix'], undefined],
@@ -239,6 +262,35 @@ describe('the config that users copy', () => {
       expect(readConfig(policyRouter, { path, content }).config.fallback).toBe('deny');
     },
   );
+});
+
+describe('config/least-privilege.yaml', () => {
+  const { routingFile: path } = leastPrivilege.policyRouter;
+
+  it.each([
+    ['is valid, with what its head says, without a warning', leastPrivilege.table],
+    [
+      'is so, too, with the rows in its comments for its last one',
+      leastPrivilege.closedTable,
+    ],
+  ])('%s', (_what, content) => {
+    const { policyRouter } = leastPrivilege;
+    expect(taken(policyRouter)).toEqual(policyRouter);
+    expect(taken(content)).toEqual(content);
+    const { config, warnings } = readConfig(policyRouter, { path, content });
+    expect(warnings).toEqual([]);
+    expect(config.fallback).toBe('deny');
+  });
+
+  it('names itself, and can take the kinds in its comment', async () => {
+    expect(path).toBe('./config/least-privilege.yaml');
+    const text = await readFile(join(ROOT, path), 'utf8');
+    const [, commented] = /^# +# (kinds: .*)$/m.exec(text)!;
+    const kinds = parse(commented!) as object;
+    expect(
+      refusal(full(['sources', 'ownership'], { type: 'ownership', ...kinds })),
+    ).toBe('');
+  });
 });
 
 describe('the standby that app-config.yaml has in comments', () => {
@@ -306,6 +358,8 @@ describe('config.d.ts and our validator', () => {
     ['its auth', [...OPA, 'auth']],
     ['its tls', [...OPA, 'tls']],
     ['a source of type opa-wasm', ['sources', 'embedded']],
+    ['a source of type hosted', RBAC],
+    ['the breaker of that', [...RBAC, 'circuitBreaker']],
     ['a source of type ownership', ['sources', 'ownership']],
     ['its owner rule', TOOL],
     ['a route', ['routes', 0]],

@@ -3,6 +3,7 @@ import { ConfigReader } from '@backstage/config';
 import type { RootConfigService } from '@backstage/backend-plugin-api';
 import { LiveConfig } from '../../src/config/live-config';
 import { CapturedLogs } from '../support/captured-logs';
+import { NOTHING_BROUGHT } from '../../src/config/hosted';
 
 const tableOf = (fallback: string) => ({
   permission: {
@@ -30,7 +31,7 @@ beforeEach(async () => {
       return { unsubscribe: () => {} };
     },
   } as unknown as RootConfigService;
-  live = new LiveConfig(rootConfig, logs.logger());
+  live = new LiveConfig(rootConfig, logs.logger(), NOTHING_BROUGHT);
   await live.first();
   live.watch(async ({ config }) => {
     if (lacking) throw new Error('the bundle does not exist');

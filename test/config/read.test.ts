@@ -52,7 +52,7 @@ const problems = (raw: unknown, file?: RoutingFileContent): string[] =>
 const TOP_KEYS =
   'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
 const OPA_KEYS =
-  'type, baseUrl, entrypoint, timeout, concurrency, queue, maxResponseBytes, circuitBreaker, auth, tls, onUnavailable, standby';
+  'type, baseUrl, entrypoint, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby, maxResponseBytes, auth, tls';
 const ROUTE_KEYS =
   'prefix, actions, resourceTypes, sources, combine, onUnavailable, default';
 const PEM_HINT = 'as PEM text (Backstage reads a file with $file)';
@@ -99,6 +99,7 @@ describe('a valid config', () => {
         ownership: {
           type: 'ownership',
           bypass: ['group:default/platform'],
+          kinds: ['Component', 'API'],
           resources: { tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' } },
         },
       },
@@ -168,6 +169,7 @@ describe('a valid config', () => {
             type: 'ownership',
             options: {
               bypass: ['group:default/platform'],
+              kinds: ['component', 'api'],
               resources: new Map([
                 ['tool', { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' }],
               ]),
@@ -261,6 +263,12 @@ describe('a valid config', () => {
       combine: 'deny-overrides',
       default: 'deny',
     });
+  });
+
+  it('may name one kind, with owner rules of other resource types', () => {
+    const resources = { tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' } };
+    const raw = withOwnership({ kinds: ['Component'], resources });
+    expect(problems(raw)).toEqual([]);
   });
 
   it('may give a part of the circuit breaker', () => {
@@ -601,22 +609,22 @@ describe('a source', () => {
     [
       'has a type',
       config({ sources: { opa: OPA, ownership: {} } }),
-      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership'",
+      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
     ],
     [
       'is an object',
       config({ sources: { opa: OPA, ownership: null } }),
-      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership'",
+      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
     ],
     [
       'of a type that is not built is an error',
-      config({ sources: { opa: OPA, ownership: { type: 'hosted' } } }),
-      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', not 'hosted'",
+      config({ sources: { opa: OPA, ownership: { type: 'policy' } } }),
+      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'policy'",
     ],
     [
       'of a type named like a member of objects is an error',
       config({ sources: { opa: OPA, ownership: { type: 'constructor' } } }),
-      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', not 'constructor'",
+      "~.sources.ownership.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'constructor'",
     ],
     [
       'opa has no misspelt key',
@@ -641,7 +649,7 @@ describe('a source', () => {
     [
       'ownership has no misspelt key',
       withOwnership({ bypas: ['group:default/platform'] }),
-      "~.sources.ownership: unknown key 'bypas'; allowed: type, bypass, resources",
+      "~.sources.ownership: unknown key 'bypas'; allowed: type, bypass, kinds, resources",
     ],
     [
       'opa needs a URL and an entrypoint',
@@ -1013,6 +1021,9 @@ describe('secrets', () => {
   });
 });
 
+const BAD_KIND =
+  "must be an entity kind such as 'Component': a letter, then up to 62 letters and digits";
+
 describe('ownership', () => {
   it.each<Row>([
     [
@@ -1039,6 +1050,41 @@ describe('ownership', () => {
       'has a list for its bypass',
       withOwnership({ bypass: 'group:default/a' }),
       '~.sources.ownership.bypass: must be a list of entity refs',
+    ],
+    [
+      'has a list for its kinds',
+      withOwnership({ kinds: 'Component' }),
+      '~.sources.ownership.kinds: must be a list of entity kinds',
+    ],
+    [
+      'has no empty kinds',
+      withOwnership({ kinds: [] }),
+      '~.sources.ownership.kinds: is an empty list; name one or more entity kinds',
+    ],
+    [
+      'names no kind twice, whatever the letter case',
+      withOwnership({ kinds: ['Component', 'API', 'component'] }),
+      '~.sources.ownership.kinds: names the same value twice',
+    ],
+    [
+      'has kinds that an entity can have',
+      withOwnership({
+        kinds: ['Component,API', '', 7, '2nd', 'component:default/a', 'K'.repeat(64)],
+      }),
+      `~.sources.ownership.kinds[0]: ${BAD_KIND}, not "Component,API"`,
+      "~.sources.ownership.kinds[1]: must be an entity kind such as 'Component', not empty",
+      "~.sources.ownership.kinds[2]: must be an entity kind such as 'Component'",
+      `~.sources.ownership.kinds[3]: ${BAD_KIND}, not "2nd"`,
+      `~.sources.ownership.kinds[4]: ${BAD_KIND}, not "component:default/a"`,
+      `~.sources.ownership.kinds[5]: ${BAD_KIND}, not "${'K'.repeat(64)}"`,
+    ],
+    [
+      'has no kinds where its rule for entities is replaced',
+      withOwnership({
+        kinds: ['Component'],
+        resources: { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } },
+      }),
+      '~.sources.ownership.kinds: has no effect: resources replaces the rule of catalog-entity',
     ],
     [
       'has whole owner rules',

@@ -138,13 +138,13 @@ describe('a standby', () => {
 
   it('that has mistakes of its own is not told to be unknown', () => {
     expect(problems(config({ opa: opa('own'), own: { type: 'owner' } }))).toEqual([
-      "~.own.type: must be one of 'opa', 'opa-wasm', 'ownership', not 'owner'",
+      "~.own.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'owner'",
     ]);
   });
 
   it.each([
     ['opa-wasm', EMBEDDED, 'type, bundle, entrypoint'],
-    ['ownership', OWNERSHIP, 'type, bypass, resources'],
+    ['ownership', OWNERSHIP, 'type, bypass, kinds, resources'],
   ])('is nothing for %s, which cannot be away', (_type, source, allowed) => {
     expect(problems(config({ opa: { ...source, standby: 'nobody' } }))).toEqual([
       `~.opa: unknown key 'standby'; allowed: ${allowed}`,

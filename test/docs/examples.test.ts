@@ -4,7 +4,8 @@
  *
  * A ```yaml block with `policyRouter:`, `sources:` or `routes:` is config. A fragment is completed
  * here: the missing `fallback` is deny; a missing table routes everything to the sources; a
- * source that is named only is an `ownership` source if it is called that, else an OPA server.
+ * source that is named only is an `ownership` source if it is called that, else an OPA server;
+ * somebody brings every hosted one. A ```ts block that a file of test/fixtures/hosting holds is that file.
  * A block marked ```yaml invalid must be refused. A ```rego block without a package gets one.
  */
 import { execFile } from 'node:child_process';
@@ -22,6 +23,7 @@ import {
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
 import { allOf } from '../../src/combining/criteria';
+import { NOTHING_BROUGHT } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';
 import type { RouterConfig } from '../../src/config/types';
@@ -196,9 +198,26 @@ function readExample(text: string): void {
     },
   ];
   const table = { fallback, routes: routes ?? everything };
-  if (rest.routingFile === undefined) readConfig({ ...rest, sources, ...table });
-  else readConfig({ ...rest, sources }, { path: 'routing.yaml', content: table });
+  const names = Object.keys(sources).filter(
+    name => (sources[name] as Json).type === 'hosted',
+  );
+  const brought = { ...NOTHING_BROUGHT, names };
+  if (rest.routingFile === undefined) {
+    readConfig({ ...rest, sources, ...table }, undefined, brought);
+  } else {
+    const content = { path: 'routing.yaml', content: table };
+    readConfig({ ...rest, sources }, content, brought);
+  }
 }
+
+describe('the TypeScript examples', () => {
+  const OWN_NAME = (JSON.parse(read('package.json')) as { name: string }).name;
+
+  it.each(filesBelow('test/fixtures/hosting', '.ts'))('have %s, which is run', file => {
+    const shown = read(file).replace("'../../../src'", `'${OWN_NAME}'`);
+    expect(blocks.map(({ text }) => text)).toContain(shown);
+  });
+});
 
 describeWithOpa('the Rego examples', () => {
   const policies = blocks.filter(({ info }) => info === 'rego');
@@ -238,6 +257,10 @@ describe('docs/configuration.md', () => {
     'A source of type ownership': {
       schema: sourceSchemas.ownership,
       needs: { type: 'ownership' },
+    },
+    'A source of type hosted': {
+      schema: sourceSchemas.hosted,
+      needs: { type: 'hosted' },
     },
   };
   /** A default that is a value; others are words, such as "required". */

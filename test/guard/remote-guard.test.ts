@@ -328,7 +328,7 @@ describe('a source that misbehaves', () => {
     const source = new ManualSource();
     const { ask } = guardOf(source, { concurrency: 1, queue: 0 });
     expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-    expect(outcome(await ask())).toBe('DENY overloaded QUEUE_FULL');
+    expect(outcome(await ask())).toBe('DENY overloaded HUNG');
     source.questions[0]!.answer(allow('late'));
     await delay(0);
     const next = ask();

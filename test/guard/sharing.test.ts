@@ -522,7 +522,7 @@ describe('whoever comes and whenever it is answered', () => {
           const [, itsKey, number] = /^(.*) #(\d+)(?:, shared)?$/.exec(got!) ?? [];
           if (number === undefined) {
             expect(got).toMatch(
-              /^(QUEUE_FULL|NO_TIME_LEFT|CUT_SHORT|TIMEOUT)(, shared)?$/,
+              /^(QUEUE_FULL|NO_TIME_LEFT|CUT_SHORT|TIMEOUT|HUNG)(, shared)?$/,
             );
             continue;
           }

@@ -22,6 +22,8 @@ import {
   type TableName,
   type WorldUrls,
 } from './world';
+import { BroughtSources } from '../../src/hosting/brought-sources';
+import { NOTHING_BROUGHT } from '../../src/config/hosted';
 
 /** One decision, with what was in force when it began and its own trace. */
 export interface Decided {
@@ -56,7 +58,11 @@ export class SoakRouter {
     await writeFile(file, routingFile('A'));
     const config = new ChangingConfig(settings(urls, file, 0));
     const logger = logs.logger();
-    const live = new LiveConfig(config as unknown as RootConfigService, logger);
+    const live = new LiveConfig(
+      config as unknown as RootConfigService,
+      logger,
+      NOTHING_BROUGHT,
+    );
     const soak = new SoakRouter(config, live, urls, file, logs);
     await soak.build(logger);
     return soak;
@@ -67,6 +73,7 @@ export class SoakRouter {
     const lasting = {
       logger,
       ruleDirectory: new RuleDirectory(async () => OWNER_RULE, logger),
+      brought: new BroughtSources(),
     };
     let snapshot = await Snapshot.build(config, lasting);
     this.router = new PolicyRouter(

@@ -20,6 +20,7 @@ import { temporaryFolder } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
 import { buildBundle as buildWith, packBundle } from '../support/wasm-bundle';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
+import { BroughtSources } from '../../src/hosting/brought-sources';
 
 /** Tells when a file has been read. */
 const mockReadings = Object.assign(new EventEmitter(), { finished: 0 });
@@ -469,7 +470,14 @@ describeWithOpa('a bundle that cannot be used', () => {
     await writeFile(file, 'hello');
     const options = { bundle: file, entrypoint: ENTRYPOINT };
     await expect(
-      guardedSource('embedded', { type: 'opa-wasm', options }, logs.logger()),
+      guardedSource(
+        'embedded',
+        { type: 'opa-wasm', options },
+        {
+          logger: logs.logger(),
+          brought: new BroughtSources(),
+        },
+      ),
     ).rejects.toMatchObject({
       name: 'PolicyRouterConfigError',
       problems: [

@@ -14,10 +14,15 @@ const taskRead = permission('scaffolder.task.read', {
 function ask(
   asked: Permission,
   refs: string[],
-  options: { bypass?: string[]; resources?: Record<string, OwnerRule> } = {},
+  options: {
+    bypass?: string[];
+    kinds?: string[];
+    resources?: Record<string, OwnerRule>;
+  } = {},
 ) {
   const source = new OwnershipSource({
     bypass: options.bypass ?? [],
+    kinds: options.kinds,
     resources: new Map(Object.entries(options.resources ?? {})),
   });
   return source.ask(request(asked, refs));
@@ -136,6 +141,43 @@ describe('ownership', () => {
     expect(ask(entityUpdate, [], { bypass: ['group:default/platform'] }).kind).toBe(
       'DENY',
     );
+  });
+});
+
+describe('kinds', () => {
+  const kinds = ['component', 'api'];
+  const refs = ['user:default/olivia'];
+
+  it('are a condition beside ownership, of an entity', () => {
+    expect(ask(entityUpdate, refs, { kinds })).toEqual({
+      kind: 'CONDITIONAL',
+      reason: 'allowed to owners of the catalog-entity, of kind component or api',
+      pluginId: 'catalog',
+      resourceType: 'catalog-entity',
+      conditions: {
+        allOf: [
+          { resourceType: 'catalog-entity', rule: 'IS_ENTITY_KIND', params: { kinds } },
+          {
+            resourceType: 'catalog-entity',
+            rule: 'IS_ENTITY_OWNER',
+            params: { claims: refs },
+          },
+        ],
+      },
+    });
+  });
+
+  it('do not concern what is no entity', () => {
+    expect(ask(taskRead, refs, { kinds })).toEqual(ask(taskRead, refs));
+  });
+
+  it('do not bind a bypass', () => {
+    const bypass = ['user:default/olivia'];
+    expect(ask(entityUpdate, refs, { kinds, bypass }).kind).toBe('ALLOW');
+  });
+
+  it('open nothing to a user without refs', () => {
+    expect(ask(entityUpdate, [], { kinds }).kind).toBe('DENY');
   });
 });
 

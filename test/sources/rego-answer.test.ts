@@ -1,4 +1,5 @@
-import { MAX_DECISION_DEPTH, parseRegoDecision } from '../../src/sources/rego/answer';
+import { MAX_DECISION_DEPTH } from '../../src/sources/decision';
+import { parseRegoDecision } from '../../src/sources/rego/answer';
 
 const leaf = { resourceType: 'catalog-entity', rule: 'IS_ENTITY_OWNER' };
 const conditional = (changes: object = {}) => ({

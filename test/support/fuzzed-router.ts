@@ -11,6 +11,7 @@ import { warnOfLargeConditions } from '../../src/trace/size-log';
 import type { DecisionTrace } from '../../src/trace/trace';
 import { CapturedLogs } from './captured-logs';
 import { directoryOf } from './rule-directory';
+import { BroughtSources } from '../../src/hosting/brought-sources';
 
 /** Characters of a log line, and of any one text in a trace. */
 export const MAX_LINE = 3_000;
@@ -39,6 +40,7 @@ export async function fuzzedRouter(config: object): Promise<FuzzedRouter> {
   const snapshot = await Snapshot.build(readConfig(config).config, {
     logger,
     ruleDirectory: directoryOf(),
+    brought: new BroughtSources(),
   });
   const router = new PolicyRouter(snapshot, { getUserInfo: () => serve() }, [
     trace => traces.push(trace),

@@ -6,6 +6,7 @@ import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import type { DecisionTrace } from '../../src/trace/trace';
 import { directoryOf } from './rule-directory';
+import { BroughtSources } from '../../src/hosting/brought-sources';
 
 /** What came of one decision. */
 export interface Outcome {
@@ -28,7 +29,11 @@ export async function startRouter(
   policyRouter: object,
   logger: LoggerService,
 ): Promise<InProcessRouter> {
-  const lasting = { logger, ruleDirectory: directoryOf() };
+  const lasting = {
+    logger,
+    ruleDirectory: directoryOf(),
+    brought: new BroughtSources(),
+  };
   let snapshot = await Snapshot.build(readConfig(policyRouter).config, lasting);
   const codes = new Map<string, string | undefined>();
   const router = new PolicyRouter(

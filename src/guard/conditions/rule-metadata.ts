@@ -1,6 +1,6 @@
 import type { AuthService, DiscoveryService } from '@backstage/backend-plugin-api';
 import { request } from 'undici';
-import { errorName } from '../../quote';
+import { errorName } from '../../foreign-error';
 import { settleWithin } from '../deadline';
 import { PublishedRules } from './published-rules';
 

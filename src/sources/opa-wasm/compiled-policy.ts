@@ -1,5 +1,6 @@
 import { loadPolicySync, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
-import { errorName, quote } from '../../quote';
+import { errorName } from '../../foreign-error';
+import { quote } from '../../quote';
 import type { WasmBundle } from './bundle';
 import { encodeJson } from './json-text';
 

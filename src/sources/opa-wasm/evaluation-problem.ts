@@ -1,4 +1,5 @@
-import { errorName, quote } from '../../quote';
+import { errorName } from '../../foreign-error';
+import { quote } from '../../quote';
 import { MAX_EVALUATION_MEMORY } from './compiled-policy';
 
 /**

@@ -23,6 +23,8 @@ export interface OwnerRule {
 export interface OwnershipSourceOptions {
   /** Entity refs whose members own everything of the known resource types. */
   readonly bypass: readonly string[];
+  /** Of entities, owners may touch these kinds only; in lower case. Default: any kind. */
+  readonly kinds?: readonly string[] | undefined;
   /** By resource type; added to `DEFAULT_OWNER_RULES`, and wins over them. */
   readonly resources: ReadonlyMap<string, OwnerRule>;
 }
@@ -39,13 +41,16 @@ export const DEFAULT_OWNER_RULES: ReadonlyMap<string, OwnerRule> = new Map([
  * The native ownership policy: what a user owns, the user may touch.
  *
  * For the resource types it knows: ALLOW for members of `bypass`, DENY for a user without
- * ownership refs, else CONDITIONAL on the owner rule. NOT_APPLICABLE for everything else.
+ * ownership refs, else CONDITIONAL on the owner rule, of entities also on `kinds` if there are
+ * any. NOT_APPLICABLE for everything else.
  */
 export class OwnershipSource implements LocalSource {
   private readonly bypass: ReadonlySet<string>;
+  private readonly kinds: readonly string[] | undefined;
   private readonly rules: ReadonlyMap<string, OwnerRule>;
 
   constructor(options: OwnershipSourceOptions) {
+    this.kinds = options.kinds;
     this.bypass = new Set(options.bypass.map(normalizeRef));
     this.rules = new Map([...DEFAULT_OWNER_RULES, ...options.resources]);
   }
@@ -69,7 +74,7 @@ export class OwnershipSource implements LocalSource {
     if (badge !== undefined) return allow(`bypass: member of ${badge}`);
     if (refs.length === 0) return deny('the user has no ownership refs');
     return conditional(
-      `allowed to owners of the ${permission.resourceType}`,
+      `allowed to owners of the ${this.described(permission)}`,
       decide(refs),
     );
   }
@@ -83,12 +88,23 @@ export class OwnershipSource implements LocalSource {
     const rule = this.rules.get(resourceType);
     if (rule) return refs => ruleDecision(rule, resourceType, refs);
     if (isResourcePermission(permission, 'catalog-entity')) {
-      return claims =>
-        createCatalogConditionalDecision(permission, {
-          anyOf: [catalogConditions.isEntityOwner({ claims })],
-        });
+      const isOfKind =
+        this.kinds && catalogConditions.isEntityKind({ kinds: [...this.kinds] });
+      return claims => {
+        const isOwned = catalogConditions.isEntityOwner({ claims });
+        return createCatalogConditionalDecision(
+          permission,
+          isOfKind ? { allOf: [isOfKind, isOwned] } : { anyOf: [isOwned] },
+        );
+      };
     }
     return undefined;
+  }
+
+  private described({ resourceType }: ResourcePermission): string {
+    return this.kinds && resourceType === 'catalog-entity'
+      ? `${resourceType}, of kind ${this.kinds.join(' or ')}`
+      : resourceType;
   }
 }
 

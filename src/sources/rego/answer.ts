@@ -1,143 +1,17 @@
-import { z } from 'zod';
-import { isJsonObject } from '../../json-object';
-import { quote } from '../../quote';
-import { allow, conditional, deny, notApplicable, type Criteria } from '../../verdict';
+import { parseDecision } from '../decision';
 import { failed, type Answer } from '../source';
 
-/** Deeper decisions are refused: nobody writes them, and the host would recurse over them. */
-export const MAX_DECISION_DEPTH = 32;
-
-/** Passed on as they are; a key that copying would lose is refused. */
-const isParams = (value: unknown): boolean =>
-  isJsonObject(value) && !Object.hasOwn(value, '__proto__');
-
-/*
- * Walked by hand: a recursive union in zod tries every branch at every node and keeps track
- * of cycles, which takes several times as long as all the rest of reading an answer.
- */
-const criteria = z.unknown().superRefine((value, context) => {
-  const problem = criteriaProblem(value);
-  if (problem) context.addIssue({ code: 'custom', ...problem });
-}) as unknown as z.ZodType<Criteria>;
-
-interface Problem {
-  readonly path: Array<string | number>;
-  readonly message: string;
-}
-
-/** What is wrong with the first wrong node; undefined if all are criteria. */
-function criteriaProblem(value: unknown): Problem | undefined {
-  if (!isJsonObject(value)) return NO_CRITERIA;
-  const keys = Object.keys(value);
-  const [key] = keys;
-  if (keys.length !== 1 || key === undefined) {
-    return conditionProblem(value, keys.length);
-  }
-  const child = value[key];
-  if (key === 'not') return below([key], criteriaProblem(child));
-  if (key !== 'allOf' && key !== 'anyOf') return NO_CRITERIA;
-  if (!Array.isArray(child)) return NO_CRITERIA;
-  if (child.length === 0) return { path: [key], message: 'must not be empty' };
-  for (const [index, each] of child.entries()) {
-    const problem = criteriaProblem(each);
-    if (problem) return below([key, index], problem);
-  }
-  return undefined;
-}
-
-const NO_CRITERIA: Problem = {
-  path: [],
-  message:
-    'must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
-};
-
-function conditionProblem(
-  { resourceType, rule, params }: Record<string, unknown>,
-  keys: number,
-): Problem | undefined {
-  const expected = params === undefined ? 2 : 3;
-  if (keys !== expected || !isName(resourceType) || !isName(rule)) return NO_CRITERIA;
-  if (params === undefined || isParams(params)) return undefined;
-  return { path: ['params'], message: 'must be an object' };
-}
-
-const below = (
-  path: Array<string | number>,
-  problem: Problem | undefined,
-): Problem | undefined =>
-  problem && { path: [...path, ...problem.path], message: problem.message };
-
-const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
-
-const decision = z.discriminatedUnion('result', [
-  z.strictObject({ result: z.literal('ALLOW') }),
-  z.strictObject({ result: z.literal('DENY') }),
-  z.strictObject({ result: z.literal('NOT_APPLICABLE') }),
-  z.strictObject({
-    result: z.literal('CONDITIONAL'),
-    pluginId: z.string().min(1),
-    resourceType: z.string().min(1),
-    conditions: criteria,
-  }),
-]);
-
 /**
- * The verdict in a Rego decision document. Anything but exactly one of the four shapes is a
- * failure of class `invalid`; `undefined` is too, because before a bundle is active every
- * decision is undefined, and that must not read as "no opinion".
+ * The verdict in a Rego decision document. `undefined` is `invalid`, because before a bundle is
+ * active every decision is undefined, and that must not read as "no opinion".
  */
 export function parseRegoDecision(value: unknown): Answer {
-  if (value === undefined) {
-    return failed(
-      'invalid',
-      'UNDEFINED_DECISION',
-      'the decision is undefined: is the entrypoint right, is the bundle active? ' +
-        'A policy abstains with {"result": "NOT_APPLICABLE"}',
-    );
-  }
-  if (depthExceeds(value, MAX_DECISION_DEPTH)) {
-    return failed(
-      'invalid',
-      'TOO_DEEP',
-      `the decision is nested deeper than ${MAX_DECISION_DEPTH} levels`,
-    );
-  }
-  const parsed = decision.safeParse(value);
-  if (!parsed.success) {
-    return failed('invalid', 'BAD_DECISION', describe(parsed.error, value));
-  }
-  switch (parsed.data.result) {
-    case 'ALLOW':
-      return allow('the Rego policy says ALLOW');
-    case 'DENY':
-      return deny('the Rego policy says DENY');
-    case 'NOT_APPLICABLE':
-      return notApplicable('the Rego policy abstains');
-    case 'CONDITIONAL':
-      return conditional('the Rego policy says CONDITIONAL', parsed.data);
-  }
-}
-
-/** Counts objects and arrays alike, and walks no deeper than the limit. */
-function depthExceeds(value: unknown, limit: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (limit === 0) return true;
-  return Object.values(value).some(child => depthExceeds(child, limit - 1));
-}
-
-/** Names the place and the rule, not the content: a policy's parameters may be private. */
-function describe(error: z.ZodError, value: unknown): string {
-  if (typeof value !== 'object' || value === null) {
-    const kind = value === null ? 'null' : typeof value;
-    return `the decision must be an object such as {"result": "ALLOW"}, not ${kind}`;
-  }
-  const [issue] = error.issues;
-  const path = issue?.path.length ? issue.path.map(String).join('.') : 'decision';
-  if (path === 'result') {
-    return 'result must be "ALLOW", "DENY", "CONDITIONAL" or "NOT_APPLICABLE"';
-  }
-  if (issue?.code === 'unrecognized_keys') {
-    return `${path}: unknown key ${quote(issue.keys[0])}`;
-  }
-  return `${path}: ${issue?.message ?? 'not understood'}`;
+  return value === undefined
+    ? failed(
+        'invalid',
+        'UNDEFINED_DECISION',
+        'the decision is undefined: is the entrypoint right, is the bundle active? ' +
+          'A policy abstains with {"result": "NOT_APPLICABLE"}',
+      )
+    : parseDecision(value, 'the Rego policy');
 }

@@ -1,0 +1,83 @@
+/** What the table says of the policies that other modules bring, and what those modules say. */
+import { isJsonObject } from '../json-object';
+import { quote } from '../quote';
+import type { Finding } from './checks';
+import type { Route, RouterConfig } from './types';
+
+/** The policies that other modules bring, by the name of their source. */
+export interface Brought {
+  /** Those that are there. */
+  readonly names: readonly string[];
+  /** Modules that `hostPolicy` wraps under these names have started, but set no policy. */
+  readonly unset: readonly string[];
+  /** Whether it may say NOT_APPLICABLE: a policy written for Backstage alone never does. */
+  mayAbstain(name: string): boolean;
+}
+
+export const NOTHING_BROUGHT: Brought = {
+  names: [],
+  unset: [],
+  mayAbstain: () => true,
+};
+
+/** On raw sources, so that another mistake in one is not told as a missing one. */
+export const unmatchedPolicies = (
+  rawSources: Readonly<Record<string, unknown>>,
+  brought: Brought,
+): Finding[] => [
+  ...Object.entries(rawSources).flatMap(([name, source]) => {
+    const isHosted = isJsonObject(source) && source.type === 'hosted';
+    return isHosted && !brought.names.includes(name)
+      ? [{ path: ['sources', name], message: whyMissing(name, brought) }]
+      : [];
+  }),
+  ...brought.names.flatMap(name => {
+    if (!Object.hasOwn(rawSources, name)) {
+      const message = `a module brings the policy ${quote(name)}, but no source has this name; add ${name}: { type: hosted }, or take the module out of the backend`;
+      return [{ path: ['sources'], message }];
+    }
+    const source = rawSources[name];
+    if (!isJsonObject(source) || source.type === 'hosted') return [];
+    const message = `must be 'hosted', as a module brings a policy of this name`;
+    return [{ path: ['sources', name, 'type'], message }];
+  }),
+];
+
+function whyMissing(name: string, { names, unset }: Brought): string {
+  if (unset.includes(name)) {
+    return `the module of hostPolicy('${name}', …) has set no policy; has it failed to start?`;
+  }
+  const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
+  return `no module brings this policy; brought: ${others}. Wrap the module that sets it: backend.add(hostPolicy('${name}', …))`;
+}
+
+/** A policy that says something of every permission, next to sources that may be meant to decide. */
+export const neverAbstaining = (
+  { routes, sources }: RouterConfig,
+  brought: Brought,
+): Finding[] =>
+  routes.flatMap((route, index) =>
+    route.sources.flatMap((name, position) => {
+      const isHosted = sources.get(name)?.type === 'hosted';
+      if (!isHosted || brought.mayAbstain(name)) return [];
+      const effect = effectOn(route, position);
+      const message = `'${name}' is hosted and never abstains, so ${effect}`;
+      return effect === undefined ? [] : [{ path: ['routes', index], message }];
+    }),
+  );
+
+function effectOn({ sources, combine }: Route, position: number): string | undefined {
+  if (sources.length === 1) return undefined;
+  switch (combine) {
+    case 'deny-overrides':
+      return 'a permission that it denies because it is not its own is denied here, whatever the others say (deny-overrides)';
+    case 'allow-overrides':
+      return 'a permission that it allows because it is not its own is allowed here, whatever the others say (allow-overrides)';
+    case 'first-applicable': {
+      const later = sources.slice(position + 1).map(each => `'${each}'`);
+      return later.length > 0
+        ? `${later.join(', ')} after it never decide${later.length === 1 ? 's' : ''} (first-applicable)`
+        : undefined;
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import {
+  createBackendFeatureLoader,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
+import {
+  policyExtensionPoint,
+  type PolicyExtensionPoint,
+} from '@backstage/plugin-permission-node/alpha';
+import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
+
+/**
+ * What `backend.add` takes, and what can be made of it: a backend feature, the promise of one
+ * that `import()` gives, a feature loader, or an array of these.
+ */
+export type HostableFeature = LoadedFeature | Promise<LoadedFeature>;
+
+type LoadedFeature =
+  BackendFeature | { default: LoadedFeature } | readonly HostableFeature[];
+
+/**
+ * Wraps a published policy module, unmodified, so that the policy it sets becomes the source
+ * `name` of the routing table instead of the one policy of the backend. All else that the
+ * module brings is left as it is.
+ *
+ * ```ts
+ * backend.add(hostPolicy('rbac', import('@backstage-community/plugin-rbac-backend')));
+ * ```
+ *
+ * @param name - of a source of `type: hosted` in `permission.policyRouter.sources`.
+ * @returns a feature loader; the start of the backend fails, and names the source, if what it
+ * was given is no backend feature or if nothing in it depends on the policy extension point.
+ */
+export function hostPolicy(name: string, feature: HostableFeature): BackendFeature {
+  const call = `hostPolicy('${name}', …)`;
+  const features = flatten(feature, call);
+  // Backstage reports it when it loads the feature; until then it would end the process.
+  features.catch(() => {});
+  const loader = createBackendFeatureLoader({
+    loader: async () => {
+      const wrapped = (await features).map(each => wrap(each, name));
+      if (!wrapped.some(each => each.mayHost)) {
+        throw new Error(`${call}: no module in it sets a permission policy`);
+      }
+      return wrapped.map(each => each.feature);
+    },
+  });
+  return Object.assign(loader, { description: call });
+}
+
+async function flatten(
+  given: HostableFeature,
+  call: string,
+): Promise<readonly InternalFeature[]> {
+  const feature = await given;
+  if (Array.isArray(feature)) {
+    const all = feature.map((each: HostableFeature) => flatten(each, call));
+    return (await Promise.all(all)).flat();
+  }
+  if (isFeature(feature)) return [feature];
+  // A CommonJS package that is imported natively has its default export in a second one.
+  if (isObject(feature) && 'default' in feature) {
+    return flatten(feature.default, call);
+  }
+  throw new Error(
+    `${call}: must be given a backend feature, a promise of one as import() gives it, ` +
+      'a feature loader, or an array of these',
+  );
+}
+
+interface Wrapped {
+  readonly feature: BackendFeature;
+  /** Whether it sets a policy, as far as can be told before it runs. */
+  readonly mayHost: boolean;
+}
+
+function wrap(feature: InternalFeature, name: string): Wrapped {
+  if (feature.loader) return { feature: wrapLoader(feature, name), mayHost: true };
+  if (!feature.getRegistrations) return { feature, mayHost: false };
+  const given = feature.getRegistrations();
+  const registrations = given.map(each => wrapRegistration(each, name));
+  const mayHost = registrations.some((each, index) => each !== given[index]);
+  return {
+    feature: { ...feature, getRegistrations: () => registrations } as InternalFeature,
+    mayHost,
+  };
+}
+
+function wrapLoader(feature: InternalFeature, name: string): BackendFeature {
+  const loader = async (deps: unknown): Promise<BackendFeature[]> => {
+    const loaded = await feature.loader!(deps);
+    const features = await flatten(loaded, `hostPolicy('${name}', …)`);
+    return features.map(each => wrap(each, name).feature);
+  };
+  return { ...feature, loader } as InternalFeature;
+}
+
+/** The same registration, with our extension point for each of Backstage's. */
+function wrapRegistration(registration: Registration, name: string): Registration {
+  const { deps, func } = registration.init;
+  const keys = Object.keys(deps).filter(
+    key => deps[key]?.id === policyExtensionPoint.id,
+  );
+  if (keys.length === 0) return registration;
+  const replaced = (value: unknown): Record<string, unknown> =>
+    Object.fromEntries(keys.map(key => [key, value]));
+  return {
+    ...registration,
+    init: {
+      ...registration.init,
+      deps: {
+        ...deps,
+        ...replaced(hostingExtensionPoint),
+      } as Registration['init']['deps'],
+      func: async given => {
+        const hosting = given[keys[0]!] as HostingExtensionPoint;
+        const point: PolicyExtensionPoint = hosting.host(name);
+        await func({ ...given, ...replaced(point) });
+      },
+    },
+  };
+}
+
+/** The shape of what `@backstage/backend-plugin-api` creates; its types do not tell it. */
+interface InternalFeature extends BackendFeature {
+  readonly getRegistrations?: () => Registration[];
+  readonly loader?: (deps: unknown) => Promise<HostableFeature[]>;
+}
+
+interface Registration {
+  readonly init: {
+    readonly deps: Readonly<Record<string, { readonly id: string } | undefined>>;
+    readonly func: (deps: Record<string, unknown>) => Promise<void>;
+  };
+}
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === 'object' || typeof value === 'function') && value !== null;
+
+const isFeature = (value: unknown): value is BackendFeature =>
+  isObject(value) &&
+  (value as Partial<BackendFeature>).$$type === '@backstage/BackendFeature';

@@ -1,0 +1,39 @@
+import { isJsonObject } from '../../json-object';
+import { parseDecision } from '../decision';
+import { failed, type Answer } from '../source';
+
+/**
+ * The verdict in what a hosted policy returned. Keys that Backstage does not read are passed
+ * over, as Backstage does.
+ *
+ * @param mayAbstain - whether NOT_APPLICABLE is an answer, too.
+ */
+export function readDecision(returned: unknown, mayAbstain: boolean): Answer {
+  let decision: unknown;
+  try {
+    decision = copyOf(returned);
+  } catch {
+    return failed('invalid', 'BAD_DECISION', 'conditions: cannot be written as JSON');
+  }
+  const answer = parseDecision(decision, 'the policy');
+  return answer.kind === 'NOT_APPLICABLE' && !mayAbstain
+    ? failed(
+        'invalid',
+        'BAD_DECISION',
+        'a policy of hostPolicy cannot abstain; bring one that does with addSource',
+      )
+    : answer;
+}
+
+/** As the plugin that applies it will see it, so that the policy cannot change it any more. */
+function copyOf(returned: unknown): unknown {
+  if (!isJsonObject(returned)) return returned;
+  const { result, pluginId, resourceType, conditions } = returned;
+  if (result !== 'CONDITIONAL') return { result };
+  return {
+    result,
+    pluginId,
+    resourceType,
+    conditions: conditions && (JSON.parse(JSON.stringify(conditions)) as unknown),
+  };
+}

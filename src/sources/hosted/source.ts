@@ -1,0 +1,75 @@
+import type { LoggerService } from '@backstage/backend-plugin-api';
+
+import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { errorNames } from '../../foreign-error';
+import type { PermissionRequest } from '../../request';
+import {
+  failed,
+  type Answer,
+  type PreparedQuestion,
+  type RemoteSource,
+} from '../source';
+import { readDecision } from './decision';
+import type { PolicySource } from './policy-source';
+
+export interface HostedPolicy {
+  readonly policy: PolicySource;
+  /** Whether it may say NOT_APPLICABLE: a policy written for Backstage alone never does. */
+  readonly mayAbstain: boolean;
+}
+
+/**
+ * A policy that another module brings. It sees what Backstage would show it, in the async
+ * context of its own caller, and shares no question: it may read from there who asks.
+ */
+export class HostedSource implements RemoteSource {
+  constructor(
+    private readonly name: string,
+    private readonly hosted: HostedPolicy,
+    private readonly logger: LoggerService,
+  ) {}
+
+  prepare(request: PermissionRequest): PreparedQuestion {
+    return { key: undefined, put: () => this.put(request) };
+  }
+
+  async close(): Promise<void> {}
+
+  private async put(request: PermissionRequest): Promise<Answer> {
+    const { policy, mayAbstain } = this.hosted;
+    let decision: unknown;
+    try {
+      decision = await policy.handle(queryOf(request), userOf(request));
+    } catch (error) {
+      // Its message may hold anything, so it is for those who ask for details only.
+      this.logger.debug(`Source '${this.name}' threw`, asError(error));
+      return failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);
+    }
+    return readDecision(decision, mayAbstain);
+  }
+}
+
+/** Policies change what they are given; no other source may see it. */
+const queryOf = ({ permission }: PermissionRequest): PolicyQuery => ({
+  permission: {
+    ...permission,
+    attributes: { ...permission.attributes },
+  },
+});
+
+/** The credentials are the host's own object: a copy would lose the token hidden in it. */
+function userOf({ user, principal }: PermissionRequest): PolicyQueryUser | undefined {
+  if (!user) return undefined;
+  const { userEntityRef = '', ownershipEntityRefs } = principal;
+  return {
+    ...user,
+    info: {
+      ...user.info,
+      userEntityRef,
+      ownershipEntityRefs: [...ownershipEntityRefs],
+    },
+  };
+}
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new Error(`threw ${typeof error}`);
