@@ -16,13 +16,19 @@ export function errorName(error: unknown): string | undefined {
 /** With its cause: `TypeError (ECONNREFUSED)` is what `fetch` throws when nobody listens. */
 export function errorNames(error: unknown): string {
   const name = errorName(error) ?? typeof error;
-  const cause = errorName(causeOf(error));
+  const cause = errorName(field(error, 'cause'));
   return cause === undefined ? name : `${name} (${cause})`;
 }
 
-function causeOf(error: unknown): unknown {
+/** What it says, or its kind if it says nothing. It may hold anything, secrets too. */
+export function errorMessage(error: unknown): string {
+  const message = field(error, 'message');
+  return typeof message === 'string' ? message : typeof error;
+}
+
+function field(error: unknown, name: 'cause' | 'message'): unknown {
   try {
-    return (Object(error) as { cause?: unknown }).cause;
+    return (Object(error) as Record<string, unknown>)[name];
   } catch {
     return undefined;
   }

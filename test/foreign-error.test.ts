@@ -1,4 +1,4 @@
-import { errorName, errorNames } from '../src/foreign-error';
+import { errorMessage, errorName, errorNames } from '../src/foreign-error';
 
 describe('an error is called', () => {
   const unreadable = {
@@ -27,8 +27,8 @@ describe('an error is called', () => {
 });
 
 describe('an error with a cause is called', () => {
-  const unreadable = Object.assign(new Error('secret'), {
-    get cause(): unknown {
+  const unreadable = Object.defineProperty(new Error('secret'), 'cause', {
+    get() {
       throw new Error('secret');
     },
   });
@@ -55,5 +55,23 @@ describe('an error with a cause is called', () => {
     ['by its kind where it is nothing', undefined, 'undefined'],
   ])('%s', (_what, error, names) => {
     expect(errorNames(error)).toBe(names);
+  });
+});
+
+describe('an error says', () => {
+  const unreadable = {
+    get message() {
+      throw new Error('secret');
+    },
+  };
+
+  it.each<[string, unknown, string]>([
+    ['its message', new Error('no answer'), 'no answer'],
+    ['its kind where it is no error', 'no answer', 'string'],
+    ['its kind where its message is no text', { message: 7 }, 'object'],
+    ['its kind where its message cannot be read', unreadable, 'object'],
+    ['its kind where it is nothing', null, 'object'],
+  ])('%s', (_what, error, message) => {
+    expect(errorMessage(error)).toBe(message);
   });
 });

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { errorNames } from '../../foreign-error';
+import { errorMessage, errorNames } from '../../foreign-error';
+import { quote } from '../../quote';
 import type { PermissionRequest } from '../../request';
 import {
   failed,
@@ -41,8 +41,8 @@ export class HostedSource implements RemoteSource {
     try {
       decision = await policy.handle(queryOf(request), userOf(request));
     } catch (error) {
-      // Its message may hold anything, so it is for those who ask for details only.
-      this.logger.debug(`Source '${this.name}' threw`, asError(error));
+      // What it says may hold anything, so it is for those who ask for details only.
+      this.logger.debug(`Source '${this.name}' threw: ${quote(errorMessage(error))}`);
       return failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);
     }
     return readDecision(decision, mayAbstain);
@@ -70,6 +70,3 @@ function userOf({ user, principal }: PermissionRequest): PolicyQueryUser | undef
     },
   };
 }
-
-const asError = (error: unknown): Error =>
-  error instanceof Error ? error : new Error(`threw ${typeof error}`);
