@@ -1,0 +1,128 @@
+/** A module written for the router brings a source that abstains: the example of docs/hosting.md. */
+import { resolve } from 'node:path';
+import { contractorsModule } from '../fixtures/hosting/contractors';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  type TestBackend,
+} from '../support/backend';
+
+const config = (changes: object = {}): object => ({
+  fallback: 'deny',
+  sources: { contractors: { type: 'hosted' }, ownership: { type: 'ownership' } },
+  routes: [
+    {
+      prefix: 'catalog.entity',
+      actions: ['delete'],
+      sources: ['contractors', 'ownership'],
+    },
+    { prefix: 'catalog', sources: ['contractors'], default: 'allow' },
+    { prefix: 'tested', sources: ['contractors'] },
+  ],
+  ...changes,
+});
+
+let backend: TestBackend;
+let olivia: string;
+let carla: string;
+
+beforeAll(async () => {
+  backend = await startTestBackend({
+    policyRouter: config(),
+    features: [contractorsModule],
+    config: {
+      catalog: {
+        rules: [{ allow: ['Component', 'Group', 'User'] }],
+        locations: [
+          'dev/catalog/entities.yaml',
+          'test/fixtures/catalog/contractors.yaml',
+        ].map(file => ({ type: 'file', target: resolve(file) })),
+      },
+    },
+  });
+  olivia = await backend.signIn('olivia');
+  carla = await backend.signIn('carla');
+});
+
+afterAll(() => backend.stop());
+
+const ask = async (token: string): Promise<readonly string[]> => {
+  const { status, results } = await authorize(backend.url, token, [
+    onEntity('catalog.entity.delete', 'delete'),
+    onEntity('catalog.entity.delete', 'delete', 'component:default/search-ui'),
+    onEntity('catalog.entity.refresh', 'update'),
+    basic('tested.thing.delete', 'delete'),
+    basic('tested.thing.read', 'read'),
+  ]);
+  expect(status).toBe(200);
+  return results;
+};
+
+it('decides where it has an opinion, and leaves the rest to the others', async () => {
+  // Both are in the team that owns payments-api.
+  expect(await ask(olivia)).toEqual(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'DENY']);
+  expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
+});
+
+it('is traced by its name, with what it said', async () => {
+  const since = backend.traces.length;
+  await ask(carla);
+  const [deleted] = backend.traces.slice(since);
+  expect(deleted).toMatchObject({
+    route: "routes[0] 'catalog.entity'",
+    sources: [
+      { source: 'contractors', verdict: 'DENY', reason: 'the policy says DENY' },
+      { source: 'ownership', verdict: 'NOT_ASKED' },
+    ],
+  });
+  expect(backend.traces.slice(since).map(trace => trace.sources[0]!.verdict)).toEqual([
+    'DENY',
+    'DENY',
+    'NOT_APPLICABLE',
+    'DENY',
+    'NOT_APPLICABLE',
+  ]);
+});
+
+it('is not warned of beside other sources, for it can abstain', () => {
+  const warnings = backend.logs.lines.filter(({ level }) => level === 'warn');
+  expect(warnings.map(({ message }) => message).join('\n')).not.toContain('abstains');
+});
+
+describe('a reload', () => {
+  /** Writes the config and waits for what comes of it. */
+  const change = async (policyRouter: object, line: string): Promise<string> => {
+    const since = backend.logs.lines.length;
+    await backend.writeConfig(policyRouter);
+    return (await backend.logs.waitFor(line, since)).message;
+  };
+
+  it('that takes the source out is refused, as the next start would fail', async () => {
+    const refused = await change(
+      config({
+        sources: { ownership: { type: 'ownership' } },
+        routes: [{ prefix: '', sources: ['ownership'] }],
+      }),
+      'The changed config is not used',
+    );
+    expect(refused).toContain(
+      'a module brings the policy "contractors", but no source has this name',
+    );
+    expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
+  });
+
+  it('that changes its limits is taken, and asks the same policy', async () => {
+    await change(
+      config({
+        sources: {
+          contractors: { type: 'hosted', timeout: '1500ms', concurrency: 1 },
+          ownership: { type: 'ownership' },
+        },
+      }),
+      'The changed config is in use',
+    );
+    expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
+  });
+});
