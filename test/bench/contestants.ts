@@ -23,12 +23,12 @@ import { readConfig } from '../../src/config/read';
 import { PublishedRules } from '../../src/guard/conditions/published-rules';
 import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
 import type { RuleMetadata } from '../../src/guard/conditions/rule-metadata';
+import { BroughtSources } from '../../src/hosting/brought-sources';
 import { PolicyRouter } from '../../src/policy';
 import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import { logTraces } from '../../src/trace/log';
 import type { Contestant } from './drive';
-import { BroughtSources } from '../../src/hosting/brought-sources';
 
 const ENTRYPOINT = 'backstage_policy/decision';
 
@@ -57,6 +57,8 @@ const USERS: readonly PolicyQueryUser[] = Array.from({ length: 1024 }, (_, index
 export interface Contestants {
   readonly native: Contestant;
   readonly handWritten: Contestant;
+  /** The hand-written one, as a source of the table. */
+  readonly hosted: Contestant;
   readonly allow: Contestant;
   readonly allowAll: Contestant;
   readonly wasm: Contestant;
@@ -79,6 +81,7 @@ export async function createContestants(
   const contestants = {
     native: inProcess('route to ownership (native)', await route('ownership')),
     handWritten: inProcess('hand-written owner policy', new OwnerPolicy()),
+    hosted: inProcess('route to that policy, hosted', await route('hosted')),
     wasm: inProcess('route to embedded Wasm', await route('embedded')),
     allow: inProcess('route to allow', await route('allow'), 'ALLOW'),
     allowAll: inProcess('allow-all policy', new AllowAllPolicy(), 'ALLOW'),
@@ -138,12 +141,15 @@ async function createRouter(
   const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
   const embedded = await shipped('config/app-config.embedded.yaml');
   const { fallback, routes } = await readYaml<Table>(routingFile);
-  const read = readConfig({
+  const brought = new BroughtSources();
+  brought.addSource('hosted', new OwnerPolicy());
+  const table = {
     ...settings,
     sources: {
       opa: { ...sources.opa, baseUrl: opaUrl },
       ownership: sources.ownership,
       embedded: embedded.sources.opa,
+      hosted: { type: 'hosted' },
     },
     fallback,
     routes: [
@@ -155,13 +161,14 @@ async function createRouter(
         sources: [source],
       },
     ],
-  });
+  };
+  const read = readConfig(table, undefined, brought);
   // As src/module.ts does it.
   return new PolicyRouter(
     await Snapshot.build(read.config, {
       logger,
       ruleDirectory: new RuleDirectory(async () => CATALOG_RULES, logger),
-      brought: new BroughtSources(),
+      brought,
     }),
     { getUserInfo: async () => USER.info },
     [logTraces(logger), warnOfFailures(logger)],

@@ -42,6 +42,7 @@ async function main(): Promise<void> {
       contestants.wasm,
       contestants.native,
       contestants.handWritten,
+      contestants.hosted,
       contestants.allow,
       contestants.allowAll,
     ].filter(contestant => contestant !== undefined);
@@ -110,7 +111,7 @@ const millisecondsOf = ({ inProcess }: Contestant) =>
   inProcess ? MILLISECONDS.inProcess : MILLISECONDS.remote;
 
 function comparisons(
-  { native, handWritten, allow, allowAll, opa, rawOpa }: Contestants,
+  { native, handWritten, hosted, allow, allowAll, opa, rawOpa }: Contestants,
   results: (name: string) => Results,
 ) {
   const throughput = (of: Slice, to: Slice): number =>
@@ -146,6 +147,11 @@ function comparisons(
       name: 'native route - hand-written policy, µs per decision',
       ...compare(native, handWritten),
       ...{ value: overhead, digits: 1, aim: 'a few' },
+    },
+    {
+      name: 'the same policy hosted - alone, µs per decision',
+      ...compare(hosted, handWritten),
+      ...{ value: overhead, digits: 1, aim: '' },
     },
     {
       name: 'route to allow - allow-all policy, µs per decision',
