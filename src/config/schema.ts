@@ -187,7 +187,7 @@ const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   },
 );
 
-/** As the catalog's default: a name of a kind that it could not take would be a typing error. */
+/** The kinds that a catalog takes by default; any other is most likely a typing error. */
 const entityKind = text("an entity kind such as 'Component'")
   .regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, {
     error: issue =>

@@ -265,6 +265,11 @@ describe('a valid config', () => {
     });
   });
 
+  it('may replace the owner rule of entities', () => {
+    const resources = { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } };
+    expect(problems(withOwnership({ resources }))).toEqual([]);
+  });
+
   it('may name one kind, with owner rules of other resource types', () => {
     const resources = { tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' } };
     const raw = withOwnership({ kinds: ['Component'], resources });

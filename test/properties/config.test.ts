@@ -25,7 +25,11 @@ const valid = () => ({
       auth: { token: SECRET },
       tls: { cert: CERT, key: KEY },
     },
-    ownership: { type: 'ownership', bypass: ['group:default/platform'] },
+    ownership: {
+      type: 'ownership',
+      bypass: ['group:default/platform'],
+      kinds: ['Component'],
+    },
   },
   routes: [
     { prefix: 'catalog', actions: ['read'], sources: ['opa', 'ownership'] },

@@ -16,6 +16,10 @@ export interface CatalogBackendOptions {
   readonly database: object;
   /** The value of `permission.policyRouter.sources`. */
   readonly sources: object;
+  /** Further app-config files. */
+  readonly configFiles?: readonly string[];
+  /** Further plugins and modules. */
+  readonly features?: readonly BackendFeature[];
 }
 
 export interface CatalogBackend extends TestBackend {
@@ -46,7 +50,8 @@ export async function startCatalogBackend(
       // Once ingested, nothing changes any more.
       catalog: { processingInterval: { hours: 1 } },
     },
-    features: [providing(options.entities)],
+    configFiles: options.configFiles ?? [],
+    features: [providing(options.entities), ...(options.features ?? [])],
   });
   return {
     ...backend,

@@ -1,0 +1,420 @@
+/**
+ * config/least-privilege.yaml on a real catalog and a real scaffolder, as its head says to use
+ * it: who may do what, over every permission that the two plugins publish.
+ */
+import { readFileSync } from 'node:fs';
+import type { Permission } from '@backstage/plugin-permission-common';
+import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
+import { catalogNames } from '../../dev/checks';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  type Question,
+  type TestBackend,
+} from '../support/backend';
+import { allIngested } from '../support/ingestion';
+import { closedTable, policyRouter, table } from '../support/least-privilege';
+import { startScaffolderBackend } from '../support/scaffolder';
+import { readTask, ScaffolderClient } from '../support/scaffolder-client';
+import { signInStranger, strangersAuthModule } from '../support/strangers';
+
+const VALUES = { message: 'hello', approval: 'given' };
+const METADATA = '.well-known/backstage/permissions/metadata';
+
+type Action = 'create' | 'read' | 'update' | 'delete';
+
+const onResource = (
+  name: string,
+  resourceType: string,
+  resourceRef: string,
+  action?: Action,
+): Question => ({
+  permission: {
+    type: 'resource',
+    name,
+    attributes: action ? { action } : {},
+    resourceType,
+  },
+  resourceRef,
+});
+
+/** One call of the catalog's API, as its frontend makes it; gives the status. */
+async function catalog(
+  url: string,
+  token: string,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<number> {
+  const response = await fetch(`${url}/api/catalog/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** The rows of permission, owner, others and member of `bypass`. */
+const documented = (): string[][] =>
+  [...readFileSync('docs/ownership.md', 'utf8').matchAll(/^\| `.*(ALLOW|DENY).*$/gm)]
+    .map(([line]) => line.replaceAll('`', '').split('|').slice(1, -1))
+    .map(cells => cells.map(cell => cell.trim()));
+
+/** What the router itself has to say against its config. */
+const warnings = ({ logs }: TestBackend): string[] =>
+  logs.lines
+    .filter(({ level, meta }) => level === 'warn' && meta.plugin === 'permission')
+    .map(({ message }) => message);
+
+describe('the least-privilege table', () => {
+  let backend: TestBackend;
+  let olivia: ScaffolderClient;
+  let nolan: ScaffolderClient;
+  let petra: ScaffolderClient;
+  let published: readonly Permission[];
+  /** Of olivia. */
+  let task: string;
+
+  beforeAll(async () => {
+    backend = await startScaffolderBackend(policyRouter);
+    const signIn = async (name: string): Promise<ScaffolderClient> =>
+      new ScaffolderClient(backend.url, await backend.signIn(name));
+    olivia = await signIn('olivia');
+    nolan = await signIn('nolan');
+    petra = await signIn('petra');
+    await allIngested(backend.url, petra.token);
+    await petra.templateIsIngested();
+    task = (await olivia.run(VALUES)).id;
+    const lists = await Promise.all(
+      ['catalog', 'scaffolder'].map(async plugin => {
+        const response = await fetch(`${backend.url}/api/${plugin}/${METADATA}`, {
+          headers: { authorization: `Bearer ${petra.token}` },
+        });
+        return ((await response.json()) as { permissions: Permission[] }).permissions;
+      }),
+    );
+    published = lists.flat();
+  }, 120_000);
+
+  afterAll(() => backend?.stop());
+
+  const RESOURCES: Readonly<Record<string, () => string>> = {
+    'catalog-entity': () => 'component:default/payments-api',
+    'scaffolder-task': () => task,
+    'scaffolder-template': () => 'template:default/new-service',
+    'scaffolder-action': () => 'debug:log',
+  };
+  const questionOf = (permission: Permission): Question =>
+    permission.type === 'resource'
+      ? { permission, resourceRef: RESOURCES[permission.resourceType]!() }
+      : { permission };
+
+  /** What the owner of payments-api and of the task, a stranger to both, and the platform get. */
+  async function resultsOf(questions: readonly Question[]): Promise<string[][]> {
+    const [owner, stranger, platform] = await Promise.all(
+      [olivia, nolan, petra].map(({ token }) =>
+        authorize(backend.url, token, questions),
+      ),
+    );
+    return questions.map((_question, index) => [
+      owner!.results[index]!,
+      stranger!.results[index]!,
+      platform!.results[index]!,
+    ]);
+  }
+
+  it('starts without a warning, and says that what no route matches is denied', async () => {
+    const { message } = await backend.logs.waitFor(
+      'The policy router is the permission policy',
+    );
+    expect(message).toContain(
+      '9 routes, 3 sources (ownership, allow, deny). A permission no route matches gets DENY.',
+    );
+    expect(warnings(backend)).toEqual([]);
+  });
+
+  it('is asked about what the catalog exports', () => {
+    const names = published.map(({ name }) => name);
+    for (const { name } of catalogPermissions) expect(names).toContain(name);
+    expect(names.filter(name => name.startsWith('scaffolder.'))).toHaveLength(8);
+  });
+
+  it('gives owner, stranger and platform what docs/ownership.md says', async () => {
+    const results = await resultsOf(published.map(questionOf));
+    const rows = published.map(({ name }, index) => [name, ...results[index]!]);
+    expect(rows.sort()).toEqual(documented());
+  });
+
+  it('denies of all the permissions whatever has no row, unless it reads', async () => {
+    const named = table.routes.map(({ prefix }) => prefix);
+    const others = published.filter(({ name }) => !named.includes(name));
+    const results = await resultsOf(others.map(questionOf));
+    expect(results).toEqual(
+      others.map(({ attributes }) =>
+        Array<string>(3).fill(attributes.action === 'read' ? 'ALLOW' : 'DENY'),
+      ),
+    );
+    expect(others.length).toBeGreaterThanOrEqual(13);
+  });
+
+  it.each<[what: string, question: () => Question]>([
+    [
+      'an update of an owned entity that has no row',
+      () => onEntity('catalog.entity.transfer', 'update'),
+    ],
+    [
+      'a permission on an owned entity without an action',
+      () =>
+        onResource(
+          'catalog.entity.x',
+          'catalog-entity',
+          'component:default/payments-api',
+        ),
+    ],
+    [
+      'a deletion of an own task that has no row',
+      () => onResource('scaffolder.task.delete', 'scaffolder-task', task, 'delete'),
+    ],
+    ['an owned permission as a basic one', () => basic('catalog.entity.delete')],
+    ['a write of another plugin', () => basic('billing.invoice.create', 'create')],
+    ['a permission of another plugin without an action', () => basic('devtools.run')],
+    ['a permission of an empty name', () => basic('')],
+  ])('denies %s, to everybody', async (_what, question) => {
+    expect(await resultsOf([question()])).toEqual([['DENY', 'DENY', 'DENY']]);
+  });
+
+  it('opens reads of other plugins, which its last row says', async () => {
+    const reads = [
+      basic('devtools.config', 'read'),
+      basic('some.secret.read', 'read'),
+      onResource('billing.invoice.read', 'billing-invoice', 'invoice-1', 'read'),
+    ];
+    expect(await resultsOf(reads)).toEqual(
+      reads.map(() => ['ALLOW', 'ALLOW', 'ALLOW']),
+    );
+  });
+
+  it('takes the catalog.entity.update of guides as what an owner may', async () => {
+    const update = onEntity('catalog.entity.update', 'update');
+    expect(await resultsOf([update])).toEqual([['ALLOW', 'DENY', 'ALLOW']]);
+  });
+
+  it('shows the whole catalog to everybody', async () => {
+    const names = ['payments-api', 'payments-ledger', 'payments-vault', 'search-ui'];
+    for (const { token } of [olivia, nolan, petra]) {
+      expect(await catalogNames(backend.url, token)).toEqual(names);
+      expect(
+        await catalog(
+          backend.url,
+          token,
+          'GET',
+          'entities/by-name/component/default/payments-ledger',
+        ),
+      ).toBe(200);
+    }
+  });
+
+  it('refreshes for the owner and the platform', async () => {
+    const refresh = ({ token }: ScaffolderClient): Promise<number> =>
+      catalog(backend.url, token, 'POST', 'refresh', {
+        entityRef: 'component:default/payments-api',
+      });
+    expect(await refresh(olivia)).toBe(200);
+    expect(await refresh(nolan)).toBe(403);
+    expect(await refresh(petra)).toBe(200);
+  });
+
+  it('deletes for the owner and the platform', async () => {
+    const deletion = async ({ token }: ScaffolderClient, name: string) => {
+      const uid = await uidOf(name);
+      return catalog(backend.url, token, 'DELETE', `entities/by-uid/${uid}`);
+    };
+    expect(await deletion(nolan, 'payments-vault')).toBe(403);
+    expect(await deletion(olivia, 'search-ui')).toBe(403);
+    expect(await deletion(olivia, 'payments-vault')).toBe(204);
+    expect(await deletion(petra, 'search-ui')).toBe(204);
+  });
+
+  async function uidOf(name: string): Promise<string> {
+    const response = await fetch(
+      `${backend.url}/api/catalog/entities/by-name/component/default/${name}`,
+      { headers: { authorization: `Bearer ${petra.token}` } },
+    );
+    return ((await response.json()) as { metadata: { uid: string } }).metadata.uid;
+  }
+
+  it('registers and unregisters nothing, for the platform neither', async () => {
+    const location = { type: 'url', target: 'https://example.com/a.yaml' };
+    const analyzed = { location };
+    const entity = { apiVersion: 'a/v1', kind: 'Component', metadata: { name: 'a' } };
+    const validated = { entity, location: 'url:https://example.com/a.yaml' };
+    const call = (method: string, path: string, body?: object): Promise<number> =>
+      catalog(backend.url, petra.token, method, path, body);
+    expect(await call('POST', 'locations', location)).toBe(403);
+    expect(await call('POST', 'locations?dryRun=true', location)).toBe(403);
+    expect(await call('DELETE', 'locations/00000000-0000-0000-0000-000000000000')).toBe(
+      403,
+    );
+    expect(await call('POST', 'analyze-location', analyzed)).toBe(403);
+    expect(await call('POST', 'validate-entity', validated)).toBe(403);
+  });
+
+  it('runs a template for everybody, and shows and cancels tasks to their creator', async () => {
+    const run = await nolan.run(VALUES);
+    expect(run).toMatchObject({
+      status: 'completed',
+      finished: ['untagged', 'red', 'blue', 'purple'],
+    });
+    const tasks = [task, run.id];
+    const seenBy = async (who: ScaffolderClient): Promise<string[]> => {
+      const { list, single, authorize: checked } = await who.readable(tasks);
+      expect([single, checked]).toEqual([list, list]);
+      return list!;
+    };
+    expect(await seenBy(olivia)).toEqual([task]);
+    expect(await seenBy(nolan)).toEqual([run.id]);
+    expect(await seenBy(petra)).toEqual(tasks);
+    expect(await nolan.cancel(task)).toBe(403);
+    expect(await olivia.cancel(task)).toBe(200);
+    expect(await petra.cancel(run.id)).toBe(200);
+  });
+
+  it('runs no steps of the caller', async () => {
+    const template = {
+      apiVersion: 'scaffolder.backstage.io/v1beta3',
+      kind: 'Template',
+      metadata: { name: 'of-the-caller' },
+      spec: { type: 'service', steps: [{ id: 'log', action: 'debug:log' }] },
+    };
+    const body = { template, values: {}, directoryContents: [] };
+    expect(await petra.status('/v2/dry-run', body)).toBe(403);
+  });
+});
+
+describe('the least-privilege table without its last row', () => {
+  let backend: TestBackend;
+  let token: string;
+  const settings = { sources: policyRouter.sources };
+
+  beforeAll(async () => {
+    backend = await startTestBackend({
+      configFiles: ['anonymous', 'strangers'].map(
+        name => `test/fixtures/app-config.${name}.yaml`,
+      ),
+      features: [strangersAuthModule],
+      policyRouter: { ...settings, ...closedTable },
+    });
+    token = await backend.signIn('nolan');
+    await allIngested(backend.url, token);
+  });
+
+  afterAll(() => backend?.stop());
+
+  const reads = [
+    onEntity('catalog.entity.read', 'read'),
+    basic('catalog.location.read', 'read'),
+    onResource('scaffolder.template.step.read', 'scaffolder-template', 'a', 'read'),
+    onResource(
+      'scaffolder.template.parameter.read',
+      'scaffolder-template',
+      'a',
+      'read',
+    ),
+  ];
+  const other = [
+    basic('devtools.config', 'read'),
+    basic('catalog.ingestion.read', 'read'),
+  ];
+  const writes = [
+    onEntity('catalog.entity.delete', 'delete'),
+    onEntity('catalog.entity.refresh', 'update'),
+    basic('catalog.entity.create', 'create'),
+    basic('billing.invoice.create', 'create'),
+  ];
+
+  it('opens the reads in its comments and no other', async () => {
+    const { results } = await authorize(backend.url, token, [...reads, ...other]);
+    expect(results).toEqual([...reads.map(() => 'ALLOW'), ...other.map(() => 'DENY')]);
+    expect(warnings(backend)).toEqual([]);
+  });
+
+  it('lets the platform register once a Rego policy is asked', async () => {
+    const opa = {
+      type: 'opa-wasm',
+      bundle: './config/bundle.tar.gz',
+      entrypoint: 'backstage_policy/decision',
+    };
+    const rows = ['create', 'delete'].map(verb => ({
+      prefix: `catalog.location.${verb}`,
+      sources: ['opa'],
+    }));
+    const since = backend.logs.lines.length;
+    await backend.writeConfig({
+      ...settings,
+      ...closedTable,
+      sources: { ...settings.sources, opa },
+      routes: [...closedTable.routes, ...rows],
+    });
+    await backend.logs.waitFor('The changed config is in use', since);
+    const questions = [
+      basic('catalog.location.create', 'create'),
+      basic('catalog.location.delete', 'delete'),
+    ];
+    const petra = await backend.signIn('petra');
+    const { results } = await authorize(backend.url, petra, questions);
+    expect(results).toEqual(['ALLOW', 'ALLOW']);
+    expect((await authorize(backend.url, token, questions)).results).toEqual([
+      'DENY',
+      'DENY',
+    ]);
+  });
+
+  it('denies everything to a request without a user', async () => {
+    const questions = [
+      ...reads,
+      ...other,
+      ...writes,
+      basic('scaffolder.task.create', 'create'),
+    ];
+    const { results } = await authorize(backend.url, undefined, questions);
+    expect(results).toEqual(questions.map(() => 'DENY'));
+  });
+
+  describe('with its last row, and anonymous: evaluate', () => {
+    const open = [...reads, ...other, basic('scaffolder.task.create', 'create')];
+
+    beforeAll(async () => {
+      const since = backend.logs.lines.length;
+      await backend.writeConfig({ ...settings, ...table, anonymous: 'evaluate' });
+      await backend.logs.waitFor('The changed config is in use', since);
+    });
+
+    it('gives a request without a user what is open to everybody', async () => {
+      const closed = [...writes, readTask('a-task')];
+      const { results } = await authorize(backend.url, undefined, [...open, ...closed]);
+      expect(results).toEqual([
+        ...open.map(() => 'ALLOW'),
+        ...closed.map(() => 'DENY'),
+      ]);
+    });
+
+    it.each(['nobody', 'newcomer', 'guest'] as const)(
+      'gives the same to %s, who owns nothing',
+      async name => {
+        const stranger = await signInStranger(backend.url, name);
+        const { results } = await authorize(backend.url, stranger, [
+          ...open,
+          ...writes,
+        ]);
+        expect(results).toEqual([
+          ...open.map(() => 'ALLOW'),
+          ...writes.map(() => 'DENY'),
+        ]);
+        expect(await catalogNames(backend.url, stranger)).toHaveLength(4);
+      },
+    );
+  });
+});
