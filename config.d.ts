@@ -28,7 +28,10 @@ interface RemoteSource {
   timeout?: Duration;
   /** Questions under way at once (at each endpoint), 1 to 10000. Default 64. */
   concurrency?: number;
-  /** Questions that may wait behind those, 0 to 100000; past that: overloaded. Default 256. */
+  /**
+   * Questions that may wait behind those, 0 to 100000; past that: overloaded. Default 256 for
+   * `opa`, 2000 for `hosted`.
+   */
   queue?: number;
   /** When to stop asking a source that is away. */
   circuitBreaker?: {

@@ -2,7 +2,10 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createBackend } from '@backstage/backend-defaults';
-import { rootHttpRouterServiceFactory } from '@backstage/backend-defaults/rootHttpRouter';
+import {
+  rootHttpRouterServiceFactory,
+  type RootHttpRouterConfigureContext,
+} from '@backstage/backend-defaults/rootHttpRouter';
 import {
   coreServices,
   createServiceFactory,
@@ -22,8 +25,12 @@ export interface SampleBackendOptions {
   readonly configFiles: readonly string[];
   /** Receives every decision trace. */
   readonly onTrace?: TraceSink;
+  /** The permission policy, for tests; the policy router unless given. */
+  readonly policy?: BackendFeature;
   /** Further features, for tests. */
   readonly features?: readonly BackendFeature[];
+  /** Sets up the root HTTP router before its defaults are applied, for tests. */
+  readonly configure?: (context: RootHttpRouterConfigureContext) => void;
 }
 
 export interface SampleBackend {
@@ -58,6 +65,7 @@ export async function startSampleBackend(
     rootHttpRouterServiceFactory({
       configure: context => {
         server = context.server;
+        options.configure?.(context);
         context.applyDefaults();
       },
     }),
@@ -68,7 +76,10 @@ export async function startSampleBackend(
   backend.add(personasAuthModule);
   backend.add(catalogPlugin);
   backend.add(permissionPlugin);
-  backend.add(createPolicyRouterModule(options.onTrace ? [options.onTrace] : []));
+  backend.add(
+    options.policy ??
+      createPolicyRouterModule(options.onTrace ? [options.onTrace] : []),
+  );
   for (const feature of options.features ?? []) backend.add(feature);
   const stop = async (): Promise<void> => {
     await backend.stop();

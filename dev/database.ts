@@ -9,7 +9,7 @@ const load = createRequire(__filename);
  * when a statement is collected (it wraps objects in a way that Node.js changed);
  * better-sqlite3 13 does not, but crashes below Node.js 22. So each Node.js gets its own.
  */
-function sqliteDriver(): unknown {
+export function sqliteDriver(): unknown {
   const [major] = process.versions.node.split('.').map(Number);
   return load(major! >= 22 ? 'better-sqlite3-13' : 'better-sqlite3');
 }

@@ -20,13 +20,17 @@ export function errorNames(error: unknown): string {
   return cause === undefined ? name : `${name} (${cause})`;
 }
 
-/** What it says, or its kind if it says nothing. It may hold anything, secrets too. */
-export function errorMessage(error: unknown): string {
-  const message = field(error, 'message');
-  return typeof message === 'string' ? message : typeof error;
+/** Where it was thrown, `at handle (/app/policy.js:12:5)`; never what it says. */
+export function errorPlace(error: unknown): string {
+  const [stack, message] = [field(error, 'stack'), field(error, 'message')];
+  if (typeof stack !== 'string') return 'at an unknown place';
+  // The message, of any number of lines, comes first.
+  const said = typeof message === 'string' ? stack.indexOf(message) : -1;
+  const frames = said < 0 ? stack : stack.slice(said + String(message).length);
+  return /^\s+(at .*)$/m.exec(frames)?.[1] ?? 'at an unknown place';
 }
 
-function field(error: unknown, name: 'cause' | 'message'): unknown {
+function field(error: unknown, name: 'cause' | 'message' | 'stack'): unknown {
   try {
     return (Object(error) as Record<string, unknown>)[name];
   } catch {

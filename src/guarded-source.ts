@@ -103,9 +103,18 @@ function remoteGuard(
   options: RemoteGuardOptions,
   logger: LoggerService,
 ): Guard {
-  return new RemoteGuard(source, options, state => {
-    const what = `${who}: circuit breaker ${state}`;
-    if (state === 'open') logger.warn(what);
-    else logger.info(what);
-  });
+  return new RemoteGuard(
+    source,
+    options,
+    state => {
+      const what = `${who}: circuit breaker ${state}`;
+      if (state === 'open') logger.warn(what);
+      else logger.info(what);
+    },
+    () =>
+      logger.error(
+        `${who}: all of its ${options.concurrency} calls hang. No question is put until one ` +
+          'ends; a restart, or a change of the config of the source, gives it new ones',
+      ),
+  );
 }

@@ -1,4 +1,12 @@
-import { coreServices, createBackendModule } from '@backstage/backend-plugin-api';
+import {
+  coreServices,
+  createBackendModule,
+  type HttpRouterService,
+  type LifecycleService,
+  type LoggerService,
+  type RootConfigService,
+  type UserInfoService,
+} from '@backstage/backend-plugin-api';
 import {
   policyExtensionPoint,
   type PolicyExtensionPoint,
@@ -8,7 +16,10 @@ import type { ReadConfig } from './config/read';
 import { standbyChain } from './config/standby';
 import { isRemote, type RouterConfig } from './config/types';
 import { RuleDirectory } from './guard/conditions/rule-directory';
-import { readRuleMetadata } from './guard/conditions/rule-metadata';
+import {
+  readRuleMetadata,
+  type RuleMetadataServices,
+} from './guard/conditions/rule-metadata';
 import { BroughtSources } from './hosting/brought-sources';
 import {
   hostingExtensionPoint,
@@ -32,8 +43,12 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
     moduleId: 'policy-router',
     register(registration) {
       const brought = new BroughtSources();
-      registration.registerExtensionPoint(policySourceExtensionPoint, brought);
-      registration.registerExtensionPoint(hostingExtensionPoint, brought);
+      registration.registerExtensionPoint(policySourceExtensionPoint, {
+        addSource: (name, source) => brought.addSource(name, source),
+      });
+      registration.registerExtensionPoint(hostingExtensionPoint, {
+        host: name => brought.host(name),
+      });
       registration.registerInit({
         deps: {
           permission: policyExtensionPoint,
@@ -43,60 +58,89 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           userInfo: coreServices.userInfo,
           discovery: coreServices.discovery,
           auth: coreServices.auth,
+          httpRouter: coreServices.httpRouter,
         },
-        async init({
-          permission,
-          rootConfig,
-          logger,
-          lifecycle,
-          userInfo,
-          ...services
-        }) {
-          // Modules that bring a policy have been initialised before this one.
-          brought.close();
-          const liveConfig = new LiveConfig(rootConfig, logger, brought);
-          const first = await liveConfig.first();
-          const ruleDirectory = new RuleDirectory(
-            pluginId => readRuleMetadata(pluginId, services),
-            logger,
-          );
-          const lasting = { logger, ruleDirectory, brought };
-          let snapshot = await Snapshot.build(first.config, lasting);
-          const policy = new PolicyRouter(snapshot, userInfo, [
-            logTraces(logger),
-            warnOfFailures(logger),
-            warnOfLargeConditions(logger),
-            ...extraSinks,
-          ]);
-          setPolicy(permission, policy);
-          logger.info(
-            `The policy router is the permission policy: ${summary(first.config)}`,
-          );
-          warn(first);
-
-          liveConfig.watch(async read => {
-            snapshot = await Snapshot.build(read.config, lasting, snapshot);
-            policy.swap(snapshot);
-            logger.info(`The changed config is in use: ${summary(read.config)}`);
-            warn(read);
-          });
-          lifecycle.addShutdownHook(() => {
-            liveConfig.stop();
-            policy.close();
-          });
-
-          function warn({ warnings }: ReadConfig): void {
-            for (const warning of warnings) logger.warn(warning);
-            if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
-              logger.warn(
-                'permission.enabled is not true, so Backstage asks no policy: everything is allowed',
-              );
-            }
+        async init(services) {
+          try {
+            await start(services, brought, extraSinks);
+          } catch (error) {
+            answerNothing(services, error);
+            throw error;
           }
         },
       });
     },
   });
+}
+
+interface Services extends RuleMetadataServices {
+  readonly permission: PolicyExtensionPoint;
+  readonly rootConfig: RootConfigService;
+  readonly logger: LoggerService;
+  readonly lifecycle: LifecycleService;
+  readonly userInfo: UserInfoService;
+  readonly httpRouter: HttpRouterService;
+}
+
+async function start(
+  { permission, rootConfig, logger, lifecycle, userInfo, ...services }: Services,
+  brought: BroughtSources,
+  extraSinks: readonly TraceSink[],
+): Promise<void> {
+  // Modules that bring a policy have been initialised before this one.
+  brought.close();
+  const liveConfig = new LiveConfig(rootConfig, logger, brought);
+  const first = await liveConfig.first();
+  const ruleDirectory = new RuleDirectory(
+    pluginId => readRuleMetadata(pluginId, services),
+    logger,
+  );
+  const lasting = { logger, ruleDirectory, brought };
+  let snapshot = await Snapshot.build(first.config, lasting);
+  const policy = new PolicyRouter(snapshot, userInfo, [
+    logTraces(logger),
+    warnOfFailures(logger),
+    warnOfLargeConditions(logger),
+    ...extraSinks,
+  ]);
+  setPolicy(permission, policy);
+  logger.info(`The policy router is the permission policy: ${summary(first.config)}`);
+  warn(first);
+
+  liveConfig.watch(async read => {
+    snapshot = await Snapshot.build(read.config, lasting, snapshot);
+    policy.swap(snapshot);
+    logger.info(`The changed config is in use: ${summary(read.config)}`);
+    warn(read);
+  });
+  lifecycle.addShutdownHook(() => {
+    liveConfig.stop();
+    policy.close();
+  });
+
+  function warn({ warnings }: ReadConfig): void {
+    for (const warning of warnings) logger.warn(warning);
+    if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
+      logger.warn(
+        'permission.enabled is not true, so Backstage asks no policy: everything is allowed',
+      );
+    }
+  }
+}
+
+/**
+ * Backstage can be told to start without a module that failed (`onPluginModuleBootFailure`).
+ * Then nobody else's policy must decide in its place: modules are asked before the plugin.
+ */
+function answerNothing({ httpRouter, logger }: Services, error: unknown): void {
+  httpRouter.use((_request, response) => {
+    const message = 'the policy router has not started, so nothing is authorized';
+    response.status(503).json({ error: { name: 'ServiceUnavailableError', message } });
+  });
+  const reason = error instanceof Error ? error.message : String(error);
+  logger.error(
+    `The policy router has not started, so nothing is authorized: ${reason}`,
+  );
 }
 
 /** Backstage takes one policy only. */

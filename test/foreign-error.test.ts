@@ -1,4 +1,4 @@
-import { errorMessage, errorName, errorNames } from '../src/foreign-error';
+import { errorName, errorNames, errorPlace } from '../src/foreign-error';
 
 describe('an error is called', () => {
   const unreadable = {
@@ -58,20 +58,34 @@ describe('an error with a cause is called', () => {
   });
 });
 
-describe('an error says', () => {
+describe('an error was thrown', () => {
   const unreadable = {
-    get message() {
+    get stack() {
       throw new Error('secret');
     },
   };
+  const thrownHere = new Error('a secret\n    at secret (secret:1:1)\nof three lines');
 
-  it.each<[string, unknown, string]>([
-    ['its message', new Error('no answer'), 'no answer'],
-    ['its kind where it is no error', 'no answer', 'string'],
-    ['its kind where its message is no text', { message: 7 }, 'object'],
-    ['its kind where its message cannot be read', unreadable, 'object'],
-    ['its kind where it is nothing', null, 'object'],
-  ])('%s', (_what, error, message) => {
-    expect(errorMessage(error)).toBe(message);
+  it.each<[string, unknown, RegExp]>([
+    [
+      'where its first frame is',
+      thrownHere,
+      /^at .*foreign-error\.test\.ts:\d+:\d+\)?$/,
+    ],
+    [
+      'where its stack says, also without a message',
+      { stack: 'Error\n    at f (file.js:1:2)\n    at g (file.js:3:4)' },
+      /^at f \(file\.js:1:2\)$/,
+    ],
+    [
+      'at an unknown place if its stack has no frame',
+      { stack: 'x' },
+      /^at an unknown place$/,
+    ],
+    ['at an unknown place if it has no stack', 'secret', /^at an unknown place$/],
+    ['at an unknown place if it cannot be read', unreadable, /^at an unknown place$/],
+    ['at an unknown place if it is nothing', undefined, /^at an unknown place$/],
+  ])('%s', (_what, error, place) => {
+    expect(errorPlace(error)).toMatch(place);
   });
 });

@@ -2,7 +2,7 @@
 import { isJsonObject } from '../json-object';
 import { quote } from '../quote';
 import type { Finding } from './checks';
-import type { Route, RouterConfig } from './types';
+import { isRemote, type Route, type RouterConfig } from './types';
 
 /** The policies that other modules bring, by the name of their source. */
 export interface Brought {
@@ -45,26 +45,41 @@ export const unmatchedPolicies = (
 
 function whyMissing(name: string, { names, unset }: Brought): string {
   if (unset.includes(name)) {
-    return `the module of hostPolicy('${name}', …) has set no policy; has it failed to start?`;
+    return `the module of hostPolicy('${name}', …) has set no policy in its init; has it failed to start?`;
   }
   const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
   return `no module brings this policy; brought: ${others}. Wrap the module that sets it: backend.add(hostPolicy('${name}', …))`;
 }
 
-/** A policy that says something of every permission, next to sources that may be meant to decide. */
-export const neverAbstaining = (
+/** A policy that says something of every permission, where others may be meant to decide. */
+export function neverAbstaining(
   { routes, sources }: RouterConfig,
   brought: Brought,
-): Finding[] =>
-  routes.flatMap((route, index) =>
-    route.sources.flatMap((name, position) => {
-      const isHosted = sources.get(name)?.type === 'hosted';
-      if (!isHosted || brought.mayAbstain(name)) return [];
-      const effect = effectOn(route, position);
-      const message = `'${name}' is hosted and never abstains, so ${effect}`;
-      return effect === undefined ? [] : [{ path: ['routes', index], message }];
+): Finding[] {
+  const warning = (
+    name: string,
+    path: Finding['path'],
+    effect: string | undefined,
+  ): Finding[] => {
+    const isHosted = sources.get(name)?.type === 'hosted';
+    if (!isHosted || brought.mayAbstain(name) || effect === undefined) return [];
+    const message = `'${name}' is hosted and never abstains, so ${effect}`;
+    return [{ path, message }];
+  };
+  return [
+    ...routes.flatMap((route, index) =>
+      route.sources.flatMap((name, position) =>
+        warning(name, ['routes', index], effectOn(route, position)),
+      ),
+    ),
+    ...[...sources].flatMap(([name, source]) => {
+      const standby = isRemote(source) ? source.standby : undefined;
+      if (standby === undefined) return [];
+      const effect = `what it allows because it is not its own is allowed while '${name}' is away or flooded`;
+      return warning(standby, ['sources', name, 'standby'], effect);
     }),
-  );
+  ];
+}
 
 function effectOn({ sources, combine }: Route, position: number): string | undefined {
   if (sources.length === 1) return undefined;

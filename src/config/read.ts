@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { OnUnavailable } from '../guard/chain';
 import type { RemoteGuardOptions } from '../guard/remote-guard';
 import { isJsonObject } from '../json-object';
-import { quote } from '../quote';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import {
   badFailureModes,
@@ -25,6 +24,7 @@ import {
   type RoutingFileContent,
 } from './merge-routing-file';
 import { routeSchema, settingsSchema, sourceSchemas } from './schema';
+import { sourceNameProblem } from './source-name';
 import {
   BUILT_IN,
   CONFIG_PATH,
@@ -122,15 +122,9 @@ class Reader {
     );
     for (const [name, value] of Object.entries(raw)) {
       const path = ['sources', name];
-      if ((BUILT_IN as readonly string[]).includes(name)) {
-        this.report(path, `the name '${name}' is taken by the built-in source`);
-        continue;
-      }
-      if (!/^[^\s\p{C}]{1,64}$/u.test(name)) {
-        this.report(
-          ['sources'],
-          `the name ${quote(name)} must have 1 to 64 characters, without white space or control characters`,
-        );
+      const problem = sourceNameProblem(name);
+      if (problem !== undefined) {
+        this.report(['sources'], problem);
         continue;
       }
       const source = this.readSource(value, path, globalMode);

@@ -42,10 +42,10 @@ const entrypoint = text(
 });
 
 /** What every source takes that must be waited for. */
-const remote = (timeout: string) => ({
+const remote = (timeout: string, queue: number) => ({
   timeout: duration(timeout),
   concurrency: integer(1, 10_000, 64),
-  queue: integer(0, 100_000, 256),
+  queue: integer(0, 100_000, queue),
   circuitBreaker: strict({
     errorThreshold: integer(1, 99, 50),
     volumeThreshold: integer(1, 1_000_000, 5),
@@ -69,7 +69,7 @@ const opa = strict({
     'URLs',
   ),
   entrypoint,
-  ...remote('500ms'),
+  ...remote('500ms', 256),
   maxResponseBytes: integer(1, 2 ** 31 - 1, 1_048_576),
   auth: strictSecrets({
     // A response that repeats it is refused, so it must not be a word of a policy.
@@ -177,7 +177,8 @@ const opaWasm = strict({
   entrypoint,
 });
 
-const hosted = strict({ type: z.literal('hosted'), ...remote('1s') });
+/** One request of 100 kB to the host may hold 1,400 questions, and no two of them are shared. */
+const hosted = strict({ type: z.literal('hosted'), ...remote('1s', 2000) });
 
 const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,

@@ -45,10 +45,6 @@ export class CircuitBreaker {
     return !this.breaker.closed && !this.breaker.pendingClose;
   }
 
-  get closed(): boolean {
-    return this.breaker.closed;
-  }
-
   refusal(): Answer {
     return failed('unavailable', 'BREAKER_OPEN', 'the circuit breaker is open');
   }

@@ -52,6 +52,7 @@ export class RemoteGuard implements Guard {
     private readonly source: RemoteSource,
     private readonly options: RemoteGuardOptions,
     onBreakerChange: (state: BreakerState) => void,
+    private readonly onAllHung: () => void = () => {},
   ) {
     this.limiter = new Limiter(options);
     this.breaker = new CircuitBreaker(options.circuitBreaker, onBreakerChange);
@@ -80,7 +81,7 @@ export class RemoteGuard implements Guard {
     if (this.closed) return failed('invalid', 'CLOSED', 'the source has been closed');
     if (this.breaker.refuses) return this.breaker.refusal();
     const { timeout, concurrency } = this.options;
-    if (this.hung >= concurrency) return this.allHung();
+    if (this.hung >= concurrency) return allHung();
     const patience = Math.min(timeout, deadline.remaining());
     if (patience < timeout / 2) return tooLate();
     let prepared: PreparedQuestion;
@@ -94,15 +95,6 @@ export class RemoteGuard implements Guard {
     if (same?.open) return same.wait(patience);
     if (this.limiter.full) return queueFull();
     return this.begin(prepared, patience);
-  }
-
-  /** No call can be put. Where the breaker has judged the source, it is away still. */
-  private allHung(): Failed {
-    const message =
-      'all calls that may be under way have outlasted the timeout and go on';
-    return this.breaker.closed
-      ? failed('overloaded', 'HUNG', message)
-      : failed('unavailable', 'HUNG', message);
   }
 
   private begin(prepared: PreparedQuestion, patience: number): Promise<Answer> {
@@ -119,6 +111,11 @@ export class RemoteGuard implements Guard {
     return answer;
   }
 
+  private hang(): void {
+    this.hung++;
+    if (this.hung === this.options.concurrency) this.onAllHung();
+  }
+
   /** Settles when the source has let go of the question, which may be after its time. */
   private async put(question: Question, prepared: PreparedQuestion): Promise<void> {
     const { timeout } = this.options;
@@ -131,7 +128,7 @@ export class RemoteGuard implements Guard {
         asked = askSource(prepared, abort);
         return settleWithin(asked, timeout, () => {
           hangs = !abort.abort();
-          if (hangs) this.hung++;
+          if (hangs) this.hang();
           const { utilization } = performance.eventLoopUtilization(before);
           return utilization > STALLED ? stalled() : timedOut(timeout);
         });
@@ -155,6 +152,14 @@ async function askSource(
 
 const queueFull = (): Failed =>
   failed('overloaded', 'QUEUE_FULL', 'too many questions wait for this source');
+
+/** Not put for want of a slot, so an overload; fail-open does not open it. */
+const allHung = (): Failed =>
+  failed(
+    'overloaded',
+    'HUNG',
+    'all calls that may be under way have outlasted the timeout and go on',
+  );
 
 const stalled = (): Failed =>
   failed('overloaded', 'STALLED', 'this process was too busy to take the answer');

@@ -1,9 +1,10 @@
-import type { PolicyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import type { Brought } from '../config/hosted';
+import { sourceNameProblem } from '../config/source-name';
 import { quote } from '../quote';
 import type { PolicySource } from '../sources/hosted/policy-source';
 import type { HostedPolicy } from '../sources/hosted/source';
 import type {
+  Hosting,
   HostingExtensionPoint,
   PolicySourceExtensionPoint,
 } from './extension-points';
@@ -20,11 +21,17 @@ export class BroughtSources
     this.add(name, source, true, `addSource(${quote(name)}, …)`);
   }
 
-  host(name: string): PolicyExtensionPoint {
+  host(name: string): Hosting {
     this.hosts.add(name);
+    let isSet = false;
     return {
-      setPolicy: policy =>
-        this.add(name, policy, false, `hostPolicy(${quote(name)}, …)`),
+      setPolicy: policy => {
+        this.add(name, policy, false, `hostPolicy(${quote(name)}, …)`);
+        isSet = true;
+      },
+      withdraw: () => {
+        if (isSet) this.policies.delete(name);
+      },
     };
   }
 
@@ -59,8 +66,12 @@ export class BroughtSources
     call: string,
   ): void {
     if (this.closed) {
-      throw new Error(`${call} comes too late: the policy router has started`);
+      throw new Error(
+        `${call} comes too late: the policy router has started. Set it in the module's init`,
+      );
     }
+    const problem = sourceNameProblem(name);
+    if (problem !== undefined) throw new Error(`${call}: ${problem}`);
     if (this.policies.has(name)) {
       throw new Error(
         `${call}: a policy of this name is there already; each name is for one policy, set once`,

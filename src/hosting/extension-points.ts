@@ -20,8 +20,13 @@ export const policySourceExtensionPoint =
   });
 
 /** What `hostPolicy` gives a module in place of Backstage's extension point. */
+export interface Hosting extends PolicyExtensionPoint {
+  /** Takes back what this module has set. */
+  withdraw(): void;
+}
+
 export interface HostingExtensionPoint {
-  host(name: string): PolicyExtensionPoint;
+  host(name: string): Hosting;
 }
 
 export const hostingExtensionPoint = createExtensionPoint<HostingExtensionPoint>({

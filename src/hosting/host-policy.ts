@@ -2,10 +2,8 @@ import {
   createBackendFeatureLoader,
   type BackendFeature,
 } from '@backstage/backend-plugin-api';
-import {
-  policyExtensionPoint,
-  type PolicyExtensionPoint,
-} from '@backstage/plugin-permission-node/alpha';
+import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import { sourceNameProblem } from '../config/source-name';
 import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
 
 /**
@@ -27,11 +25,17 @@ type LoadedFeature =
  * ```
  *
  * @param name - of a source of `type: hosted` in `permission.policyRouter.sources`.
+ * @throws Error if it is no name of a source.
  * @returns a feature loader; the start of the backend fails, and names the source, if what it
  * was given is no backend feature or if nothing in it depends on the policy extension point.
  */
 export function hostPolicy(name: string, feature: HostableFeature): BackendFeature {
+  if (typeof name !== 'string') {
+    throw new Error('hostPolicy(name, feature): the name must be a text');
+  }
   const call = `hostPolicy('${name}', …)`;
+  const problem = sourceNameProblem(name);
+  if (problem !== undefined) throw new Error(`hostPolicy: ${problem}`);
   const features = flatten(feature, call);
   // Backstage reports it when it loads the feature; until then it would end the process.
   features.catch(() => {});
@@ -113,8 +117,14 @@ function wrapRegistration(registration: Registration, name: string): Registratio
       } as Registration['init']['deps'],
       func: async given => {
         const hosting = given[keys[0]!] as HostingExtensionPoint;
-        const point: PolicyExtensionPoint = hosting.host(name);
-        await func({ ...given, ...replaced(point) });
+        const point = hosting.host(name);
+        try {
+          await func({ ...given, ...replaced(point) });
+        } catch (error) {
+          // Backstage may be told to start all the same: half a module must decide nothing.
+          point.withdraw();
+          throw error;
+        }
       },
     },
   };

@@ -389,7 +389,7 @@ describe('an error', () => {
       '~.fallback',
       '~.deadline',
       '~',
-      '~.sources.allow',
+      '~.sources',
       '~.sources.opa.baseUrl',
       '~.sources.opa.queue',
       '~.sources.other.type',
@@ -593,8 +593,8 @@ describe('a source', () => {
     [
       'must not take the name of a built-in one',
       config({ sources: { opa: OPA, ownership: OWNERSHIP, allow: OPA, deny: OPA } }),
-      "~.sources.allow: the name 'allow' is taken by the built-in source",
-      "~.sources.deny: the name 'deny' is taken by the built-in source",
+      "~.sources: the name 'allow' is taken by the built-in source",
+      "~.sources: the name 'deny' is taken by the built-in source",
     ],
     [
       'has a name that a log line can hold',
@@ -1444,13 +1444,21 @@ describe('names like those of object members', () => {
     const { config: read } = readConfig(
       config({
         sources: JSON.parse(
-          '{ "__proto__": { "type": "ownership" }, "constructor": { "type": "ownership" } }',
+          '{ "toString": { "type": "ownership" }, "constructor": { "type": "ownership" } }',
         ) as object,
-        routes: [{ prefix: '', sources: ['__proto__', 'constructor'] }],
+        routes: [{ prefix: '', sources: ['toString', 'constructor'] }],
       }),
     );
-    expect(read.sources.get('__proto__')).toMatchObject({ type: 'ownership' });
+    expect(read.sources.get('toString')).toMatchObject({ type: 'ownership' });
     expect(read.sources.get('constructor')).toMatchObject({ type: 'ownership' });
+    expect(({} as Record<string, unknown>).type).toBeUndefined();
+  });
+
+  it('name no source where Backstage drops the key', () => {
+    const sources = JSON.parse('{ "__proto__": { "type": "ownership" } }') as object;
+    const routes = [{ prefix: '', sources: ['allow'] }];
+    const [problem] = problems(config({ sources, routes }));
+    expect(problem).toMatch('~.sources: the name "__proto__" must have ');
     expect(({} as Record<string, unknown>).type).toBeUndefined();
   });
 

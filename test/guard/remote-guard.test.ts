@@ -1,16 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
 import type { BreakerState } from '../../src/guard/circuit-breaker';
 import { Deadline } from '../../src/guard/deadline';
 import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
+import type { PolicySource } from '../../src/sources/hosted/policy-source';
+import { HostedSource } from '../../src/sources/hosted/source';
 import { OpaSource } from '../../src/sources/opa/source';
-import { failed, type RemoteSource } from '../../src/sources/source';
+import { failed, type Answer, type RemoteSource } from '../../src/sources/source';
 import { allow, deny } from '../../src/verdict';
+import { CapturedLogs } from '../support/captured-logs';
 import { ManualSource, sourceOf } from '../support/fake-source';
+import { silence, startStub } from '../support/stub-server';
 
 const request: PermissionRequest = {
   permission: { type: 'basic', name: 'tested', attributes: {} },
@@ -335,6 +340,342 @@ describe('a source that misbehaves', () => {
     await delay(0);
     source.questions[1]!.answer(deny('next'));
     expect(outcome(await next)).toBe('DENY');
+  });
+});
+
+describe('calls that go on after the timeout', () => {
+  /** Outcomes of so many questions, put at once and given up together. */
+  const hang = async (
+    ask: () => Promise<ChainAnswer>,
+    count: number,
+  ): Promise<string[]> =>
+    (await Promise.all(Array.from({ length: count }, () => ask()))).map(outcome);
+
+  /** The outcome, if it is there without any waiting. */
+  const atOnce = (asked: Promise<ChainAnswer>): Promise<string> =>
+    Promise.race([asked.then(outcome), turn('not at once')]);
+
+  it('are HUNG where they hold all slots: at once, and nothing is put or queued', async () => {
+    const source = new ManualSource();
+    const { ask } = guardOf(source, { queue: 10 });
+    expect(await hang(ask, 2)).toEqual(Array(2).fill('ALLOW unavailable TIMEOUT'));
+    for (let round = 0; round < 20; round++) {
+      expect(await atOnce(ask())).toBe('DENY overloaded HUNG');
+    }
+    expect(source.questions).toHaveLength(2);
+    for (const question of source.questions) question.answer(allow('late'));
+    await turn();
+    expect(source.questions).toHaveLength(2);
+  });
+
+  it('leave the other slots to be used', async () => {
+    const source = new ManualSource();
+    const { ask } = guardOf(source);
+    await hang(ask, 1);
+    const next = ask();
+    await turn();
+    source.questions[1]!.answer(deny('next'));
+    expect(outcome(await next)).toBe('DENY');
+  });
+
+  it('are over as soon as one of them settles, and its slot is used again', async () => {
+    const source = new ManualSource();
+    const { ask } = guardOf(source);
+    await hang(ask, 2);
+    source.questions[1]!.answer(deny('late'));
+    await turn();
+    const [next, waiting] = [ask(), ask()];
+    await turn();
+    expect(source.questions).toHaveLength(3);
+    source.questions[2]!.answer(allow('next'));
+    expect(outcome(await next)).toBe('ALLOW');
+    await turn();
+    source.questions[3]!.answer(deny('waiting'));
+    expect(outcome(await waiting)).toBe('DENY');
+  });
+
+  it('are no reason to wait longer: who was in the queue leaves it in time', async () => {
+    const source = new ManualSource();
+    const { ask } = guardOf(source, { concurrency: 1 });
+    const asked = [ask(), ask()];
+    expect((await Promise.all(asked)).map(outcome)).toEqual([
+      'ALLOW unavailable TIMEOUT',
+      'DENY overloaded NO_TIME_LEFT',
+    ]);
+    source.questions[0]!.answer(allow('late'));
+    await turn();
+    expect(source.questions).toHaveLength(1);
+  });
+
+  it.each<[what: string, end: (source: ReturnType<typeof endable>) => void]>([
+    ['answers', ({ resolve }) => resolve(allow('late'))],
+    ['fails', ({ resolve }) => resolve(unavailable)],
+    ['rejects', ({ reject }) => reject(new Error('late'))],
+  ])(
+    'free their slot when the source %s late, which changes nothing',
+    async (_what, end) => {
+      const source = endable();
+      // Were the late answer counted, too, two failures would open it.
+      const { ask, states } = guardOf(source, {
+        concurrency: 1,
+        ...breaker({ volumeThreshold: 2, errorThreshold: 99 }),
+      });
+      const answer = await ask();
+      const before = JSON.stringify(answer);
+      expect(outcome(answer)).toBe('ALLOW unavailable TIMEOUT');
+      end(source);
+      await turn();
+      expect(JSON.stringify(answer)).toBe(before);
+      expect(states).toEqual([]);
+      const next = ask();
+      await turn();
+      source.resolve(deny('next'));
+      expect(outcome(await next)).toBe('DENY');
+      expect(states).toEqual([]);
+    },
+  );
+
+  it('count once, as outages: their late answers neither open nor close the breaker', async () => {
+    const source = new ManualSource();
+    const { ask, states, reaches } = guardOf(source, breaker({ volumeThreshold: 1 }));
+    await hang(ask, 1);
+    await reaches('half-open');
+    expect(await hang(ask, 1)).toEqual(['ALLOW unavailable TIMEOUT']);
+    expect(states).toEqual(['open', 'half-open', 'open']);
+    for (const question of source.questions) question.answer(allow('late'));
+    await turn();
+    expect(states).toEqual(['open', 'half-open', 'open']);
+    expect(outcome(await ask())).toBe('ALLOW unavailable BREAKER_OPEN');
+  });
+
+  it('leave a half-open breaker without a probe until one settles; then it recovers', async () => {
+    const source = new ManualSource();
+    const { ask, states, reaches } = guardOf(source, breaker({ volumeThreshold: 2 }));
+    await hang(ask, 2);
+    expect(states).toEqual(['open']);
+    expect(await atOnce(ask())).toBe('ALLOW unavailable BREAKER_OPEN');
+    await reaches('half-open');
+    // No probe can be put, so nothing is known of the source: fail-open does not open it.
+    for (let round = 0; round < 3; round++) {
+      expect(await atOnce(ask())).toBe('DENY overloaded HUNG');
+    }
+    expect(outcome(await ask(10_000, 'fail-closed'))).toBe('DENY overloaded HUNG');
+    expect(states).toEqual(['open', 'half-open']);
+    expect(source.questions).toHaveLength(2);
+    source.questions[0]!.answer(allow('late'));
+    await turn();
+    const probe = ask();
+    await turn();
+    expect(outcome(await ask())).toBe('ALLOW unavailable BREAKER_OPEN');
+    source.questions[2]!.answer(deny('back'));
+    expect(outcome(await probe)).toBe('DENY');
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+  });
+
+  it('are told when they hold all slots, and again only after one has ended', async () => {
+    const source = new ManualSource();
+    const told = jest.fn();
+    const guard = new RemoteGuard(source, defaults, () => {}, told);
+    const ask = (): Promise<ChainAnswer> =>
+      Promise.resolve(chainOf(guard, 'fail-open').ask(request, new Deadline(10_000)));
+    await hang(ask, 1);
+    expect(told).toHaveBeenCalledTimes(0);
+    await hang(ask, 1);
+    expect(told).toHaveBeenCalledTimes(1);
+    expect(await hang(ask, 3)).toEqual(Array(3).fill('DENY overloaded HUNG'));
+    expect(told).toHaveBeenCalledTimes(1);
+    source.questions[0]!.answer(allow('late'));
+    await turn();
+    expect(told).toHaveBeenCalledTimes(1);
+    await hang(ask, 1);
+    expect(told).toHaveBeenCalledTimes(2);
+  });
+
+  it('are no news to a closed guard', async () => {
+    const { guard, ask } = guardOf(new ManualSource());
+    await hang(ask, 2);
+    await guard.close();
+    expect(outcome(await ask())).toBe('DENY invalid CLOSED');
+  });
+
+  it('are none of a source that ends its calls when it is told to', async () => {
+    const heeding = sourceOf(
+      (_request, signal) =>
+        new Promise(resolve => {
+          signal.onabort = () => resolve(failed('unavailable', 'ABORTED', ''));
+        }),
+    );
+    const { ask } = guardOf(heeding, { concurrency: 1, queue: 0 });
+    for (let round = 0; round < 3; round++) {
+      expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
+      await turn();
+    }
+  });
+
+  it('are none of a source that listens, even if it takes its time to end them', async () => {
+    const ends: Array<(answer: Answer) => void> = [];
+    const slow = sourceOf((_request, signal) => {
+      signal.onabort = () => {};
+      return new Promise(resolve => ends.push(resolve));
+    });
+    const { ask } = guardOf(slow, { concurrency: 1, queue: 0 });
+    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
+    expect(outcome(await ask())).toBe('DENY overloaded QUEUE_FULL');
+    ends[0]!(unavailable);
+    await turn();
+    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
+    ends[1]!(unavailable);
+  });
+
+  it('are none of an OPA that is silent', async () => {
+    const stub = await startStub(silence);
+    const source = new OpaSource({
+      baseUrl: stub.url,
+      entrypoint: 'a/b',
+      concurrency: 1,
+      connectTimeout: 1000,
+      maxResponseBytes: 1000,
+    });
+    const { guard, ask } = guardOf(source, { concurrency: 1, queue: 0 });
+    for (let round = 0; round < 3; round++) {
+      expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
+      await turn();
+    }
+    await guard.close();
+    await stub.stop();
+  });
+});
+
+/** A source with one call at a time, which the test ends as it likes. */
+function endable() {
+  let end: Deferred<Answer>;
+  return {
+    ...sourceOf(() => (end = deferred<Answer>()).promise),
+    resolve: (answer: Answer) => end.resolve(answer),
+    reject: (error: Error) => end.reject(error),
+  };
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** As `Promise.withResolvers`, which not all supported versions of Node.js have. */
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((whenDone, whenFailed) => {
+    resolve = whenDone;
+    reject = whenFailed;
+  });
+  return { promise, resolve, reject };
+}
+
+describe('a hosted policy', () => {
+  type Event =
+    | { readonly kind: 'ask' }
+    | { readonly kind: 'turn' }
+    | { readonly kind: 'end'; readonly which: number; readonly how: string };
+
+  const event: fc.Arbitrary<Event> = fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Event>({ kind: 'ask' }) },
+    { weight: 2, arbitrary: fc.constant<Event>({ kind: 'turn' }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('end' as const),
+        which: fc.nat({ max: 20 }),
+        how: fc.constantFrom('ALLOW', 'DENY', 'nonsense', 'reject'),
+      }),
+    },
+  );
+
+  it('sees the async context of its own caller, whoever comes and whatever ends first', async () => {
+    const EXPECTED: Readonly<Record<string, string>> = {
+      ALLOW: 'ALLOW',
+      DENY: 'DENY',
+      nonsense: 'DENY invalid BAD_DECISION',
+      reject: 'DENY invalid THREW',
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(event, { minLength: 5, maxLength: 40 }),
+        async (concurrency, events) => {
+          const storage = new AsyncLocalStorage<string>();
+          const underWay: Array<{ caller: string; end: (how: string) => void }> = [];
+          const ended = new Map<string, string>();
+          const seen: string[] = [];
+          const policy = {
+            async handle({ permission }: { permission: { name: string } }) {
+              const caller = permission.name;
+              seen.push(`${caller} in ${storage.getStore()}`);
+              const { promise, resolve } = deferred<string>();
+              underWay.push({ caller, end: resolve });
+              const how = await promise;
+              seen.push(`${caller} in ${storage.getStore()}`);
+              await turn();
+              seen.push(`${caller} in ${storage.getStore()}`);
+              if (how === 'reject') throw new Error(how);
+              return { result: how };
+            },
+          };
+          const source = new HostedSource(
+            'team',
+            { policy: policy as unknown as PolicySource, mayAbstain: false },
+            new CapturedLogs().logger(),
+          );
+          const { guard } = guardOf(source, {
+            concurrency,
+            queue: 1000,
+            timeout: 60_000,
+            ...breaker({ volumeThreshold: 1000 }),
+          });
+          const chain = chainOf(guard, 'fail-open');
+          const asked: Array<Promise<[caller: string, got: string]>> = [];
+          const ask = (): void => {
+            const caller = `caller-${asked.length}`;
+            const own = {
+              ...request,
+              permission: { ...request.permission, name: caller },
+            };
+            asked.push(
+              storage.run(caller, async (): Promise<[string, string]> => {
+                const got = outcome(await chain.ask(own, new Deadline(60_000)));
+                seen.push(`${caller} in ${storage.getStore()}`);
+                return [caller, got];
+              }),
+            );
+          };
+          // Whoever ends a call has a context of their own, which must reach nobody.
+          const end = (which: number, how: string): void => {
+            const [call] = underWay.splice(which % underWay.length, 1);
+            ended.set(call!.caller, how);
+            storage.run('whoever ends it', () => call!.end(how));
+          };
+          for (const each of events) {
+            if (each.kind === 'ask') ask();
+            else if (each.kind === 'turn') await turn();
+            else if (underWay.length > 0) end(each.which, each.how);
+            expect(underWay.length).toBeLessThanOrEqual(concurrency);
+          }
+          for (let rest = 0; rest < 20 * events.length; rest++) {
+            await turn();
+            if (underWay.length > 0) end(rest, 'DENY');
+            if (ended.size === asked.length) break;
+          }
+          for (const [caller, got] of await Promise.all(asked)) {
+            expect(got).toBe(EXPECTED[ended.get(caller)!]);
+          }
+          expect(seen).toHaveLength(4 * asked.length);
+          for (const each of seen) expect(each).toMatch(/^(caller-\d+) in \1$/);
+          await guard.close();
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });
 

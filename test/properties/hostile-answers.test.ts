@@ -5,6 +5,13 @@
 import fc from 'fast-check';
 import { parseRegoDecision } from '../../src/sources/rego/answer';
 import { checkLine, fuzzedRouter, type FuzzedRouter } from '../support/fuzzed-router';
+import {
+  applicable,
+  decisionOf,
+  DEFINITE,
+  record,
+  resourceType,
+} from '../support/hostile-decisions';
 import { hostileText } from '../support/hostile-text';
 import { answer, silence, startStub, type StubServer } from '../support/stub-server';
 
@@ -79,101 +86,6 @@ function saidIn(text: string): unknown {
   }
 }
 
-const DEFINITE = ['ALLOW', 'DENY', 'NOT_APPLICABLE'];
-
-const word = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(...DEFINITE, 'CONDITIONAL') },
-  fc.constantFrom(
-    'allow',
-    'Allow',
-    ' ALLOW',
-    'ALLOW\n',
-    'ALLOW\u0000',
-    'ＡLLOW',
-    'PERMIT',
-  ),
-  fc.constantFrom(true, 1, null, ['ALLOW'], { result: 'ALLOW' }, [['ALLOW']], {}),
-  hostileText,
-);
-
-const key = fc.oneof(
-  fc.constantFrom('result', 'Result', 'results', '__proto__', 'constructor', 'allow'),
-  fc.constantFrom('reason', 'conditions', 'pluginId', 'resourceType', 'toString'),
-  hostileText,
-);
-
-/** Keys become keys of its own, `__proto__` too. */
-const record = (value: fc.Arbitrary<unknown>): fc.Arbitrary<object> =>
-  fc
-    .array(fc.tuple(key, value), { maxLength: 3 })
-    .map(entries => Object.fromEntries(entries) as object);
-
-const leaf = (resourceType: string): fc.Arbitrary<unknown> =>
-  fc.record(
-    {
-      rule: fc.oneof(fc.constant('IS_ENTITY_OWNER'), hostileText),
-      resourceType: fc.oneof(
-        { weight: 4, arbitrary: fc.constant(resourceType) },
-        hostileText,
-      ),
-      params: fc.oneof(
-        record(fc.jsonValue({ maxDepth: 1 })),
-        fc.jsonValue({ maxDepth: 1 }),
-      ),
-    },
-    { requiredKeys: ['rule', 'resourceType'] },
-  );
-
-const conditional = (resourceType: string): fc.Arbitrary<unknown> =>
-  fc.record(
-    {
-      result: fc.oneof({ weight: 9, arbitrary: fc.constant('CONDITIONAL') }, word),
-      pluginId: fc.oneof(fc.constantFrom('catalog', 'scaffolder'), hostileText),
-      resourceType: fc.oneof(
-        { weight: 4, arbitrary: fc.constant(resourceType) },
-        hostileText,
-      ),
-      conditions: fc.oneof(
-        leaf(resourceType),
-        fc.array(leaf(resourceType), { maxLength: 2 }).map(allOf => ({ allOf })),
-        fc.array(leaf(resourceType), { maxLength: 2 }).map(anyOf => ({ anyOf })),
-        leaf(resourceType).map(not => ({ not })),
-        fc.jsonValue({ maxDepth: 2 }),
-      ),
-    },
-    { requiredKeys: ['result', 'pluginId', 'resourceType', 'conditions'] },
-  );
-
-/** One that can be applied, so that several meet where they are combined. */
-const applicable = (resourceType: string): fc.Arbitrary<unknown> =>
-  fc
-    .tuple(fc.constantFrom('catalog', 'scaffolder'), fc.constantFrom('A', 'B'))
-    .map(([pluginId, rule]) => ({
-      result: 'CONDITIONAL',
-      pluginId,
-      resourceType,
-      conditions: { anyOf: [{ rule, resourceType }, { not: { rule, resourceType } }] },
-    }));
-
-/** Decisions, near misses, and anything. */
-const decisionOf = (resourceType: string): fc.Arbitrary<unknown> =>
-  fc.oneof(
-    { weight: 3, arbitrary: word.map(result => ({ result })) },
-    { weight: 3, arbitrary: conditional(resourceType) },
-    { weight: 3, arbitrary: applicable(resourceType) },
-    {
-      weight: 2,
-      arbitrary: fc
-        .tuple(word, record(fc.jsonValue({ maxDepth: 1 })))
-        .map(([result, more]) => ({ result, ...more })),
-    },
-    { weight: 2, arbitrary: record(word) },
-    word,
-    word.map(result => [{ result }]),
-    word.map(result => ({ result: { result } })),
-    fc.jsonValue(),
-  );
-
 const bodyOf = (resourceType: string): fc.Arbitrary<string> => {
   const decision = decisionOf(resourceType);
   const value = fc.oneof(
@@ -204,8 +116,6 @@ const anyBody = (type: string): fc.Arbitrary<string> =>
     { weight: 3, arbitrary: bodyOf(type) },
     applicable(type).map(result => JSON.stringify({ result })),
   );
-
-const resourceType = fc.oneof(fc.constant('catalog-entity'), hostileText);
 
 /** A question on a resource, with bodies that know its type. */
 const exchange = (...prefixes: string[]) =>

@@ -4,7 +4,11 @@ import { join, resolve } from 'node:path';
 import type { BackendFeature } from '@backstage/backend-plugin-api';
 import type { Permission } from '@backstage/plugin-permission-common';
 import { stringify } from 'yaml';
-import { startSampleBackend, type SampleBackend } from '../../dev/backend';
+import {
+  startSampleBackend,
+  type SampleBackend,
+  type SampleBackendOptions,
+} from '../../dev/backend';
 import type { DecisionTrace } from '../../src/trace/trace';
 import { CapturedLogs } from './captured-logs';
 
@@ -15,8 +19,12 @@ export interface TestBackendOptions {
   readonly config?: object;
   /** Further app-config files, merged before `policyRouter`. */
   readonly configFiles?: readonly string[];
+  /** The permission policy; the policy router unless given. */
+  readonly policy?: BackendFeature;
   /** Further plugins and modules. */
   readonly features?: readonly BackendFeature[];
+  /** Sets up the root HTTP router before its defaults are applied. */
+  readonly configure?: SampleBackendOptions['configure'];
 }
 
 export interface TestBackend extends SampleBackend {
@@ -59,7 +67,9 @@ export async function startTestBackend(
     const backend = await startSampleBackend({
       configFiles,
       onTrace: trace => traces.push(trace),
+      ...(options.policy ? { policy: options.policy } : {}),
       features: [logs.feature(), ...(options.features ?? [])],
+      ...(options.configure ? { configure: options.configure } : {}),
     });
     return {
       ...backend,
@@ -117,6 +127,7 @@ export async function authorize(
   url: string,
   token: string | undefined,
   questions: readonly Question[],
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Authorized> {
   const items = questions.map((question, index) => ({
     id: String(index),
@@ -127,6 +138,7 @@ export async function authorize(
     headers: {
       'content-type': 'application/json',
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...headers,
     },
     body: JSON.stringify({ items }),
   });

@@ -32,15 +32,19 @@ export interface FuzzedRouter {
   close(): void;
 }
 
-export async function fuzzedRouter(config: object): Promise<FuzzedRouter> {
+/** @param brought - the policies of the hosted sources. */
+export async function fuzzedRouter(
+  config: object,
+  brought = new BroughtSources(),
+): Promise<FuzzedRouter> {
   const logs = new CapturedLogs();
   const logger = logs.logger();
   const traces: DecisionTrace[] = [];
   let serve: () => Promise<BackstageUserInfo> = () => Promise.reject(new Error('none'));
-  const snapshot = await Snapshot.build(readConfig(config).config, {
+  const snapshot = await Snapshot.build(readConfig(config, undefined, brought).config, {
     logger,
     ruleDirectory: directoryOf(),
-    brought: new BroughtSources(),
+    brought,
   });
   const router = new PolicyRouter(snapshot, { getUserInfo: () => serve() }, [
     trace => traces.push(trace),

@@ -27,13 +27,31 @@ export function readDecision(returned: unknown, mayAbstain: boolean): Answer {
 
 /** As the plugin that applies it will see it, so that the policy cannot change it any more. */
 function copyOf(returned: unknown): unknown {
+  if (Array.isArray(returned)) return [];
   if (!isJsonObject(returned)) return returned;
   const { result, pluginId, resourceType, conditions } = returned;
-  if (result !== 'CONDITIONAL') return { result };
+  if (result !== 'CONDITIONAL') return { result: textOrNull(result) };
   return {
     result,
-    pluginId,
-    resourceType,
-    conditions: conditions && (JSON.parse(JSON.stringify(conditions)) as unknown),
+    pluginId: textOrNull(pluginId),
+    resourceType: textOrNull(resourceType),
+    conditions: conditions && jsonCopy(conditions),
   };
+}
+
+/** What is no text may be anything, and is not looked at. */
+const textOrNull = (value: unknown): string | null =>
+  typeof value === 'string' ? value : null;
+
+/** No conditions of `maxConditionBytes` have more. */
+const MAX_PARTS = 90_000;
+
+/** @throws Error if there are too many parts: nodes that share children multiply in JSON. */
+function jsonCopy(value: unknown): unknown {
+  let parts = 0;
+  const text = JSON.stringify(value, (_key, part: unknown) => {
+    if (++parts > MAX_PARTS) throw new Error('too many parts');
+    return part;
+  });
+  return JSON.parse(text) as unknown;
 }

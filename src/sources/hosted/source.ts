@@ -1,7 +1,7 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { errorMessage, errorNames } from '../../foreign-error';
-import { quote } from '../../quote';
+import { errorNames, errorPlace } from '../../foreign-error';
+import { oneLine } from '../../quote';
 import type { PermissionRequest } from '../../request';
 import {
   failed,
@@ -41,9 +41,10 @@ export class HostedSource implements RemoteSource {
     try {
       decision = await policy.handle(queryOf(request), userOf(request));
     } catch (error) {
-      // What it says may hold anything, so it is for those who ask for details only.
-      this.logger.debug(`Source '${this.name}' threw: ${quote(errorMessage(error))}`);
-      return failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);
+      // What it says may hold a secret: a URL, a header, a response.
+      const what = `threw ${errorNames(error)}`;
+      this.logger.debug(`Source '${this.name}' ${what} ${oneLine(errorPlace(error))}`);
+      return failed('invalid', 'THREW', `the source ${what}`);
     }
     return readDecision(decision, mayAbstain);
   }

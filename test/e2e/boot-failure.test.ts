@@ -1,0 +1,93 @@
+/** Backstage can be told to start without modules that failed. Nobody else may decide then. */
+import {
+  createBackendModule,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import { hostPolicy } from '../../src';
+import {
+  authorize,
+  basic,
+  startTestBackend,
+  type TestBackend,
+} from '../support/backend';
+
+const ROUTER = {
+  fallback: 'deny',
+  routes: [{ prefix: 'tested', sources: ['deny'] }],
+};
+
+/** A policy module that opens everything, and may fail when it has set its policy. */
+const openModule = (fails = false): BackendFeature =>
+  createBackendModule({
+    pluginId: 'permission',
+    moduleId: 'open-policy',
+    register(registration) {
+      registration.registerInit({
+        deps: { policy: policyExtensionPoint },
+        async init({ policy }) {
+          policy.setPolicy({ handle: async () => ({ result: AuthorizeResult.ALLOW }) });
+          if (fails) throw new Error('the rest of it broke');
+        },
+      });
+    },
+  });
+
+const start = (
+  policyRouter: object,
+  features: readonly BackendFeature[],
+): Promise<TestBackend> =>
+  startTestBackend({
+    features,
+    config: {
+      backend: {
+        baseUrl: 'http://127.0.0.1:7007',
+        listen: { host: '127.0.0.1', port: 0 },
+        database: { client: 'better-sqlite3', connection: ':memory:' },
+        startup: { default: { onPluginModuleBootFailure: 'continue' } },
+      },
+      permission: { enabled: true, policyRouter },
+    },
+  });
+
+describe('a backend that starts although modules have failed', () => {
+  it.each<[string, object, BackendFeature, string]>([
+    [
+      'another policy was first',
+      ROUTER,
+      openModule(),
+      'another module has set the permission policy already',
+    ],
+    [
+      'the config of the router is wrong',
+      { ...ROUTER, fallback: 'open' },
+      openModule(),
+      "permission.policyRouter.fallback: must be 'allow' or 'deny'",
+    ],
+  ])('authorizes nothing if %s', async (_what, router, feature, reason) => {
+    const backend = await start(router, [feature]);
+    try {
+      const line = await backend.logs.waitFor('nothing is authorized');
+      expect(line.level).toBe('error');
+      expect(line.message).toContain(reason);
+      const token = await backend.signIn('petra');
+      const answer = await authorize(backend.url, token, [basic('tested.x', 'read')]);
+      expect(answer).toEqual({ status: 503, results: [] });
+    } finally {
+      await backend.stop();
+    }
+  });
+
+  it('is none if a hosted module has failed after it has set its policy', async () => {
+    const router = {
+      fallback: 'deny',
+      sources: { open: { type: 'hosted' } },
+      routes: [{ prefix: 'tested', sources: ['open'] }],
+    };
+    // The half module decides nothing, so the router has no such source, and nobody a policy.
+    await expect(start(router, [hostPolicy('open', openModule(true))])).rejects.toThrow(
+      'No policy module installed',
+    );
+  });
+});

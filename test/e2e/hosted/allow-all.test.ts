@@ -1,0 +1,56 @@
+/** The allow-all module of Backstage, unmodified, as one source beside others. */
+import allowAllModule from '@backstage/plugin-permission-backend-module-allow-all-policy';
+import { hostPolicy } from '../../../src/index';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  type TestBackend,
+} from '../../support/backend';
+import { told } from '../../support/told';
+
+let backend: TestBackend;
+let olivia: string;
+
+beforeAll(async () => {
+  backend = await startTestBackend({
+    features: [hostPolicy('everybody', allowAllModule)],
+    policyRouter: {
+      fallback: 'deny',
+      sources: { everybody: { type: 'hosted' }, owners: { type: 'ownership' } },
+      routes: [
+        { prefix: 'docs', sources: ['everybody'] },
+        { prefix: 'docs.draft', sources: ['deny'] },
+        { prefix: 'catalog', sources: ['owners'] },
+      ],
+    },
+  });
+  olivia = await backend.signIn('olivia');
+});
+afterAll(() => backend.stop());
+
+const UI = 'component:default/search-ui';
+
+it('decides what is routed to it, and the table decides the rest', async () => {
+  const { status, results } = await authorize(backend.url, olivia, [
+    basic('docs.page.create', 'create'),
+    basic('docs.draft.create', 'create'),
+    basic('docsearch.read', 'read'),
+    onEntity('docs.page.read', 'read', UI),
+    onEntity('catalog.entity.refresh', 'update'),
+    onEntity('catalog.entity.refresh', 'update', UI),
+  ]);
+  expect(status).toBe(200);
+  expect(results).toEqual(['ALLOW', 'DENY', 'DENY', 'ALLOW', 'ALLOW', 'DENY']);
+});
+
+it('is named in the traces of what it decided, and in no other', () => {
+  expect(told(backend.traces)).toEqual({
+    'docs.page.create': ["routes[0] 'docs'", 'everybody: ALLOW'],
+    'docs.page.read': ["routes[0] 'docs'", 'everybody: ALLOW'],
+    'docs.draft.create': ["routes[1] 'docs.draft'", 'deny: DENY'],
+    'docsearch.read': ['fallback'],
+    'catalog.entity.refresh': ["routes[2] 'catalog'", 'owners: CONDITIONAL'],
+  });
+});

@@ -1,0 +1,399 @@
+/**
+ * The opa-wrapper module, unmodified, as a source. Alone it fails whole batches when OPA does not
+ * answer, or answers what the module or Backstage cannot use; hosted it denies what it was asked.
+ */
+import opaWrapperModule from '@parsifal-m/plugin-permission-backend-module-opa-wrapper';
+import { hostPolicy } from '../../../src/index';
+import type { Failure } from '../../../src/verdict';
+import { untilStopped } from '../../faults/signals';
+import { refOf } from '../../properties/reference/catalog-rules';
+import {
+  authorize,
+  basic,
+  onEntity,
+  startTestBackend,
+  type Authorized,
+  type Question,
+  type TestBackend,
+} from '../../support/backend';
+import { checks, LISTS } from '../../support/catalog-reads';
+import { ingested } from '../../support/catalog-backend';
+import { startOpa, type OpaServer } from '../../support/opa-server';
+import {
+  answer,
+  decision,
+  startStub,
+  type Behaviour,
+  type StubServer,
+} from '../../support/stub-server';
+import { describeWithOpa, requireOpa } from '../../support/with-opa';
+
+/** Answers come in a few of these milliseconds, so only what hangs takes them all. */
+const TIMEOUT = 1_500;
+
+const permissionConfig = (opaUrl: string): object => ({
+  enabled: true,
+  opa: {
+    baseUrl: opaUrl,
+    policy: {
+      policyEntryPoint: 'opa_wrapper/decision',
+      policyFallbackDecision: 'deny',
+    },
+  },
+});
+
+async function startHosted(
+  opaUrl: string,
+  settings: object = {},
+): Promise<TestBackend> {
+  const wrapper = {
+    type: 'hosted',
+    timeout: `${TIMEOUT}ms`,
+    // Here every question is to reach the module.
+    circuitBreaker: { volumeThreshold: 1_000_000 },
+    ...settings,
+  };
+  return startTestBackend({
+    configFiles: ['test/fixtures/app-config.anonymous.yaml'],
+    features: [hostPolicy('wrapper', opaWrapperModule)],
+    config: {
+      permission: {
+        ...permissionConfig(opaUrl),
+        policyRouter: {
+          fallback: 'deny',
+          anonymous: 'evaluate',
+          deadline: `${2 * TIMEOUT}ms`,
+          sources: { wrapper },
+          routes: [
+            { prefix: 'wrapped', sources: ['wrapper'] },
+            { prefix: 'asked', sources: ['wrapper'] },
+            { prefix: 'catalog', sources: ['wrapper'] },
+            { prefix: 'free', sources: ['allow'] },
+          ],
+        },
+      },
+    },
+  });
+}
+
+/** The module as the one policy of a backend, as its documentation has it. */
+const startAlone = (opaUrl: string): Promise<TestBackend> =>
+  startTestBackend({
+    configFiles: ['test/fixtures/app-config.anonymous.yaml'],
+    policy: opaWrapperModule,
+    config: { permission: permissionConfig(opaUrl) },
+  });
+
+/** Both, so that what becomes of a batch can be compared. */
+class Pair {
+  private constructor(
+    readonly hosted: TestBackend,
+    readonly alone: TestBackend,
+    private readonly token: string,
+    private readonly tokenOfAlone: string,
+  ) {}
+
+  static async start(opaUrl: string): Promise<Pair> {
+    const hosted = await startHosted(opaUrl);
+    const alone = await startAlone(opaUrl);
+    const [token, tokenOfAlone] = [
+      await hosted.signIn('nolan'),
+      await alone.signIn('nolan'),
+    ];
+    return new Pair(hosted, alone, token, tokenOfAlone);
+  }
+
+  askHosted(batch: readonly Question[]): Promise<Authorized> {
+    return authorize(this.hosted.url, this.token, batch);
+  }
+
+  askAlone(batch: readonly Question[]): Promise<Authorized> {
+    return authorize(this.alone.url, this.tokenOfAlone, batch);
+  }
+
+  /** Of the last decision on this permission. */
+  failureOf({ permission }: Question): Failure | undefined {
+    return this.hosted.traces.findLast(
+      trace => trace.permission?.name === permission.name,
+    )?.sources[0]?.failure;
+  }
+
+  async stop(): Promise<void> {
+    await this.hosted.stop();
+    await this.alone.stop();
+  }
+}
+
+/** With questions around it that the table answers, or that the module is asked, too. */
+const around = (question: Question, siblings: 'asked' | 'free'): Question[] => [
+  basic(`${siblings}.before.read`, 'read'),
+  question,
+  basic(`${siblings}.after.read`, 'read'),
+];
+
+const SURVIVES: Authorized = { status: 200, results: ['ALLOW', 'DENY', 'ALLOW'] };
+
+const onWrapped = (name: string): Question => onEntity(`wrapped.${name}`, 'read');
+
+describeWithOpa('of a real OPA', () => {
+  let opa: OpaServer;
+  let pair: Pair;
+
+  beforeAll(async () => {
+    opa = await startWrapped();
+    pair = await Pair.start(opa.url);
+  }, 120_000);
+  afterAll(async () => {
+    await pair?.stop();
+    await opa?.stop();
+  });
+
+  it('decides what is routed to it, as it does alone', async () => {
+    const batch = [basic('asked.read', 'read'), basic('asked.create', 'create')];
+    const expected = { status: 200, results: ['ALLOW', 'ALLOW'] };
+    expect(await pair.askHosted(batch)).toEqual(expected);
+    expect(await pair.askAlone(batch)).toEqual(expected);
+  });
+
+  it('shows in lists what it allows in single checks', async () => {
+    const { hosted } = pair;
+    const petra = await hosted.signIn('petra');
+    // Those of dev/catalog/entities.yaml, and the location that it is.
+    const entities = await ingested(hosted, petra, 11);
+    const refs = entities.map(refOf).sort();
+    const refByName = new Map(entities.map(each => [each.metadata.name, refOf(each)]));
+    const ways = { ...LISTS, checks };
+    const readBy = async (token: string): Promise<Record<string, string[]>> => {
+      const reader = { url: hosted.url, token, refByName };
+      const read = Object.entries(ways).map(
+        async ([way, reading]) => [way, (await reading(reader, refs)).sort()] as const,
+      );
+      return Object.fromEntries(await Promise.all(read));
+    };
+    const everyWay = (expected: string[]): Record<string, string[]> =>
+      Object.fromEntries(Object.keys(ways).map(way => [way, expected]));
+    const ofPayments = ['payments-api', 'payments-ledger', 'payments-vault'];
+
+    expect(await readBy(await hosted.signIn('olivia'))).toEqual(
+      everyWay(ofPayments.map(name => `component:default/${name}`)),
+    );
+    expect(await readBy(await hosted.signIn('nolan'))).toEqual(
+      everyWay(['component:default/search-ui']),
+    );
+    expect(await readBy(petra)).toEqual(everyWay(refs));
+  });
+
+  describe('survives as a source', () => {
+    it.each<[string, Question, number, string]>([
+      ['an answer without a result', onWrapped('undefined'), 500, 'THREW'],
+      ['a result that is null', onWrapped('null'), 500, 'THREW'],
+      [
+        'conditions for a basic permission',
+        basic('wrapped.conditional', 'read'),
+        500,
+        'BAD_CONDITIONS',
+      ],
+      [
+        'conditions for another resource type',
+        onWrapped('other-type'),
+        500,
+        'BAD_CONDITIONS',
+      ],
+      [
+        'a conditional decision without conditions',
+        onWrapped('unconditional'),
+        500,
+        'THREW',
+      ],
+      ['a rule that nobody knows', onWrapped('unknown-rule'), 500, 'UNKNOWN_RULE'],
+      ['params of another type', onWrapped('bad-params'), 400, 'BAD_PARAMS'],
+      ['missing params', onWrapped('no-params'), 400, 'BAD_PARAMS'],
+      ['an empty anyOf', onWrapped('empty-any-of'), 400, 'BAD_DECISION'],
+      [
+        'a plugin that is not there',
+        onWrapped('unknown-plugin'),
+        404,
+        'UNKNOWN_PLUGIN',
+      ],
+    ])('%s', async (_what, question, ofAlone, code) => {
+      const batch = around(question, 'asked');
+      expect((await pair.askAlone(batch)).status).toBe(ofAlone);
+      expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+      expect(pair.failureOf(question)).toMatchObject({ class: 'invalid', code });
+    });
+
+    it('a request without a user', async () => {
+      const question = onWrapped('anonymous');
+      const batch = around(question, 'free');
+      expect((await authorize(pair.alone.url, undefined, batch)).status).toBe(500);
+      expect(await authorize(pair.hosted.url, undefined, batch)).toEqual(SURVIVES);
+      expect(pair.failureOf(question)).toMatchObject({
+        class: 'invalid',
+        code: 'THREW',
+        message: 'the source threw TypeError',
+      });
+    });
+
+    // From here on OPA is not well, and then gone.
+    it('an OPA that hangs', async () => {
+      const question = basic('asked.hanging.read', 'read');
+      const batch = around(question, 'free');
+      await freeze(opa);
+      let isAnswered = false;
+      const answerOfAlone = pair.askAlone(batch).finally(() => (isAnswered = true));
+      expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+      expect(pair.failureOf(question)?.code).toMatch(LATE);
+      // It waits for as long as OPA hangs, or for the five minutes that `fetch` allows.
+      expect(isAnswered).toBe(false);
+      opa.kill('SIGCONT');
+      const { results } = await answerOfAlone;
+      expect(results).toEqual(['ALLOW', 'ALLOW', 'ALLOW']);
+    });
+
+    it('an OPA that is killed while it is asked', async () => {
+      const question = onWrapped('killed');
+      const batch = around(question, 'free');
+      await freeze(opa);
+      const since = [pair.alone, pair.hosted].map(({ logs }) => logs.lines.length);
+      const [ofAlone, ofHosted] = [pair.askAlone(batch), pair.askHosted(batch)];
+      await pair.alone.logs.waitFor('Sending policy input to OPA', since[0]);
+      await pair.hosted.logs.waitFor('Sending policy input to OPA', since[1]);
+      opa.kill('SIGKILL');
+      await opa.stop();
+      expect((await ofAlone).status).toBe(500);
+      expect(await ofHosted).toEqual(SURVIVES);
+      expect(pair.failureOf(question)).toMatchObject({
+        class: 'invalid',
+        code: 'THREW',
+      });
+    });
+
+    it('an OPA whose port is closed', async () => {
+      const question = onWrapped('gone');
+      const batch = around(question, 'free');
+      expect((await pair.askAlone(batch)).status).toBe(500);
+      expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+      expect(pair.failureOf(question)).toMatchObject({
+        class: 'invalid',
+        code: 'THREW',
+      });
+    });
+  });
+});
+
+async function freeze(opa: OpaServer): Promise<void> {
+  opa.kill('SIGSTOP');
+  await untilStopped(opa.pid);
+}
+
+const startWrapped = (): Promise<OpaServer> =>
+  startOpa({
+    binary: requireOpa(),
+    policies: ['test/fixtures/policies/opa-wrapper.rego'],
+  });
+
+/** No answer within the timeout; `STALLED` where this process, too, had no time. */
+const LATE = /^(TIMEOUT|STALLED)$/;
+
+/** A call that hangs cannot be aborted; it holds its place until it ends. */
+describeWithOpa('of an OPA that hangs', () => {
+  let opa: OpaServer;
+  let backend: TestBackend;
+
+  beforeAll(async () => {
+    opa = await startWrapped();
+    backend = await startHosted(opa.url, { timeout: '300ms', concurrency: 2 });
+  });
+  afterAll(async () => {
+    await backend?.stop();
+    await opa?.stop();
+  });
+
+  it('is asked no more once all its places are taken, and again when OPA goes on', async () => {
+    const token = await backend.signIn('nolan');
+    let asked = 0;
+    const ask = async (count: number) => {
+      const batch = Array.from({ length: count }, () =>
+        basic(`asked.q${asked++}.read`),
+      );
+      const { results } = await authorize(backend.url, token, batch);
+      const codes = backend.traces
+        .slice(-count)
+        .map(trace => trace.sources[0]?.failure?.code);
+      return { results, codes };
+    };
+    expect(await ask(1)).toEqual({ results: ['ALLOW'], codes: [undefined] });
+    await freeze(opa);
+    const late = expect.stringMatching(LATE) as string;
+    expect(await ask(2)).toEqual({ results: ['DENY', 'DENY'], codes: [late, late] });
+    expect(await ask(1)).toEqual({ results: ['DENY'], codes: ['HUNG'] });
+    opa.kill('SIGCONT');
+    // Nothing tells that the late answers have come and been ignored.
+    let again = await ask(1);
+    for (let turn = 0; turn < 200 && again.results[0] === 'DENY'; turn++) {
+      again = await ask(1);
+    }
+    expect(again).toEqual({ results: ['ALLOW'], codes: [undefined] });
+    const ofLate = backend.traces.filter(({ sources }) =>
+      LATE.test(sources[0]?.failure?.code ?? ''),
+    );
+    expect(ofLate.map(({ result }) => result)).toEqual(['DENY', 'DENY']);
+  });
+});
+
+describe('of an OPA that', () => {
+  let stub: StubServer;
+  let pair: Pair;
+
+  beforeAll(async () => {
+    stub = await startStub(decision({ result: 'ALLOW' }));
+    pair = await Pair.start(stub.url);
+  }, 120_000);
+  afterAll(async () => {
+    await pair?.stop();
+    await stub?.stop();
+  });
+
+  const reset: Behaviour = socket => socket.resetAndDestroy();
+  const resetMidBody: Behaviour = socket => {
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"result"';
+    socket.write(head, () => socket.resetAndDestroy());
+  };
+  const endMidBody: Behaviour = socket => {
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"result"');
+  };
+
+  it.each<[string, Behaviour]>([
+    ['answers what is no JSON', answer('<html>')],
+    ['answers null', answer('null')],
+    ['answers with an empty body', answer('')],
+    ['resets the connection', reset],
+    ['resets it in the middle of its answer', resetMidBody],
+    ['ends it in the middle of its answer', endMidBody],
+  ])('%s, survives as a source', async (_what, behaviour) => {
+    const question = onWrapped('faulty');
+    const batch = around(question, 'asked');
+    stub.become((socket, request) =>
+      (request.includes('"asked.') ? decision({ result: 'ALLOW' }) : behaviour)(
+        socket,
+        request,
+      ),
+    );
+    expect((await pair.askAlone(batch)).status).toBe(500);
+    expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+    expect(pair.failureOf(question)).toMatchObject({ class: 'invalid', code: 'THREW' });
+  });
+
+  it('answers with another status, is denied by the module itself', async () => {
+    const question = onWrapped('faulty');
+    stub.become((socket, request) =>
+      (request.includes('"asked.')
+        ? decision({ result: 'ALLOW' })
+        : answer('{}', '500 Internal Server Error'))(socket, request),
+    );
+    const batch = around(question, 'asked');
+    expect(await pair.askAlone(batch)).toEqual(SURVIVES);
+    expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+    expect(pair.failureOf(question)).toBeUndefined();
+  });
+});

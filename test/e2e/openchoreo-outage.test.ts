@@ -1,0 +1,250 @@
+/**
+ * The API behind a hosted OpenChoreo fails: its own errors are DENY to the router; only a hang
+ * is an outage that the router sees.
+ */
+import { basic, type Question, type TestBackend } from '../support/backend';
+import {
+  authorizeAs,
+  refOf,
+  signInAnybody,
+  startOpenChoreoBackend,
+  type Member,
+} from '../support/openchoreo';
+import {
+  inTruth,
+  startProfileApi,
+  withBody,
+  withHalfABody,
+  withReset,
+  withStatus,
+  type Answering,
+  type ProfileApi,
+} from '../support/profile-api';
+
+const CREATE = basic('openchoreo.project.create', 'create');
+const ELSEWHERE = basic('elsewhere.read', 'read');
+
+const settings = (openchoreo: object): object => ({
+  fallback: 'deny',
+  deadline: '20s',
+  sources: { openchoreo: { type: 'hosted', ...openchoreo } },
+  routes: [
+    { prefix: 'openchoreo', sources: ['openchoreo'] },
+    { prefix: 'elsewhere', sources: ['allow'] },
+  ],
+});
+
+let api: ProfileApi;
+let backend: TestBackend;
+let newcomers = 0;
+
+/** Somebody of whom nothing is cached, who may create projects. */
+async function newcomer(): Promise<Member> {
+  const member = await signInAnybody(backend.url, `newcomer-${++newcomers}`);
+  api.grant(member.idpToken, { 'project:create': { allowed: [{ path: '*' }] } });
+  return member;
+}
+
+const newcomersOf = (count: number): Promise<Member[]> =>
+  Promise.all(Array.from({ length: count }, newcomer));
+
+const ask = async (member: Member, ...questions: Question[]): Promise<string> => {
+  const { status, results } = await authorizeAs(backend, member, ...questions);
+  return `${status} ${results.join(' ')}`;
+};
+
+/** What OpenChoreo was seen to say in the last decision on somebody: the failure, or the verdict. */
+function said({ name }: Member): { verdict: string; failure: string | undefined } {
+  const trace = backend.traces.findLast(
+    ({ user, route }) => user === refOf(name) && route?.includes('openchoreo'),
+  );
+  const { verdict, failure } = trace!.sources[0]!;
+  return { verdict, failure: failure && `${failure.class} ${failure.code}` };
+}
+
+async function use(openchoreo: object): Promise<void> {
+  const since = backend.logs.lines.length;
+  await backend.writeConfig(settings(openchoreo));
+  await backend.logs.waitFor('The changed config is in use', since);
+}
+
+const linesOf = (text: string, since: number): string[] =>
+  backend.logs.lines
+    .slice(since)
+    .map(({ level, message }) => `${level} ${message}`)
+    .filter(line => line.includes(text));
+
+beforeAll(async () => {
+  api = await startProfileApi();
+  backend = await startOpenChoreoBackend({
+    openchoreo: { baseUrl: api.url },
+    policyRouter: settings({ timeout: '10s', circuitBreaker: { volumeThreshold: 1 } }),
+  });
+});
+
+afterAll(async () => {
+  await backend?.stop();
+  await api?.stop();
+});
+
+afterEach(() => {
+  api.letGo();
+  api.forget();
+});
+
+const ERRORS: Readonly<Record<string, Answering>> = {
+  'HTTP 500': withStatus(500),
+  'HTTP 503': withStatus(503),
+  'HTTP 401': withStatus(401),
+  'no JSON': withBody('<html>'),
+  null: withBody('null'),
+  'a reset': withReset,
+  'a reset within the body': withHalfABody,
+};
+
+it.each(Object.entries(ERRORS))(
+  'that answers %s is DENY, and no failure to the router',
+  async (_error, answering) => {
+    api.answer(answering);
+    const since = backend.logs.lines.length;
+    const members = await newcomersOf(3);
+    for (const member of members) {
+      expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+      expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
+    }
+    expect(api.tokens).toEqual(members.map(({ idpToken }) => idpToken));
+    // One failure would have opened the breaker.
+    expect(linesOf('circuit breaker', since)).toEqual([]);
+    // It is asked again as soon as it is well.
+    api.answer(inTruth);
+    expect(await ask(members[0]!, CREATE)).toBe('200 ALLOW');
+  },
+);
+
+it.each([
+  ['another object', '{"message":"ok"}'],
+  ['another shape', '{"capabilities":{"project:create":{"allowed":"*"}}}'],
+])('that answers %s is DENY, and its cache remembers it', async (_what, body) => {
+  api.answer(withBody(body));
+  const member = await newcomer();
+  expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+  expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
+  api.answer(inTruth);
+  expect(await ask(member, CREATE)).toBe('200 DENY');
+  expect(api.tokens).toHaveLength(1);
+});
+
+describe('that hangs', () => {
+  it('is unavailable after the timeout: DENY for its items, and 200 for the batch', async () => {
+    await use({ timeout: '2s', circuitBreaker: { volumeThreshold: 100 } });
+    const release = api.hold();
+    const member = await newcomer();
+    expect(await ask(member, ELSEWHERE, CREATE, ELSEWHERE)).toBe(
+      '200 ALLOW DENY ALLOW',
+    );
+    expect(said(member)).toEqual({ verdict: 'DENY', failure: 'unavailable TIMEOUT' });
+    release();
+  });
+
+  it('takes a slot for each call, until the API lets go', async () => {
+    await use({
+      timeout: '2s',
+      concurrency: 2,
+      circuitBreaker: { volumeThreshold: 100 },
+    });
+    const release = api.hold();
+    const hung = await newcomersOf(2);
+    expect(await Promise.all(hung.map(each => ask(each, CREATE)))).toEqual([
+      '200 DENY',
+      '200 DENY',
+    ]);
+    const next = await newcomer();
+    expect(await ask(next, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+    expect(said(next)).toEqual({ verdict: 'DENY', failure: 'overloaded HUNG' });
+    expect(api.tokens.sort()).toEqual(hung.map(({ idpToken }) => idpToken).sort());
+    release();
+    let answer = '';
+    for (let turn = 0; turn < 1000 && answer !== '200 ALLOW'; turn++) {
+      answer = await ask(next, CREATE);
+    }
+    expect(said(next)).toEqual({ verdict: 'ALLOW', failure: undefined });
+  });
+
+  it('opens the circuit breaker, is not asked then, and decides again when it is back', async () => {
+    await use({
+      timeout: '2s',
+      concurrency: 8,
+      circuitBreaker: { volumeThreshold: 3, resetTimeout: '500ms' },
+    });
+    const since = backend.logs.lines.length;
+    const release = api.hold();
+    const hung = await newcomersOf(3);
+    expect(await Promise.all(hung.map(each => ask(each, CREATE)))).toEqual(
+      hung.map(() => '200 DENY'),
+    );
+    expect(hung.map(said)).toEqual(
+      hung.map(() => ({ verdict: 'DENY', failure: 'unavailable TIMEOUT' })),
+    );
+    await backend.logs.waitFor("Source 'openchoreo': circuit breaker open", since);
+
+    // A probe that hangs keeps it open.
+    await backend.logs.waitFor("Source 'openchoreo': circuit breaker half-open", since);
+    const probe = await newcomer();
+    const probed = ask(probe, CREATE);
+    await api.nextRequest();
+    const refused = await newcomer();
+    expect(await ask(refused, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+    expect(said(refused)).toEqual({
+      verdict: 'DENY',
+      failure: 'unavailable BREAKER_OPEN',
+    });
+    expect(await probed).toBe('200 DENY');
+    expect(said(probe)).toEqual({ verdict: 'DENY', failure: 'unavailable TIMEOUT' });
+    expect(api.tokens).not.toContain(refused.idpToken);
+
+    const back = backend.logs.lines.length;
+    release();
+    await backend.logs.waitFor("Source 'openchoreo': circuit breaker half-open", back);
+    expect(await ask(refused, CREATE)).toBe('200 ALLOW');
+    expect(linesOf('circuit breaker closed', back)).toHaveLength(1);
+    expect(await Promise.all(hung.map(each => ask(each, CREATE)))).toEqual(
+      hung.map(() => '200 ALLOW'),
+    );
+  });
+
+  it('may be stood in for, if it hangs; if it fails by itself, it has decided', async () => {
+    const standby = { timeout: '2s', standby: 'everybody' };
+    const since = backend.logs.lines.length;
+    await backend.writeConfig({
+      ...settings({}),
+      sources: {
+        openchoreo: { type: 'hosted', ...standby },
+        everybody: { type: 'ownership' },
+      },
+    });
+    await backend.logs.waitFor('The changed config is in use', since);
+    api.answer(withStatus(503));
+    const failed = await newcomer();
+    expect(await ask(failed, CREATE)).toBe('200 DENY');
+    expect(backend.traces.at(-1)!.sources[0]!.attempts).toBeUndefined();
+
+    const release = api.hold();
+    const hung = await newcomer();
+    expect(await ask(hung, CREATE)).toBe('200 DENY');
+    expect(backend.traces.at(-1)!.sources[0]!.attempts).toMatchObject([
+      { source: 'openchoreo', failure: { code: 'TIMEOUT' } },
+      { source: 'everybody', standby: true, verdict: 'NOT_APPLICABLE' },
+    ]);
+    release();
+  });
+});
+
+it('that is gone is DENY, and no failure to the router', async () => {
+  await use({ timeout: '10s', circuitBreaker: { volumeThreshold: 1 } });
+  const members = await newcomersOf(3);
+  await api.stop();
+  for (const member of members) {
+    expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+    expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
+  }
+});

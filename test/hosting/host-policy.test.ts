@@ -1,0 +1,575 @@
+/** What `hostPolicy` makes of the things that `backend.add` takes. */
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  coreServices,
+  createBackendFeatureLoader,
+  createBackendModule,
+  createBackendPlugin,
+  createExtensionPoint,
+  createServiceFactory,
+  createServiceRef,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import type { PermissionPolicy } from '@backstage/plugin-permission-node';
+import {
+  policyExtensionPoint,
+  type PolicyExtensionPoint,
+} from '@backstage/plugin-permission-node/alpha';
+import { BroughtSources } from '../../src/hosting/brought-sources';
+import { hostingExtensionPoint } from '../../src/hosting/extension-points';
+import { hostPolicy, type HostableFeature } from '../../src/hosting/host-policy';
+
+const policy: PermissionPolicy = {
+  handle: async () => ({ result: AuthorizeResult.ALLOW }),
+};
+
+/** The parts of a backend feature that Backstage keeps to itself. */
+interface Internal extends BackendFeature {
+  readonly description?: string;
+  readonly deps?: object;
+  getRegistrations(): Registration[];
+  loader(deps: object): Promise<Internal[]>;
+}
+interface Registration {
+  readonly type: string;
+  readonly init: {
+    readonly deps: Readonly<Record<string, unknown>>;
+    readonly func: (deps: object) => Promise<void>;
+  };
+}
+const internal = (feature: unknown): Internal => feature as Internal;
+
+/** What a feature loader is made of, as the backend loads it: nested loaders too. */
+async function load(feature: unknown, deps: object = {}): Promise<Internal[]> {
+  const loaded = await internal(feature).loader(deps);
+  const features = loaded.map(each =>
+    'loader' in each ? load(each, deps) : Promise.resolve([each]),
+  );
+  return (await Promise.all(features)).flat();
+}
+
+/** The modules of a feature that depend on the extension point of hosted policies. */
+const hostsIn = (features: readonly Internal[]): Registration[] =>
+  features
+    .flatMap(each => ('getRegistrations' in each ? each.getRegistrations() : []))
+    .filter(({ init }) => Object.values(init.deps).includes(hostingExtensionPoint));
+
+/** The names of the policies that are there when the backend has started the feature. */
+async function broughtBy(feature: unknown, deps: object = {}): Promise<unknown> {
+  const brought = new BroughtSources();
+  for (const { init } of hostsIn(await load(feature, deps))) {
+    const points = Object.keys(init.deps).map(key => [key, brought] as const);
+    await init.func(Object.fromEntries(points));
+  }
+  return brought.names;
+}
+
+/** A registration as a module of this version has it, frozen: wrapping must not change it. */
+const registrationOf = (
+  deps: object,
+  more: object = {},
+  func: (deps: Record<string, unknown>) => Promise<void> = async () => {},
+): Registration =>
+  Object.freeze({
+    type: 'module-v1.1',
+    pluginId: 'permission',
+    moduleId: 'team-policy',
+    extensionPoints: [],
+    connections: [],
+    init: Object.freeze({ deps: Object.freeze(deps), func, later: 'a later key' }),
+    ...more,
+  }) as unknown as Registration;
+
+const featureOf = (...registrations: Registration[]) => ({
+  $$type: '@backstage/BackendFeature' as const,
+  version: 'v1',
+  featureType: 'registrations',
+  getRegistrations: jest.fn(() => registrations),
+});
+
+/** The registrations of the one feature, wrapped as `team`. */
+async function wrapped(...registrations: Registration[]): Promise<Registration[]> {
+  const [feature] = await load(hostPolicy('team', featureOf(...registrations)));
+  return feature!.getRegistrations();
+}
+
+/** A published module, in short. */
+const settingModule = (moduleId: string): BackendFeature =>
+  createBackendModule({
+    pluginId: 'permission',
+    moduleId,
+    register(registration) {
+      registration.registerInit({
+        deps: { policy: policyExtensionPoint },
+        async init(deps) {
+          deps.policy.setPolicy(policy);
+        },
+      });
+    },
+  });
+
+const withoutPolicy = createBackendModule({
+  pluginId: 'permission',
+  moduleId: 'other',
+  register(registration) {
+    registration.registerInit({
+      deps: { logger: coreServices.logger },
+      async init() {},
+    });
+  },
+});
+
+const service = createServiceFactory({
+  service: createServiceRef<string>({ id: 'team.words', scope: 'root' }),
+  deps: {},
+  factory: () => 'words',
+});
+
+describe('a wrapped registration', () => {
+  it.each(['policy', 'permission', 'func', 'constructor', '__proto__'])(
+    'has our extension point for that of Backstage, which it calls %s',
+    async key => {
+      const [own] = await wrapped(registrationOf({ [key]: policyExtensionPoint }));
+      expect(Object.entries(own!.init.deps)).toEqual([[key, hostingExtensionPoint]]);
+    },
+  );
+
+  it('has it for each, where the module names it twice', async () => {
+    const deps = {
+      first: policyExtensionPoint,
+      logger: coreServices.logger,
+      second: policyExtensionPoint,
+    };
+    const [own] = await wrapped(registrationOf(deps));
+    expect(Object.entries(own!.init.deps)).toEqual([
+      ['first', hostingExtensionPoint],
+      ['logger', coreServices.logger],
+      ['second', hostingExtensionPoint],
+    ]);
+  });
+
+  it('has it for that of another copy of the package, which has the same id', async () => {
+    const copy = createExtensionPoint<PolicyExtensionPoint>({
+      id: policyExtensionPoint.id,
+    });
+    const [own] = await wrapped(registrationOf({ policy: copy }));
+    expect(own!.init.deps.policy).toBe(hostingExtensionPoint);
+  });
+
+  const ownPoint = createExtensionPoint<object>({ id: 'team.rules' });
+  it.each([
+    ['module-v1.1', [{ extensionPoint: ownPoint, factory: () => ({}) }]],
+    ['module', [[ownPoint, {}]]],
+  ])('of type %s keeps all else, the very same objects', async (type, points) => {
+    const given = registrationOf(
+      { policy: policyExtensionPoint, cache: coreServices.cache, rules: ownPoint },
+      {
+        type,
+        pluginId: 'permission',
+        moduleId: 'team-policy',
+        extensionPoints: points,
+        connections: [{ type: 'team' }],
+        later: Symbol('a key of a later version'),
+      },
+    );
+    const [own] = await wrapped(given);
+    for (const [key, value] of Object.entries(given)) {
+      if (key !== 'init') expect([key, own![key as 'type']]).toEqual([key, value]);
+      if (key !== 'init') expect(own![key as 'type']).toBe(value);
+    }
+    expect(Object.keys(own!)).toEqual(Object.keys(given));
+    expect(Object.keys(own!.init)).toEqual(Object.keys(given.init));
+    expect(own!.init.deps).toEqual({
+      policy: hostingExtensionPoint,
+      cache: coreServices.cache,
+      rules: ownPoint,
+    });
+    expect(own!.init.deps.cache).toBe(coreServices.cache);
+    expect(own!.init.deps.rules).toBe(ownPoint);
+    // What was given is as it was: it may be added unwrapped to another backend.
+    expect(given.init.deps.policy).toBe(policyExtensionPoint);
+  });
+
+  it('is the given one where it does not ask for the extension point', async () => {
+    const others = [
+      registrationOf({ logger: coreServices.logger }),
+      registrationOf({}),
+    ];
+    const own = registrationOf({ policy: policyExtensionPoint });
+    const [first, second, third] = await wrapped(others[0]!, own, others[1]!);
+    expect(first).toBe(others[0]);
+    expect(second).not.toBe(own);
+    expect(third).toBe(others[1]);
+  });
+
+  it('is made once, however often the backend asks', async () => {
+    const given = featureOf(registrationOf({ policy: policyExtensionPoint }));
+    const [feature] = await load(hostPolicy('team', given));
+    expect(feature!.getRegistrations()[0]).toBe(feature!.getRegistrations()[0]);
+    expect(given.getRegistrations).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the init of a wrapped module', () => {
+  it('has all its other deps, and an extension point that brings the policy', async () => {
+    const brought = new BroughtSources();
+    const cache = {};
+    let seen: Record<string, unknown> = {};
+    const [own] = await wrapped(
+      registrationOf(
+        { policy: policyExtensionPoint, cache: coreServices.cache },
+        {},
+        async deps => {
+          seen = deps;
+          (deps.policy as PolicyExtensionPoint).setPolicy(policy);
+        },
+      ),
+    );
+    await own!.init.func({ policy: brought, cache });
+    expect(Object.keys(seen)).toEqual(['policy', 'cache']);
+    expect(seen.cache).toBe(cache);
+    expect(brought.names).toEqual(['team']);
+    expect(brought.get('team').policy).toBe(policy);
+  });
+
+  it('has the same one under each of its names', async () => {
+    let seen: Record<string, unknown> = {};
+    const [own] = await wrapped(
+      registrationOf(
+        { first: policyExtensionPoint, second: policyExtensionPoint },
+        {},
+        async deps => {
+          seen = deps;
+        },
+      ),
+    );
+    const brought = new BroughtSources();
+    await own!.init.func({ first: brought, second: brought });
+    expect(seen.first).toBe(seen.second);
+    expect(brought.unset).toEqual(['team']);
+  });
+
+  it('is waited for', async () => {
+    let end: () => void = () => {};
+    const [own] = await wrapped(
+      registrationOf(
+        { policy: policyExtensionPoint },
+        {},
+        () => new Promise(resolve => (end = resolve)),
+      ),
+    );
+    let ended = false;
+    const init = own!.init.func({ policy: new BroughtSources() }).then(() => {
+      ended = true;
+    });
+    await turn();
+    expect(ended).toBe(false);
+    end();
+    await init;
+    expect(ended).toBe(true);
+  });
+
+  it('takes the policy back if it fails after it has set it', async () => {
+    const brought = new BroughtSources();
+    const cause = new Error('no database');
+    const [own] = await wrapped(
+      registrationOf({ policy: policyExtensionPoint }, {}, async deps => {
+        (deps.policy as PolicyExtensionPoint).setPolicy(policy);
+        throw cause;
+      }),
+    );
+    await expect(own!.init.func({ policy: brought })).rejects.toBe(cause);
+    expect(brought.names).toEqual([]);
+    expect(brought.unset).toEqual(['team']);
+  });
+
+  it('leaves the policy of another module where it fails', async () => {
+    const brought = new BroughtSources();
+    brought.host('team').setPolicy(policy);
+    const [own] = await wrapped(
+      registrationOf({ policy: policyExtensionPoint }, {}, async deps =>
+        (deps.policy as PolicyExtensionPoint).setPolicy({ ...policy }),
+      ),
+    );
+    await expect(own!.init.func({ policy: brought })).rejects.toThrow(
+      /is there already/,
+    );
+    expect(brought.get('team').policy).toBe(policy);
+  });
+
+  it('fails as it fails unwrapped', async () => {
+    const cause = new Error('no database');
+    const [own] = await wrapped(
+      registrationOf({ policy: policyExtensionPoint }, {}, () => Promise.reject(cause)),
+    );
+    await expect(own!.init.func({ policy: new BroughtSources() })).rejects.toBe(cause);
+  });
+});
+
+/** CommonJS packages may export a function, with the feature as a member. */
+const functionNamespace = (feature: unknown): HostableFeature =>
+  Object.assign(() => {}, { default: feature }) as unknown as HostableFeature;
+
+const loaderOf = (loader: () => unknown): BackendFeature =>
+  createBackendFeatureLoader({ loader } as never);
+
+describe('hostPolicy takes', () => {
+  const a = settingModule('a');
+  it.each<[what: string, given: HostableFeature]>([
+    ['a module', a],
+    ['what import() gives', Promise.resolve({ default: a })],
+    [
+      'what import() gives of a CommonJS package',
+      Promise.resolve({ default: { default: a }, 'module.exports': {} } as never),
+    ],
+    ['a namespace', { default: a }],
+    ['a namespace that is a function', functionNamespace(a)],
+    ['a promise of one', Promise.resolve(functionNamespace({ default: a }))],
+    ['a promise of a module', Promise.resolve(a)],
+    ['a promise in a namespace', { default: Promise.resolve(a) } as never],
+    ['an array', [a]],
+    ['an array in arrays', [[], [withoutPolicy, [service, [a]]]]],
+    ['an array of promises', [Promise.resolve({ default: a }), service]],
+    ['a promise of an array', Promise.resolve([withoutPolicy, a])],
+    ['an array in a namespace', { default: [withoutPolicy, a] }],
+    ['a loader of an array', loaderOf(() => [withoutPolicy, a])],
+    ['a loader of a promise of an array', loaderOf(async () => [a, service])],
+    [
+      'a loader of promises',
+      loaderOf(() => [Promise.resolve({ default: a }), Promise.resolve(service)]),
+    ],
+    ['a loader of a namespace', loaderOf(() => [{ default: a }])],
+    ['a loader of a namespace in one', loaderOf(() => [{ default: { default: a } }])],
+    [
+      'a loader that is a generator',
+      loaderOf(function* () {
+        yield service;
+        yield Promise.resolve({ default: a });
+      }),
+    ],
+    [
+      'a loader that is an async generator',
+      loaderOf(async function* () {
+        await turn();
+        yield withoutPolicy;
+        yield a;
+      }),
+    ],
+    [
+      'a loader of a loader of loaders',
+      loaderOf(() => [loaderOf(() => [loaderOf(() => [a])])]),
+    ],
+    ['a promise of a loader', Promise.resolve({ default: loaderOf(() => [a]) })],
+    ['an array of loaders', [loaderOf(() => [withoutPolicy]), loaderOf(() => [a])]],
+  ])('%s', async (_what, given) => {
+    expect(await broughtBy(hostPolicy('team', given))).toEqual(['team']);
+  });
+
+  it('more than one module, of which the second to set a policy fails', async () => {
+    const feature = hostPolicy('team', [settingModule('a'), settingModule('b')]);
+    await expect(broughtBy(feature)).rejects.toThrow(
+      /^hostPolicy\("team", …\): a policy of this name is there already/,
+    );
+  });
+
+  it('each feature but a module as it is, in the order it was given', async () => {
+    const plugin = createBackendPlugin({
+      pluginId: 'tools',
+      register(registration) {
+        registration.registerInit({ deps: {}, async init() {} });
+      },
+    });
+    const loaded = await load(hostPolicy('team', [service, [plugin, a], service]));
+    expect(loaded[0]).toBe(service);
+    expect(loaded[1]!.getRegistrations()).toMatchObject([
+      { type: 'plugin-v1.1', pluginId: 'tools' },
+    ]);
+    expect(hostsIn([loaded[1]!])).toEqual([]);
+    expect(loaded[2]!.getRegistrations()).toMatchObject([
+      { type: 'module-v1.1', pluginId: 'permission', moduleId: 'a' },
+    ]);
+    expect(loaded[3]).toBe(service);
+  });
+
+  it('a module without changing how the backend tells what it is', async () => {
+    const given = {
+      ...featureOf(registrationOf({ p: policyExtensionPoint })),
+      more: 1,
+    };
+    const [feature] = await load(hostPolicy('team', given));
+    expect(feature).toEqual({
+      ...given,
+      getRegistrations: expect.any(Function) as unknown,
+    });
+  });
+
+  it('a loader with its deps, which it is called with', async () => {
+    const config = {};
+    const calls: unknown[] = [];
+    const given = createBackendFeatureLoader({
+      deps: { config: coreServices.rootConfig, logger: coreServices.rootLogger },
+      loader(deps) {
+        calls.push(deps.config);
+        return [
+          createBackendFeatureLoader({
+            deps: { inner: coreServices.rootConfig },
+            *loader(inner) {
+              calls.push(inner);
+              yield settingModule('a');
+            },
+          }),
+        ];
+      },
+    });
+    const [outer] = await internal(hostPolicy('team', given)).loader({});
+    expect(outer!.deps).toBe(internal(given).deps);
+    expect(outer!.description).toBe(internal(given).description);
+    const [inner] = await outer!.loader({ config });
+    expect(inner!.deps).toEqual({ inner: coreServices.rootConfig });
+    const deps = { inner: config };
+    expect(hostsIn(await inner!.loader(deps))).toHaveLength(1);
+    expect(calls).toEqual([config, deps]);
+    expect(calls[0]).toBe(config);
+    expect(calls[1]).toBe(deps);
+  });
+
+  it('a name of its own for each use of one module', async () => {
+    const brought = new BroughtSources();
+    for (const name of ['first', 'second']) {
+      const [host] = hostsIn(await load(hostPolicy(name, a)));
+      await host!.init.func({ policy: brought });
+    }
+    expect(brought.names).toEqual(['first', 'second']);
+  });
+});
+
+describe('hostPolicy refuses', () => {
+  const NO_FEATURE =
+    "hostPolicy('team', …): must be given a backend feature, a promise of one as " +
+    'import() gives it, a feature loader, or an array of these';
+  const NO_POLICY = "hostPolicy('team', …): no module in it sets a permission policy";
+
+  it.each<[what: string, given: unknown, message: string]>([
+    ['nothing', undefined, NO_FEATURE],
+    ['null', null, NO_FEATURE],
+    ['text', '@acme/team-policy', NO_FEATURE],
+    ['a number', 1, NO_FEATURE],
+    ['an object', {}, NO_FEATURE],
+    ['an object of another $$type', { $$type: '@backstage/ServiceRef' }, NO_FEATURE],
+    ['a policy', policy, NO_FEATURE],
+    ['a class', class Team {}, NO_FEATURE],
+    ['a function that gives a module', () => settingModule('a'), NO_FEATURE],
+    [
+      'a function that imports',
+      async () => ({ default: settingModule('a') }),
+      NO_FEATURE,
+    ],
+    ['a promise of nothing', Promise.resolve(undefined), NO_FEATURE],
+    [
+      'a namespace without a default',
+      Promise.resolve({ a: settingModule('a') }),
+      NO_FEATURE,
+    ],
+    ['a namespace with an empty default', { default: undefined }, NO_FEATURE],
+    ['a namespace with nothing in its second', { default: { default: 1 } }, NO_FEATURE],
+    ['an array with a hole', [settingModule('a'), undefined], NO_FEATURE],
+    ['a promise of nothing in an array', [[Promise.resolve(null)]], NO_FEATURE],
+    ['an empty array', [], NO_POLICY],
+    ['arrays of empty arrays', [[], [[]]], NO_POLICY],
+    ['a promise of an empty array', Promise.resolve([]), NO_POLICY],
+    ['a module that asks for no policy', withoutPolicy, NO_POLICY],
+    ['a service', service, NO_POLICY],
+    ['services and other modules', [service, { default: withoutPolicy }], NO_POLICY],
+    [
+      'a module that offers the extension point itself',
+      featureOf(
+        registrationOf(
+          {},
+          { extensionPoints: [{ extensionPoint: policyExtensionPoint }] },
+        ),
+      ),
+      NO_POLICY,
+    ],
+    [
+      'a feature without registrations',
+      { ...featureOf(), getRegistrations: undefined },
+      NO_POLICY,
+    ],
+  ])('%s, naming the source', async (_what, given, message) => {
+    const feature = hostPolicy('team', given as HostableFeature);
+    await expect(load(feature)).rejects.toThrow(new Error(message));
+  });
+
+  it('nothing of a loader, naming the source', async () => {
+    const given = {
+      ...internal(loaderOf(() => [])),
+      loader: async () => [{ default: 'no feature' }],
+    };
+    const feature = hostPolicy('team', given);
+    await expect(load(feature)).rejects.toThrow(new Error(NO_FEATURE));
+  });
+
+  it('a policy that is none, when the module sets it', async () => {
+    const [own] = await wrapped(
+      registrationOf({ policy: policyExtensionPoint }, {}, async deps =>
+        (deps.policy as PolicyExtensionPoint).setPolicy({} as PermissionPolicy),
+      ),
+    );
+    await expect(own!.init.func({ policy: new BroughtSources() })).rejects.toThrow(
+      'hostPolicy("team", …): a policy must have a method handle(request, user)',
+    );
+  });
+});
+
+it.each<[what: string, name: unknown, message: string]>([
+  ['no text', undefined, 'hostPolicy(name, feature): the name must be a text'],
+  [
+    'a feature',
+    settingModule('a'),
+    'hostPolicy(name, feature): the name must be a text',
+  ],
+  ['allow', 'allow', "hostPolicy: the name 'allow' is taken by the built-in source"],
+  ...['', 'te am', 'te\nam', '__proto__', 'x'.repeat(65)].map(
+    (name): [string, string, string] => [
+      JSON.stringify(name),
+      name,
+      `hostPolicy: the name ${JSON.stringify(name)} must have 1 to 64 characters, without white space or control characters`,
+    ],
+  ),
+])('hostPolicy throws at once if the name is %s', (_what, name, message) => {
+  expect(() => hostPolicy(name as string, settingModule('a'))).toThrow(
+    new Error(message),
+  );
+});
+
+describe('a module that cannot be loaded', () => {
+  const cause = new Error("Cannot find package '@acme/team-policy'");
+  const given: ReadonlyArray<[what: string, given: () => HostableFeature]> = [
+    ['alone', () => Promise.reject(cause)],
+    ['in an array', () => [settingModule('a'), Promise.reject(cause)]],
+    ['twice in arrays', () => [[Promise.reject(cause)], Promise.reject(cause)]],
+    ['in a namespace', () => ({ default: Promise.reject(cause) as never })],
+  ];
+
+  it.each(given)('%s fails the start with the reason', async (_what, make) => {
+    await expect(load(hostPolicy('team', make()))).rejects.toBe(cause);
+  });
+
+  // A rejection that is left unhandled ends the process, that of the tests, too.
+  it.each(given)('%s does not end the process before', async (_what, make) => {
+    const feature = hostPolicy('team', make());
+    for (let passed = 0; passed < 5; passed++) await turn();
+    await expect(load(feature)).rejects.toBe(cause);
+  });
+
+  it('by a loader fails the start with the reason', async () => {
+    const loader = loaderOf(() => Promise.reject(cause));
+    await expect(load(hostPolicy('team', loader))).rejects.toBe(cause);
+  });
+
+  it('is told by the source, which the backend calls it by', () => {
+    const { description } = internal(hostPolicy('team', Promise.reject(cause)));
+    expect(description).toBe("hostPolicy('team', …)");
+  });
+});

@@ -1,0 +1,475 @@
+/**
+ * Whatever a hosted policy returns, throws or does to what it is given: nobody is allowed but by
+ * a result of ALLOW, conditions are those it returned, and no other source sees what it changed.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { BroughtSources } from '../../src/hosting/brought-sources';
+import { fuzzedRouter, type FuzzedRouter } from '../support/fuzzed-router';
+import { decisionOf, resourceType } from '../support/hostile-decisions';
+import { hostileText } from '../support/hostile-text';
+
+const RUNS = { returned: 12_000, changed: 3_000 };
+
+type Handle = (query: unknown, user: unknown) => unknown;
+
+/** What the policies do from now on. */
+let returns: Handle = () => undefined;
+let first: Handle = () => undefined;
+let second: Handle = () => undefined;
+let router: FuzzedRouter;
+
+beforeAll(async () => {
+  const brought = new BroughtSources();
+  const add = (name: string, handle: Handle): void =>
+    brought.addSource(name, { handle } as never);
+  add('team', (query, user) => returns(query, user));
+  add('first', (query, user) => first(query, user));
+  add('second', (query, user) => second(query, user));
+  const hosted = { handle: (query: unknown, user: unknown) => returns(query, user) };
+  brought.host('rbac').setPolicy(hosted as never);
+  brought.close();
+
+  const source = { type: 'hosted', timeout: '10s' };
+  const sources = { team: source, rbac: source, first: source, second: source };
+  router = await fuzzedRouter(
+    {
+      fallback: 'deny',
+      anonymous: 'evaluate',
+      deadline: '30s',
+      sources,
+      routes: [
+        { prefix: 'team', sources: ['team'] },
+        // Where an abstention would be ALLOW, a policy that cannot abstain must not reach it.
+        { prefix: 'rbac', sources: ['rbac'], default: 'allow' },
+        // What a policy says is never an outage.
+        { prefix: 'lax', sources: ['team'], onUnavailable: 'fail-open' },
+        { prefix: 'both', sources: ['first', 'second'] },
+      ],
+    },
+    brought,
+  );
+});
+
+afterAll(() => router.close());
+
+const userOf = (more: object = {}) => ({
+  credentials: { principal: { type: 'user' } },
+  info: {
+    userEntityRef: 'user:default/olivia',
+    ownershipEntityRefs: ['user:default/olivia', 'group:default/payments'],
+  },
+  ...more,
+});
+
+const permissionOf = (name: string, type: string) => ({
+  type: 'resource',
+  name,
+  attributes: { action: 'read' },
+  resourceType: type,
+});
+
+/** Of all kinds that JavaScript has. */
+const anything = fc.anything({
+  maxDepth: 2,
+  withBigInt: true,
+  withBoxedValues: true,
+  withDate: true,
+  withMap: true,
+  withNullPrototype: true,
+  withObjectString: true,
+  withSet: true,
+  withSparseArray: true,
+  withTypedArray: true,
+});
+
+/** A policy that answers, and what it says by plain reading. */
+interface Reply {
+  readonly handle: Handle;
+  /** What it returns; nothing if it throws. */
+  readonly says: () => unknown;
+  /** Whether nothing in it resists being read. */
+  readonly readable: boolean;
+}
+
+/** Made anew for each use: fast-check itself could not read some of it. */
+type Make<T = unknown> = () => T;
+
+const fail = (): never => {
+  throw new Error('unreadable');
+};
+
+/** A member by plain reading; of arrays Backstage would read one, too, but the router none. */
+function member(value: unknown, key: string): unknown {
+  try {
+    return Array.isArray(value) ? undefined : (value as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  try {
+    return isDeepStrictEqual(one, other);
+  } catch {
+    return false;
+  }
+}
+
+const getters = (of: object, get: (key: string) => unknown): object =>
+  Object.defineProperties(
+    {},
+    Object.fromEntries(
+      Object.keys(of).map(key => [key, { get: () => get(key), enumerable: true }]),
+    ),
+  );
+
+/** Ways to have the same members. */
+const DISGUISES: ReadonlyArray<(members: object) => unknown> = [
+  members => members,
+  members => Object.assign(new (class Decision {})(), members),
+  members => Object.assign(Object.create(null) as object, members),
+  members => Object.create(members) as unknown,
+  members => Object.freeze({ ...members }),
+  members => new Proxy({ ...members }, {}),
+  members => getters(members, key => member(members, key)),
+  // A second reading gives ALLOW.
+  members => {
+    const seen = new Set<string>();
+    return getters(members, key => {
+      if (seen.has(key)) return 'ALLOW';
+      seen.add(key);
+      return member(members, key);
+    });
+  },
+  members => ({ ...members, toJSON: () => ({ result: 'ALLOW' }) }),
+  members => ({ ...members, toString: () => 'ALLOW', valueOf: () => 'ALLOW' }),
+];
+
+/** A proxy that throws at everything but the thing named. */
+const resisting = (of: object, but: string): unknown =>
+  new Proxy(
+    of,
+    Object.fromEntries(
+      ['get', 'has', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor']
+        .filter(trap => trap !== but)
+        .map(trap => [trap, fail]),
+    ),
+  );
+const anyTrap = fc.constantFrom('get', 'ownKeys', '');
+
+/** What is no part of a decision. */
+const strangePart: fc.Arbitrary<Make> = fc.oneof(
+  { weight: 2, arbitrary: anything.map(value => () => value) },
+  anyTrap.map(but => () => resisting({}, but)),
+  hostileText.map(text => () => text),
+  // It calls its class by any name.
+  hostileText.map(
+    name => () =>
+      Object.assign(Object.create(null) as object, { constructor: { name } }),
+  ),
+);
+
+/** Conditions with params of all kinds, which become JSON or cannot. */
+const conditionsOf = (type: string): fc.Arbitrary<Make> => {
+  const rule = fc.constantFrom('A', 'B');
+  const leaf = fc.record({ rule, resourceType: fc.constant(type), params: anything });
+  const params = fc.dictionary(hostileText, anything, { maxKeys: 3 });
+  const fine = fc.record({ rule, resourceType: fc.constant(type), params });
+  return fc.oneof(
+    { weight: 3, arbitrary: fine.map(each => () => each) },
+    leaf.map(each => () => each),
+    fine.map(each => () => ({ anyOf: [each, { not: each }] })),
+    fine.map(each => () => ({ toJSON: () => each })),
+    fc.tuple(leaf, anything).map(children => () => ({ allOf: children })),
+    fc.tuple(fine, strangePart).map(([each, make]) => () => ({
+      ...each,
+      params: { each: make() },
+    })),
+    fine.map(each => () => {
+      const cyclic: Record<string, unknown> = { ...each };
+      cyclic.params = { cyclic };
+      return cyclic;
+    }),
+  );
+};
+
+const conditionalOf = (type: string): fc.Arbitrary<Make<object>> =>
+  conditionsOf(type).map(make => () => ({
+    result: 'CONDITIONAL',
+    pluginId: 'catalog',
+    resourceType: type,
+    conditions: make(),
+  }));
+
+/** One part of it is strange. */
+const strangeOf = (type: string): fc.Arbitrary<Make<object>> =>
+  fc
+    .tuple(
+      conditionalOf(type),
+      fc.constantFrom('ALLOW', 'CONDITIONAL'),
+      fc.constantFrom('result', 'pluginId', 'resourceType', 'conditions', 'then'),
+      strangePart,
+    )
+    .map(([make, result, key, part]) => () => ({ ...make(), result, [key]: part() }));
+
+const RETURNS: ReadonlyArray<(make: Make) => Handle> = [
+  make => make,
+  make => async () => make(),
+  make => async () => {
+    await turn();
+    return make();
+  },
+  make => () => ({ then: (resolve: (given: unknown) => void) => resolve(make()) }),
+  make => () => ({
+    then: (resolve: (given: unknown) => void, reject: (given: unknown) => void) => {
+      resolve(make());
+      reject(new Error('too late'));
+      resolve({ result: 'ALLOW' });
+    },
+  }),
+];
+
+const THROWS: ReadonlyArray<(make: Make) => Handle> = [
+  make => () => {
+    throw make();
+  },
+  make => async () => {
+    throw make();
+  },
+  make => () => ({
+    then: (_resolve: unknown, reject: (given: unknown) => void) => reject(make()),
+  }),
+  make => () => ({
+    then: () => {
+      throw make();
+    },
+  }),
+];
+
+/** Decisions in their many disguises. */
+const readableReply = (type: string): fc.Arbitrary<Reply> =>
+  fc
+    .tuple(decisionOf(type), fc.constantFrom(...DISGUISES), fc.constantFrom(...RETURNS))
+    .map(([decision, disguise, returning]) => ({
+      handle: returning(() =>
+        typeof decision === 'object' && decision !== null && !Array.isArray(decision)
+          ? disguise(decision)
+          : decision,
+      ),
+      says: () => decision,
+      readable: true,
+    }));
+
+const strangeReply = (type: string): fc.Arbitrary<Reply> => {
+  const members = fc.oneof(conditionalOf(type), strangeOf(type));
+  const unreadable = fc
+    .tuple(members, fc.constantFrom('result', 'pluginId', 'conditions', 'then'))
+    .map(
+      ([make, key]) =>
+        () =>
+          Object.defineProperty(make(), key, { get: fail }),
+    );
+  return fc
+    .tuple(
+      fc.oneof(
+        { weight: 4, arbitrary: members },
+        anything.map(value => () => value),
+        unreadable,
+        fc.tuple(members, anyTrap).map(
+          ([make, but]) =>
+            () =>
+              resisting(make(), but),
+        ),
+      ),
+      fc.constantFrom(...RETURNS),
+    )
+    .map(([make, returning]) => ({
+      handle: returning(make),
+      says: make,
+      readable: false,
+    }));
+};
+
+const thrownReply = (type: string): fc.Arbitrary<Reply> =>
+  fc
+    .tuple(
+      fc.oneof(
+        strangePart,
+        readableReply(type).map(({ says }) => says),
+        hostileText.map(text => () => new Error(text)),
+        fc.tuple(hostileText, strangePart).map(
+          ([text, part]) =>
+            () =>
+              Object.assign(new Error(text), { name: part(), code: part() }),
+        ),
+        strangePart.map(part => () => new Error('because', { cause: part() })),
+      ),
+      fc.constantFrom(...THROWS),
+    )
+    .map(([make, throwing]) => ({
+      handle: throwing(make),
+      says: () => undefined,
+      readable: true,
+    }));
+
+/** What Backstage would pass on, by plain reading; rules always have params. */
+function asJson(conditions: unknown): unknown {
+  const withParams = (node: Record<string, unknown>): unknown => {
+    if ('not' in node) return { not: withParams(node.not as never) };
+    for (const group of ['allOf', 'anyOf']) {
+      const children = node[group] as Array<Record<string, unknown>> | undefined;
+      if (children) return { [group]: children.map(withParams) };
+    }
+    const { rule, resourceType: type, params = {} } = node;
+    return { rule, resourceType: type, params };
+  };
+  return withParams(JSON.parse(JSON.stringify(conditions)) as never);
+}
+
+const question = fc
+  .tuple(fc.constantFrom('team', 'rbac', 'lax'), hostileText, resourceType)
+  .chain(([prefix, rest, type]) =>
+    fc.record({
+      permission: fc.constant(permissionOf(`${prefix}.${rest}`, type)),
+      reply: fc.oneof(
+        { weight: 3, arbitrary: readableReply(type) },
+        { weight: 4, arbitrary: strangeReply(type) },
+        thrownReply(type),
+      ),
+    }),
+  );
+
+it('whatever a policy returns or throws, it is ALLOW only by a result of ALLOW', async () => {
+  const seen: Record<string, number> = {};
+  await fc.assert(
+    fc.asyncProperty(question, async ({ permission, reply }) => {
+      returns = reply.handle;
+      const { decision } = await router.decide({ permission }, userOf());
+      seen[decision.result] = (seen[decision.result] ?? 0) + 1;
+      const { name, resourceType: type } = permission;
+      const isAskable = name.length <= 256 && type.length <= 256;
+      const allows = member(reply.says(), 'result') === 'ALLOW' && isAskable;
+      const allowed = decision.result === 'ALLOW';
+      if (allowed && !allows) throw new Error('allowed');
+      if (!allowed && allows && reply.readable) throw new Error('not allowed');
+      if (decision.result !== 'CONDITIONAL') return;
+      const { pluginId, conditions } = reply.says() as Record<string, unknown>;
+      const expected = {
+        result: 'CONDITIONAL',
+        pluginId,
+        resourceType: type,
+        conditions: asJson(conditions),
+      };
+      if (!isSame(decision, expected)) throw new Error(JSON.stringify(decision));
+    }),
+    { numRuns: RUNS.returned },
+  );
+  expect(Object.keys(seen).sort()).toEqual(['ALLOW', 'CONDITIONAL', 'DENY']);
+});
+
+/** What a policy does to what it is given: to which object, at which key, and what. */
+interface Change {
+  readonly at: number;
+  readonly key: string;
+  readonly how: number;
+  readonly value: unknown;
+}
+
+const change: fc.Arbitrary<Change> = fc.record({
+  at: fc.nat({ max: 5 }),
+  key: fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom('permission', 'name', 'type', 'attributes', 'action'),
+    },
+    { weight: 3, arbitrary: fc.constantFrom('resourceType', 'info', 'userEntityRef') },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom('ownershipEntityRefs', 'credentials', '0'),
+    },
+    fc.constantFrom('length', '__proto__', 'constructor', 'toJSON', 'token'),
+    hostileText,
+  ),
+  how: fc.nat({ max: 6 }),
+  value: fc.oneof(anything, hostileText),
+});
+
+/** The objects that a policy is given, as far as they are still where they were. */
+function partsOf(query: unknown, user: unknown): unknown[] {
+  const permission = member(query, 'permission');
+  const info = member(user, 'info');
+  return [
+    query,
+    permission,
+    member(permission, 'attributes'),
+    user,
+    info,
+    member(info, 'ownershipEntityRefs'),
+  ];
+}
+
+function apply({ at, key, how, value }: Change, query: unknown, user: unknown): void {
+  const target = partsOf(query, user)[at] as Record<string, unknown>;
+  try {
+    if (how === 0) target[key] = value;
+    else if (how === 1) delete target[key];
+    else if (how === 2) Object.defineProperty(target, key, { get: fail });
+    else if (how === 3) Object.setPrototypeOf(target, Object(value) as object);
+    else if (how === 4) Object.freeze(target);
+    else if (how === 5) (target as unknown as unknown[]).push(value);
+    else (target as unknown as unknown[]).splice(0);
+  } catch {
+    // One change may make the next impossible.
+  }
+}
+
+it('whatever a policy changes, the next one sees the request as it was', async () => {
+  const ENDS: readonly Handle[] = [
+    () => ({ result: 'NOT_APPLICABLE' }),
+    async () => ({ result: 'ALLOW' }),
+    async () => turn({ result: 'NOT_APPLICABLE' }),
+  ];
+  let changed = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 6 }),
+      fc.array(change, { maxLength: 3 }),
+      fc.constantFrom(...ENDS),
+      fc.constantFrom(userOf(), userOf({ token: 'a-token' }), undefined),
+      async (changes, later, end, asked) => {
+        const permission = permissionOf('both.read', 'catalog-entity');
+        const user = asked && structuredClone(asked);
+        const before = structuredClone({ permission, user });
+        let seen: unknown;
+        first = async (query, own) => {
+          // It can change all of it.
+          const parts = partsOf(query, own).filter(part => part !== undefined);
+          expect(parts.filter(part => Object.isFrozen(part))).toEqual([]);
+          for (const each of changes) apply(each, query, own);
+          // It may keep what it was given, too.
+          setImmediate(() => {
+            for (const each of later) apply(each, query, own);
+          });
+          if (!isSame([query, own], [{ permission }, user])) changed++;
+          return end(query, own);
+        };
+        second = async (query, own) => {
+          await turn();
+          await turn();
+          seen = structuredClone({ query, user: own });
+          if (user) expect(member(own, 'credentials')).toBe(user.credentials);
+          return { result: 'ALLOW' };
+        };
+        const { decision } = await router.decide({ permission }, user);
+        expect(decision).toEqual({ result: 'ALLOW' });
+        const { permission: own, user: whose } = before;
+        expect(seen).toStrictEqual({ query: { permission: own }, user: whose });
+        expect({ permission, user }).toStrictEqual(before);
+      },
+    ),
+    { numRuns: RUNS.changed },
+  );
+  expect(changed).toBeGreaterThan(RUNS.changed / 2);
+});

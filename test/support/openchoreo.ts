@@ -1,0 +1,152 @@
+/** A backend with a policy of OpenChoreo's shape as the source `openchoreo` of the router. */
+import { resolve } from 'node:path';
+import { createBackendModule } from '@backstage/backend-plugin-api';
+import {
+  authProvidersExtensionPoint,
+  createProxyAuthenticator,
+  createProxyAuthProviderFactory,
+} from '@backstage/plugin-auth-node';
+import { hostPolicy } from '../../src/index';
+import openchoreoPolicy from '../fixtures/openchoreo/module';
+import { OPENCHOREO_TOKEN_HEADER } from '../fixtures/openchoreo/names';
+import {
+  openchoreoCatalogModule,
+  openchoreoPlugin,
+} from '../fixtures/openchoreo/plugins';
+import { createIdpTokenHeaderMiddleware } from '../fixtures/openchoreo/token';
+import {
+  authorize,
+  startTestBackend,
+  type Authorized,
+  type Question,
+  type TestBackend,
+  type TestBackendOptions,
+} from './backend';
+
+export interface OpenChoreoOptions extends TestBackendOptions {
+  /** The value of `openchoreo` in app-config; without it there is none. */
+  readonly openchoreo?: object;
+  /** Whether the catalog has entities; waiting until it has is up to the test. */
+  readonly entities?: boolean;
+}
+
+const FOLDERS = ['dev/catalog', 'test/fixtures/openchoreo'];
+
+/**
+ * With the other packages of OpenChoreo, its entities, and a sign-in for anybody. The module
+ * is hosted, unless another policy is given.
+ */
+export const startOpenChoreoBackend = ({
+  openchoreo,
+  entities = false,
+  config,
+  features = [],
+  ...options
+}: OpenChoreoOptions): Promise<TestBackend> =>
+  startTestBackend({
+    ...options,
+    config: {
+      ...(openchoreo ? { openchoreo } : {}),
+      auth: { providers: { personas: {}, anybody: {} } },
+      catalog: {
+        rules: [{ allow: ['Component', 'System', 'Domain', 'Group', 'User'] }],
+        locations: (entities ? FOLDERS : []).map(folder => ({
+          type: 'file',
+          target: resolve(folder, 'entities.yaml'),
+        })),
+      },
+      ...config,
+    },
+    configure: ({ app }) => app.use(createIdpTokenHeaderMiddleware()),
+    features: [
+      ...(options.policy ? [] : [hostPolicy('openchoreo', openchoreoPolicy)]),
+      openchoreoCatalogModule,
+      openchoreoPlugin,
+      anybodyAuthModule,
+      ...features,
+    ],
+  });
+
+/** Signs in whoever is named, without a user in the catalog. */
+const anybodyAuthModule = createBackendModule({
+  pluginId: 'auth',
+  moduleId: 'anybody-provider',
+  register(registration) {
+    registration.registerInit({
+      deps: { providers: authProvidersExtensionPoint },
+      async init({ providers }) {
+        providers.registerProvider({
+          providerId: 'anybody',
+          factory: createProxyAuthProviderFactory<{ name: string }>({
+            authenticator: createProxyAuthenticator({
+              defaultProfileTransform: async () => ({ profile: {} }),
+              initialize: () => undefined,
+              authenticate: async ({ req }) => ({
+                result: { name: typeof req.query.as === 'string' ? req.query.as : '' },
+              }),
+            }),
+            signInResolver: ({ result }, context) =>
+              context.issueToken({ claims: { sub: refOf(result.name) } }),
+          }),
+        });
+      },
+    });
+  },
+});
+
+export const refOf = (name: string): string => `user:default/${name}`;
+
+/** Somebody with a token of Backstage and one of the identity provider. */
+export interface Member {
+  readonly name: string;
+  readonly backstageToken: string;
+  readonly idpToken: string;
+}
+
+export async function signInAnybody(url: string, name: string): Promise<Member> {
+  const response = await fetch(`${url}/api/auth/anybody/refresh?as=${name}`);
+  if (!response.ok) throw new Error(`sign-in answered HTTP ${response.status}`);
+  const body = (await response.json()) as { backstageIdentity: { token: string } };
+  const { token: backstageToken } = body.backstageIdentity;
+  return { name, backstageToken, idpToken: idpTokenOf(name) };
+}
+
+let issued = 0;
+
+/** Another one at each call, as an identity provider issues it; valid for an hour. */
+export function idpTokenOf(name: string): string {
+  const exp = Math.floor(Date.now() / 1000) + 3600;
+  const part = (value: object): string =>
+    Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'none' })}.${part({ sub: name, jti: ++issued, exp })}.signature`;
+}
+
+/** The headers by which OpenChoreo's front end shows who asks. */
+export const headersOf = ({ backstageToken, idpToken }: Member) => ({
+  authorization: `Bearer ${backstageToken}`,
+  [OPENCHOREO_TOKEN_HEADER]: idpToken,
+});
+
+/** Asks as OpenChoreo's front end does: with both tokens. */
+export const authorizeAs = (
+  { url }: TestBackend,
+  member: Member,
+  ...questions: Question[]
+): Promise<Authorized> =>
+  authorize(url, member.backstageToken, questions, headersOf(member));
+
+/** A route of the policy module itself. */
+export async function callRoute(
+  { url }: TestBackend,
+  path: string,
+  body: object,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${url}/api/permission${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? text : JSON.parse(text) };
+}

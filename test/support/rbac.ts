@@ -1,0 +1,110 @@
+/**
+ * What the RBAC plugin opens and never ends: databases of its own, besides those that Backstage
+ * gives it, and watchers of its policy files. They would keep jest alive.
+ */
+import { createRequire } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Entity } from '@backstage/catalog-model';
+import { DatabaseManager } from '@backstage/backend-defaults/database';
+import chokidar from 'chokidar';
+import TypeOrmAdapter from 'typeorm-adapter';
+import { sqliteDriver } from '../../dev/database';
+import type { TestBackend } from './backend';
+
+/**
+ * The plugin calls two functions that its library has from version 2 on; where an older one is
+ * installed, conditional policies do not load without them.
+ */
+const common = createRequire(__filename)(
+  '@backstage-community/plugin-rbac-common',
+) as Record<string, unknown>;
+common.isPermissionInfo ??= (mapping: unknown): boolean =>
+  typeof mapping === 'object' && mapping !== null && 'name' in mapping;
+common.permissionMappingAction ??= (mapping: string | { action: string }): string =>
+  typeof mapping === 'string' ? mapping : mapping.action;
+
+/** Starts a backend with the RBAC plugin; its `stop` ends what the plugin opened meanwhile. */
+export async function endingRbac<B extends TestBackend>(
+  start: () => Promise<B>,
+): Promise<B> {
+  const opened = noteOpened();
+  try {
+    const backend = await start();
+    const stop = async (): Promise<void> => {
+      await backend.stop();
+      await opened.end();
+    };
+    return { ...backend, stop };
+  } catch (error) {
+    await opened.end();
+    throw error;
+  } finally {
+    opened.noteNoMore();
+  }
+}
+
+function noteOpened() {
+  const endings: Array<() => Promise<unknown>> = [];
+  const fromConfig = DatabaseManager.fromConfig.bind(DatabaseManager);
+  const databases = jest
+    .spyOn(DatabaseManager, 'fromConfig')
+    .mockImplementation((...args) => {
+      const manager = fromConfig(...args);
+      const forPlugin = manager.forPlugin.bind(manager);
+      return Object.assign(manager, {
+        forPlugin: (...plugin: Parameters<typeof forPlugin>) => {
+          const database = forPlugin(...plugin);
+          // Those that Backstage has opened are ended twice, which does no harm.
+          endings.push(async () => (await database.getClient()).destroy());
+          return database;
+        },
+      });
+    });
+  const newAdapter = TypeOrmAdapter.newAdapter.bind(TypeOrmAdapter);
+  const adapters = jest
+    .spyOn(TypeOrmAdapter, 'newAdapter')
+    .mockImplementation(async (options, ...rest) => {
+      const ofSqlite = 'type' in options && options.type === 'better-sqlite3';
+      const adapter = await newAdapter(
+        ofSqlite ? { ...options, driver: sqliteDriver() } : options,
+        ...rest,
+      );
+      endings.push(() => adapter.close());
+      return adapter;
+    });
+  const { watch } = chokidar;
+  const watchers = jest.spyOn(chokidar, 'watch').mockImplementation((...args) => {
+    const watcher = watch(...args);
+    endings.push(() => watcher.close());
+    return watcher;
+  });
+  return {
+    end: async (): Promise<void> => {
+      await Promise.all(endings.map(each => each()));
+    },
+    noteNoMore(): void {
+      for (const spy of [databases, adapters, watchers]) spy.mockRestore();
+    },
+  };
+}
+
+/**
+ * Waits until a group of the catalog has members, for one who may read it: the plugin asks the
+ * catalog who is a member. The catalog learns it from the users, and says nothing when it has.
+ */
+export async function untilGroupHasMembers(
+  { url }: TestBackend,
+  token: string,
+  name: string,
+): Promise<void> {
+  const path = `api/catalog/entities/by-name/group/default/${name}`;
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const response = await fetch(`${url}/${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const { relations = [] } = (await response.json()) as Partial<Entity>;
+    if (relations.some(({ type }) => type === 'hasMember')) return;
+    await delay(50);
+  }
+  throw new Error(`group '${name}' has no members`);
+}
