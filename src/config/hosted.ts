@@ -2,6 +2,7 @@
 import { isJsonObject } from '../json-object';
 import { quote } from '../quote';
 import type { Finding } from './checks';
+import { sourceNameProblem } from './source-name';
 import { isRemote, type Route, type RouterConfig } from './types';
 
 /** The policies that other modules bring, by the name of their source. */
@@ -26,6 +27,8 @@ export const unmatchedPolicies = (
   brought: Brought,
 ): Finding[] => [
   ...Object.entries(rawSources).flatMap(([name, source]) => {
+    // A name that is none has been told.
+    if (sourceNameProblem(name) !== undefined) return [];
     const isHosted = isJsonObject(source) && source.type === 'hosted';
     return isHosted && !brought.names.includes(name)
       ? [{ path: ['sources', name], message: whyMissing(name, brought) }]

@@ -128,8 +128,13 @@ const getters = (of: object, get: (key: string) => unknown): object =>
 /** Ways to have the same members. */
 const DISGUISES: ReadonlyArray<(members: object) => unknown> = [
   members => members,
-  members => Object.assign(new (class Decision {})(), members),
-  members => Object.assign(Object.create(null) as object, members),
+  // Defined, not assigned: to assign `__proto__` would give it other members.
+  members =>
+    Object.defineProperties(
+      new (class Decision {})(),
+      Object.getOwnPropertyDescriptors(members),
+    ),
+  members => Object.create(null, Object.getOwnPropertyDescriptors(members)) as unknown,
   members => Object.create(members) as unknown,
   members => Object.freeze({ ...members }),
   members => new Proxy({ ...members }, {}),
