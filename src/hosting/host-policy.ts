@@ -2,7 +2,10 @@ import {
   createBackendFeatureLoader,
   type BackendFeature,
 } from '@backstage/backend-plugin-api';
-import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import {
+  policyExtensionPoint,
+  type PolicyExtensionPoint,
+} from '@backstage/plugin-permission-node/alpha';
 import { sourceNameProblem } from '../config/source-name';
 import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
 
@@ -51,9 +54,11 @@ export function hostPolicy(name: string, feature: HostableFeature): BackendFeatu
   return Object.assign(loader, { description: call });
 }
 
+/** @param defaults - how many `default` may lie around it; one that is its own has no end. */
 async function flatten(
   given: HostableFeature,
   call: string,
+  defaults = 2,
 ): Promise<readonly InternalFeature[]> {
   const feature = await given;
   if (Array.isArray(feature)) {
@@ -62,8 +67,8 @@ async function flatten(
   }
   if (isFeature(feature)) return [feature];
   // A CommonJS package that is imported natively has its default export in a second one.
-  if (isObject(feature) && 'default' in feature) {
-    return flatten(feature.default, call);
+  if (isObject(feature) && 'default' in feature && defaults > 0) {
+    return flatten(feature.default, call, defaults - 1);
   }
   throw new Error(
     `${call}: must be given a backend feature, a promise of one as import() gives it, ` +
@@ -118,8 +123,11 @@ function wrapRegistration(registration: Registration, name: string): Registratio
       func: async given => {
         const hosting = given[keys[0]!] as HostingExtensionPoint;
         const point = hosting.host(name);
+        const shown: PolicyExtensionPoint = {
+          setPolicy: policy => point.setPolicy(policy),
+        };
         try {
-          await func({ ...given, ...replaced(point) });
+          await func({ ...given, ...replaced(shown) });
         } catch (error) {
           // Backstage may be told to start all the same: half a module must decide nothing.
           point.withdraw();

@@ -456,6 +456,7 @@ describe('hostPolicy refuses', () => {
     ['text', '@acme/team-policy', NO_FEATURE],
     ['a number', 1, NO_FEATURE],
     ['an object', {}, NO_FEATURE],
+    ['a namespace that is its own default', ownDefault(), NO_FEATURE],
     ['an object of another $$type', { $$type: '@backstage/ServiceRef' }, NO_FEATURE],
     ['a policy', policy, NO_FEATURE],
     ['a class', class Team {}, NO_FEATURE],
@@ -573,3 +574,10 @@ describe('a module that cannot be loaded', () => {
     expect(description).toBe("hostPolicy('team', …)");
   });
 });
+
+/** `module.exports.default = module.exports`, as some packages have it. */
+function ownDefault(): object {
+  const namespace: { default?: object } = {};
+  namespace.default = namespace;
+  return namespace;
+}
