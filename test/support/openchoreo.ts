@@ -1,11 +1,6 @@
 /** A backend with a policy of OpenChoreo's shape as the source `openchoreo` of the router. */
 import { resolve } from 'node:path';
-import { createBackendModule } from '@backstage/backend-plugin-api';
-import {
-  authProvidersExtensionPoint,
-  createProxyAuthenticator,
-  createProxyAuthProviderFactory,
-} from '@backstage/plugin-auth-node';
+import { signInByName } from '../../dev/sign-in-by-name';
 import { hostPolicy } from '../../src/index';
 import openchoreoPolicy from '../fixtures/openchoreo/module';
 import { OPENCHOREO_TOKEN_HEADER } from '../fixtures/openchoreo/names';
@@ -68,31 +63,9 @@ export const startOpenChoreoBackend = ({
   });
 
 /** Signs in whoever is named, without a user in the catalog. */
-const anybodyAuthModule = createBackendModule({
-  pluginId: 'auth',
-  moduleId: 'anybody-provider',
-  register(registration) {
-    registration.registerInit({
-      deps: { providers: authProvidersExtensionPoint },
-      async init({ providers }) {
-        providers.registerProvider({
-          providerId: 'anybody',
-          factory: createProxyAuthProviderFactory<{ name: string }>({
-            authenticator: createProxyAuthenticator({
-              defaultProfileTransform: async () => ({ profile: {} }),
-              initialize: () => undefined,
-              authenticate: async ({ req }) => ({
-                result: { name: typeof req.query.as === 'string' ? req.query.as : '' },
-              }),
-            }),
-            signInResolver: ({ result }, context) =>
-              context.issueToken({ claims: { sub: refOf(result.name) } }),
-          }),
-        });
-      },
-    });
-  },
-});
+const anybodyAuthModule = signInByName('anybody', (name, context) =>
+  context.issueToken({ claims: { sub: refOf(name) } }),
+);
 
 export const refOf = (name: string): string => `user:default/${name}`;
 

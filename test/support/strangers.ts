@@ -1,11 +1,8 @@
-import { createBackendModule } from '@backstage/backend-plugin-api';
-import {
-  authProvidersExtensionPoint,
-  createProxyAuthenticator,
-  createProxyAuthProviderFactory,
-  type AuthResolverContext,
-  type BackstageSignInResult,
+import type {
+  AuthResolverContext,
+  BackstageSignInResult,
 } from '@backstage/plugin-auth-node';
+import { signInByName } from '../../dev/sign-in-by-name';
 
 /** Ways to sign in somebody who is not in the catalog; each is a user of its name. */
 const SIGN_INS: Readonly<
@@ -25,31 +22,9 @@ const SIGN_INS: Readonly<
 };
 
 /** Needs the config `auth.providers.strangers`. */
-export const strangersAuthModule = createBackendModule({
-  pluginId: 'auth',
-  moduleId: 'strangers-provider',
-  register(registration) {
-    registration.registerInit({
-      deps: { providers: authProvidersExtensionPoint },
-      async init({ providers }) {
-        providers.registerProvider({
-          providerId: 'strangers',
-          factory: createProxyAuthProviderFactory<{ name: string }>({
-            authenticator: createProxyAuthenticator({
-              defaultProfileTransform: async () => ({ profile: {} }),
-              initialize: () => undefined,
-              authenticate: async ({ req }) => ({
-                result: { name: typeof req.query.as === 'string' ? req.query.as : '' },
-              }),
-            }),
-            signInResolver: async ({ result }, context) =>
-              SIGN_INS[result.name]!(context),
-          }),
-        });
-      },
-    });
-  },
-});
+export const strangersAuthModule = signInByName('strangers', async (name, context) =>
+  SIGN_INS[name]!(context),
+);
 
 /** Gives a token of one of these. */
 export async function signInStranger(
