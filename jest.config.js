@@ -1,5 +1,7 @@
 'use strict';
 
+const { availableParallelism } = require('node:os');
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
@@ -21,4 +23,8 @@ module.exports = {
   // Backends log and the config loader prints; failures are reported all the same.
   silent: true,
   testTimeout: 60_000,
+  // Never in jest's own process, as it would on two cores: what a failed test leaves open would
+  // keep that alive for good. Backends fill a worker's memory; a new one has no long collections.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  workerIdleMemoryLimit: '400MB',
 };

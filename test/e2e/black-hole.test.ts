@@ -5,10 +5,13 @@ import {
   startTestBackend,
   type TestBackend,
 } from '../support/backend';
+import { assumeIdleLoop } from '../support/idle-loop';
 import { decision, silence, startStub, type StubServer } from '../support/stub-server';
 
 let stub: StubServer;
 let backend: TestBackend;
+
+assumeIdleLoop();
 
 beforeAll(async () => {
   stub = await startStub(silence);

@@ -9,6 +9,7 @@ import {
   temporaryFolder,
   type TestBackend,
 } from '../support/backend';
+import { assumeIdleLoop } from '../support/idle-loop';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import {
   answer,
@@ -19,6 +20,8 @@ import {
 } from '../support/stub-server';
 import { tlsFixture } from '../support/tls-fixture';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+assumeIdleLoop();
 
 const DEADLINE = 5000;
 

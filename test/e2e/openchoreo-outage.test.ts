@@ -3,6 +3,7 @@
  * is an outage that the router sees.
  */
 import { basic, type Question, type TestBackend } from '../support/backend';
+import { assumeIdleLoop } from '../support/idle-loop';
 import {
   authorizeAs,
   refOf,
@@ -73,6 +74,8 @@ const linesOf = (text: string, since: number): string[] =>
     .slice(since)
     .map(({ level, message }) => `${level} ${message}`)
     .filter(line => line.includes(text));
+
+assumeIdleLoop();
 
 beforeAll(async () => {
   api = await startProfileApi();

@@ -10,6 +10,7 @@ import {
   type Question,
   type TestBackend,
 } from '../support/backend';
+import { assumeIdleLoop } from '../support/idle-loop';
 import { allIngested } from '../support/ingestion';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import {
@@ -20,6 +21,8 @@ import {
   type StubServer,
 } from '../support/stub-server';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
+
+assumeIdleLoop();
 
 const ENTRYPOINT = 'backstage_policy/decision';
 const EMBEDDED = {

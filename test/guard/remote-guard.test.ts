@@ -15,6 +15,7 @@ import { failed, type Answer, type RemoteSource } from '../../src/sources/source
 import { allow, deny } from '../../src/verdict';
 import { CapturedLogs } from '../support/captured-logs';
 import { ManualSource, sourceOf } from '../support/fake-source';
+import { assumeIdleLoop, measureLoop } from '../support/idle-loop';
 import { silence, startStub } from '../support/stub-server';
 
 const request: PermissionRequest = {
@@ -70,6 +71,8 @@ const breaker = (more: Partial<RemoteGuardOptions['circuitBreaker']>) => ({
   circuitBreaker: { ...defaults.circuitBreaker, ...more },
 });
 
+assumeIdleLoop();
+
 describe('the timeout', () => {
   it('ends a question that is not answered, and aborts it', async () => {
     const source = new ManualSource();
@@ -84,6 +87,7 @@ describe('the timeout', () => {
   });
 
   it('is an overload of ours when this process was too busy to take the answer', async () => {
+    measureLoop();
     const source = new ManualSource();
     const { ask } = guardOf(source);
     const asked = ask();
@@ -537,12 +541,15 @@ describe('calls that go on after the timeout', () => {
       maxResponseBytes: 1000,
     });
     const { guard, ask } = guardOf(source, { concurrency: 1, queue: 0 });
-    for (let round = 0; round < 3; round++) {
-      expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-      await turn();
+    try {
+      for (let round = 0; round < 3; round++) {
+        expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
+        await turn();
+      }
+    } finally {
+      await guard.close();
+      await stub.stop();
     }
-    await guard.close();
-    await stub.stop();
   });
 });
 
