@@ -149,8 +149,9 @@ function setPolicy(permission: PolicyExtensionPoint, policy: PolicyRouter): void
     permission.setPolicy(policy);
   } catch (cause) {
     throw new Error(
-      'another module has set the permission policy already. Take it out of the backend, or ' +
-        "bring it as a source: backend.add(hostPolicy('<name>', …))",
+      'another module has set the permission policy already. Take it out of the backend ' +
+        '(where feature discovery finds it: backend.packages.exclude), or bring it as a ' +
+        "source: backend.add(hostPolicy('<name>', …))",
       { cause },
     );
   }

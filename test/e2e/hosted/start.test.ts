@@ -177,8 +177,8 @@ describe('the start fails and tells of', () => {
       withoutTeam,
       [
         "Module 'policy-router'",
-        'another module has set the permission policy already. Take it out of the backend, ' +
-          "or bring it as a source: backend.add(hostPolicy('<name>', …))",
+        'another module has set the permission policy already. Take it out of the backend ',
+        "or bring it as a source: backend.add(hostPolicy('<name>', …))",
       ],
     ],
     [
