@@ -14,6 +14,7 @@ import {
   type Question,
   type TestBackend,
 } from '../support/backend';
+import { platformTeamModule } from '../fixtures/hosting/platform-team';
 import { allIngested } from '../support/ingestion';
 import { closedTable, policyRouter, table } from '../support/least-privilege';
 import { startScaffolderBackend } from '../support/scaffolder';
@@ -294,6 +295,65 @@ describe('the least-privilege table', () => {
   });
 });
 
+const REGISTRATION = ['create', 'delete'] as const;
+const questionsOfRegistration = REGISTRATION.map(verb =>
+  basic(`catalog.location.${verb}`, verb),
+);
+/** Who registers and unregisters, added to the rows of a table. */
+const registrationBy = (source: string): object[] =>
+  REGISTRATION.map(verb => ({
+    prefix: `catalog.location.${verb}`,
+    sources: [source],
+  }));
+
+describe('the least-privilege table with a source of its own for the platform team', () => {
+  let backend: TestBackend;
+
+  beforeAll(async () => {
+    backend = await startTestBackend({
+      features: [platformTeamModule],
+      policyRouter: {
+        ...table,
+        sources: { ...policyRouter.sources, 'platform-team': { type: 'hosted' } },
+        routes: [...table.routes, ...registrationBy('platform-team')],
+      },
+    });
+  });
+
+  afterAll(() => backend?.stop());
+
+  const register = (token: string): Promise<number> =>
+    catalog(backend.url, token, 'POST', 'locations', {
+      type: 'url',
+      target: 'https://example.com/a.yaml',
+    });
+
+  const registered = async (token: string): Promise<string[]> => {
+    const response = await fetch(`${backend.url}/api/catalog/locations`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const locations = (await response.json()) as Array<{ data: { id: string } }>;
+    return locations.map(({ data }) => `locations/${data.id}`);
+  };
+
+  it('has that register and unregister, and nobody else', async () => {
+    const [olivia, petra] = [
+      await backend.signIn('olivia'),
+      await backend.signIn('petra'),
+    ];
+    expect(await register(olivia)).toBe(403);
+    expect(await register(petra)).toBe(201);
+    const [location] = await registered(olivia);
+    expect(await catalog(backend.url, olivia, 'DELETE', location!)).toBe(403);
+    expect(await catalog(backend.url, petra, 'DELETE', location!)).toBe(204);
+    expect(await registered(petra)).toEqual([]);
+  });
+
+  it('starts without a warning', () => {
+    expect(warnings(backend)).toEqual([]);
+  });
+});
+
 describe('the least-privilege table without its last row', () => {
   let backend: TestBackend;
   let token: string;
@@ -347,22 +407,15 @@ describe('the least-privilege table without its last row', () => {
       bundle: './config/bundle.tar.gz',
       entrypoint: 'backstage_policy/decision',
     };
-    const rows = ['create', 'delete'].map(verb => ({
-      prefix: `catalog.location.${verb}`,
-      sources: ['opa'],
-    }));
     const since = backend.logs.lines.length;
     await backend.writeConfig({
       ...settings,
       ...closedTable,
       sources: { ...settings.sources, opa },
-      routes: [...closedTable.routes, ...rows],
+      routes: [...closedTable.routes, ...registrationBy('opa')],
     });
     await backend.logs.waitFor('The changed config is in use', since);
-    const questions = [
-      basic('catalog.location.create', 'create'),
-      basic('catalog.location.delete', 'delete'),
-    ];
+    const questions = questionsOfRegistration;
     const petra = await backend.signIn('petra');
     const { results } = await authorize(backend.url, petra, questions);
     expect(results).toEqual(['ALLOW', 'ALLOW']);
