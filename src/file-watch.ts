@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { coalesced } from './coalesced';
 
 /** How often the file's metadata is looked at, in milliseconds. */
 const POLL_INTERVAL = 500;
@@ -34,21 +35,10 @@ export function watchPath(path: string, onChange: () => void): () => void {
  * @returns a function that ends it.
  */
 export function followFile(path: string, look: () => Promise<void>): () => void {
-  let looking = false;
-  let changedAgain = false;
   let ended = false;
-  const onChange = (): void => {
-    changedAgain = true;
-    if (!looking) void lookWhileChanged();
-  };
-  const lookWhileChanged = async (): Promise<void> => {
-    looking = true;
-    while (changedAgain && !ended) {
-      changedAgain = false;
-      await look();
-    }
-    looking = false;
-  };
+  const onChange = coalesced(async () => {
+    if (!ended) await look();
+  });
   const endWatch = watchPath(path, onChange);
   onChange();
   return () => {

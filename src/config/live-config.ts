@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import { coalesced } from '../coalesced';
 import { watchPath } from '../file-watch';
 import { canonical } from './canonical';
 import { routingFilePath } from './merge-routing-file';
@@ -23,8 +24,6 @@ export class LiveConfig {
   private watchedFile: string | undefined;
   private stopConfigWatch: (() => void) | undefined;
   private apply: ApplyConfig | undefined;
-  private reloading = false;
-  private changedAgain = false;
   private inUse: string | undefined;
   private lastProblem: string | undefined;
   private stopped = false;
@@ -71,20 +70,9 @@ export class LiveConfig {
     this.stopFileWatch?.();
   }
 
-  private readonly onChange = (): void => {
-    if (this.stopped) return;
-    if (this.reloading) {
-      this.changedAgain = true;
-      return;
-    }
-    this.reloading = true;
-    void this.reload().finally(() => {
-      this.reloading = false;
-      if (!this.changedAgain) return;
-      this.changedAgain = false;
-      this.onChange();
-    });
-  };
+  private readonly onChange = coalesced(async () => {
+    if (!this.stopped) await this.reload();
+  });
 
   private async reload(): Promise<void> {
     clearTimeout(this.retry);
