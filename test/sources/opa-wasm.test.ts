@@ -585,8 +585,7 @@ describeWithOpa('the file of a bundle', () => {
   /** When so many readings of this test's file are over. */
   async function readings(count: number): Promise<void> {
     const signal = AbortSignal.timeout(20_000);
-    while (finished() < count)
-      await once(mockReadings, 'finished', { signal });
+    while (finished() < count) await once(mockReadings, 'finished', { signal });
   }
 
   it('is taken into use when it changes; what is bad changes nothing', async () => {
