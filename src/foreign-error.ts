@@ -15,7 +15,7 @@ export function errorName(error: unknown): string | undefined {
 
 /** With its cause: `TypeError (ECONNREFUSED)` is what `fetch` throws when nobody listens. */
 export function errorNames(error: unknown): string {
-  const name = errorName(error) ?? typeof error;
+  const name = errorName(error) ?? (error === null ? 'null' : typeof error);
   const cause = errorName(field(error, 'cause'));
   return cause === undefined ? name : `${name} (${cause})`;
 }

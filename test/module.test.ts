@@ -1,6 +1,15 @@
-/** The line at the start tells what is in force, and what is open in it. */
+/** The line at the start tells what is in force and open; after the shutdown nothing is. */
+import { ConfigReader } from '@backstage/config';
+import type {
+  PermissionPolicy,
+  PolicyQueryUser,
+} from '@backstage/plugin-permission-node';
+import type { JsonObject } from '@backstage/types';
 import { readConfig } from '../src/config/read';
-import { summary } from '../src/module';
+import { createPolicyRouterModule, summary } from '../src/module';
+import type { DecisionTrace } from '../src/trace/trace';
+import { CapturedLogs } from './support/captured-logs';
+import { decision, startStub } from './support/stub-server';
 
 const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
 
@@ -47,4 +56,80 @@ it.each([
   ],
 ])('names %s', (_what, more, expected) => {
   expect(summaryOf(more)).toBe(expected);
+});
+
+describe('at shutdown', () => {
+  /** What Backstage gives the module's init, and what it has done with it. */
+  async function startModule(policyRouter: { fallback: string } & JsonObject) {
+    const config = { permission: { enabled: true, policyRouter } };
+    const reader = (): ConfigReader => new ConfigReader(config);
+    const logs = new CapturedLogs();
+    const traces: DecisionTrace[] = [];
+    let policy: PermissionPolicy | undefined;
+    let shutDown: () => unknown = () => {};
+    let configChanges: () => void = () => {};
+    const feature = createPolicyRouterModule([trace => traces.push(trace)]);
+    const [registration] = (feature as unknown as InternalModule).getRegistrations();
+    await registration.init.func({
+      permission: { setPolicy: (given: PermissionPolicy) => (policy = given) },
+      rootConfig: {
+        getOptional: (key: string) => reader().getOptional(key),
+        getOptionalBoolean: (key: string) => reader().getOptionalBoolean(key),
+        subscribe: (onChange: () => void) => {
+          configChanges = onChange;
+          return { unsubscribe: () => {} };
+        },
+      },
+      logger: logs.logger(),
+      lifecycle: { addShutdownHook: (hook: () => unknown) => (shutDown = hook) },
+    });
+    return {
+      logs,
+      traces,
+      shutDown: () => shutDown(),
+      decide: () => policy!.handle(query, user),
+      change: async (fallback: string): Promise<void> => {
+        policyRouter.fallback = fallback;
+        configChanges();
+        // Nothing in this config is read from elsewhere: a reload needs some microtasks.
+        for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+      },
+    };
+  }
+
+  const query = {
+    permission: { type: 'basic', name: 'tested', attributes: {} },
+  } as const;
+  const user = {
+    credentials: {},
+    info: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
+  } as unknown as PolicyQueryUser;
+
+  interface InternalModule {
+    getRegistrations(): [{ init: { func(services: object): Promise<void> } }];
+  }
+
+  it('closes the sources, and takes no changed config any more', async () => {
+    const stub = await startStub(decision({ result: 'ALLOW' }));
+    try {
+      const { logs, traces, shutDown, decide, change } = await startModule({
+        fallback: 'deny',
+        sources: { opa: { ...opa, baseUrl: stub.url } },
+        routes: [{ prefix: 'tested', sources: ['opa'] }],
+      });
+      const inUse = (): number =>
+        logs.lines.filter(({ message }) => message.includes('is in use')).length;
+      await change('allow');
+      expect(inUse()).toBe(1);
+      expect(await decide()).toEqual({ result: 'ALLOW' });
+
+      shutDown();
+      expect(await decide()).toEqual({ result: 'DENY' });
+      expect(traces.at(-1)!.sources[0]!.failure!.code).toBe('CLOSED');
+      await change('deny');
+      expect(inUse()).toBe(1);
+    } finally {
+      await stub.stop();
+    }
+  });
 });

@@ -2,6 +2,7 @@
 import { readConfig } from '../src/config/read';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
+import { OpaSource } from '../src/sources/opa/source';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';
@@ -159,6 +160,17 @@ describe('a changed config', () => {
     expect(await routerOf(first).handle(query, user)).toEqual({ result: 'ALLOW' });
     first.retire();
   });
+
+  it('that cannot be built closes the sources that were made for it, and no other', async () => {
+    const first = await build({ opa: opa() });
+    const close = jest.spyOn(OpaSource.prototype, 'close');
+    const bundle = 'no-such-bundle.tar.gz';
+    const embedded = { type: 'opa-wasm', bundle, entrypoint: 'a/b' };
+    await expect(build({ opa: opa(), more: opa(), embedded }, first)).rejects.toThrow();
+    expect(close).toHaveBeenCalledTimes(1);
+    close.mockRestore();
+    first.retire();
+  });
 });
 
 describe('a closed router', () => {
@@ -169,5 +181,14 @@ describe('a closed router', () => {
     router.close();
     expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
     await stub.untilOpen(0);
+  });
+
+  it('closes what a reload still brings', async () => {
+    const first = await build({ opa: opa() });
+    const router = routerOf(first);
+    router.close();
+    router.swap(await build({ opa: opa({ concurrency: 3 }) }, first));
+    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    expect(stub.requests()).toBe(0);
   });
 });

@@ -51,7 +51,7 @@ function whyMissing(name: string, { names, unset }: Brought): string {
     return `the module of hostPolicy('${name}', …) has set no policy in its init; has it failed to start?`;
   }
   const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
-  return `no module brings this policy; brought: ${others}. Wrap the module that sets it: backend.add(hostPolicy('${name}', …))`;
+  return `no module brings this policy; brought: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of yours. If there is such a module, it has not started: see its own error`;
 }
 
 /** A policy that says something of every permission, where others may be meant to decide. */

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { ALGORITHMS } from '../combining/algorithms';
 import type { VerifyConditions } from '../guard/conditions/check';
+import { PLUGIN_ID } from '../guard/conditions/shape';
 import { ACTIONS } from '../routing/route';
 import {
   choice,
@@ -177,7 +178,7 @@ const opaWasm = strict({
   entrypoint,
 });
 
-/** One request of 100 kB to the host may hold 1,400 questions, and no two of them are shared. */
+/** One request of 100 kB to the host may hold some 1,500 questions, and no two are shared. */
 const hosted = strict({ type: z.literal('hosted'), ...remote('1s', 2000) });
 
 const entityRef = text("an entity ref such as 'group:default/platform'").regex(
@@ -196,19 +197,37 @@ const entityKind = text("an entity kind such as 'Component'")
   })
   .toLowerCase();
 
+const NOT_BLANK = /^\S+$/;
+
+const word = (what: string) =>
+  text(what).regex(NOT_BLANK, {
+    error: issue => `must be ${what}, without white space${shown(issue.input)}`,
+  });
+
 const ownership = strict({
   type: z.literal('ownership'),
   bypass: nonEmptyList(entityRef, 'entity refs').optional(),
   kinds: nonEmptyList(entityKind, 'entity kinds').optional(),
   resources: z
     .record(
-      z.string(),
+      z.string().regex(NOT_BLANK),
       strict({
-        pluginId: text('the id of the plugin that owns the resource type'),
-        rule: text("the name of the plugin's owner rule"),
-        param: text("the rule's parameter that takes the user's refs"),
+        pluginId: text('the id of the plugin that owns the resource type').regex(
+          PLUGIN_ID,
+          {
+            error: issue =>
+              `must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_'${shown(issue.input)}`,
+          },
+        ),
+        rule: word("the name of the plugin's owner rule"),
+        param: word("the rule's parameter that takes the user's refs"),
       }),
-      { error: 'must be an object of { <resourceType>: { pluginId, rule, param } }' },
+      {
+        error: issue =>
+          issue.code === 'invalid_key'
+            ? 'must be a resource type, without white space'
+            : 'must be an object of { <resourceType>: { pluginId, rule, param } }',
+      },
     )
     .optional(),
 }).superRefine(({ kinds, resources }, context) => {
@@ -231,12 +250,7 @@ export const routeSchema = strict({
         : 'must be a string',
   }),
   actions: nonEmptyList(choice(ACTIONS), 'actions').optional(),
-  resourceTypes: nonEmptyList(
-    text('a resource type').regex(/^\S+$/, {
-      error: 'must be a resource type, without white space',
-    }),
-    'resource types',
-  ).optional(),
+  resourceTypes: nonEmptyList(word('a resource type'), 'resource types').optional(),
   sources: nonEmptyList(text('the name of a source'), 'source names'),
   combine: choice(ALGORITHMS).default('deny-overrides'),
   onUnavailable: onUnavailable.optional(),

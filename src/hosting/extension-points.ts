@@ -6,7 +6,8 @@ import type { PolicySource } from '../sources/hosted/policy-source';
 export interface PolicySourceExtensionPoint {
   /**
    * Brings a policy, or a source that may also say NOT_APPLICABLE, under the name that
-   * `permission.policyRouter.sources` gives it with `type: hosted`.
+   * `permission.policyRouter.sources` gives it with `type: hosted`. Do it last in `init`, after
+   * all that may fail: it stays, should Backstage be told to go on without a module that failed.
    *
    * @throws Error if the name is taken, if the source has no `handle`, or when the policy
    * router has started already: call it in the module's `init`.

@@ -44,11 +44,8 @@ export function hostPolicy(name: string, feature: HostableFeature): BackendFeatu
   features.catch(() => {});
   const loader = createBackendFeatureLoader({
     loader: async () => {
-      const wrapped = (await features).map(each => wrap(each, name));
-      if (!wrapped.some(each => each.mayHost)) {
-        throw new Error(`${call}: no module in it sets a permission policy`);
-      }
-      return wrapped.map(each => each.feature);
+      const hosted = new HostedFeatures(name, call);
+      return hosted.wrapAll(await features);
     },
   });
   return Object.assign(loader, { description: call });
@@ -76,31 +73,43 @@ async function flatten(
   );
 }
 
-interface Wrapped {
-  readonly feature: BackendFeature;
-  /** Whether it sets a policy, as far as can be told before it runs. */
-  readonly mayHost: boolean;
-}
+/** The features of one call: one of them must set a policy, and a loader tells late. */
+class HostedFeatures {
+  private setsPolicy = false;
+  private loadersLeft = 0;
 
-function wrap(feature: InternalFeature, name: string): Wrapped {
-  if (feature.loader) return { feature: wrapLoader(feature, name), mayHost: true };
-  if (!feature.getRegistrations) return { feature, mayHost: false };
-  const given = feature.getRegistrations();
-  const registrations = given.map(each => wrapRegistration(each, name));
-  const mayHost = registrations.some((each, index) => each !== given[index]);
-  return {
-    feature: { ...feature, getRegistrations: () => registrations } as InternalFeature,
-    mayHost,
-  };
-}
+  constructor(
+    private readonly name: string,
+    private readonly call: string,
+  ) {}
 
-function wrapLoader(feature: InternalFeature, name: string): BackendFeature {
-  const loader = async (deps: unknown): Promise<BackendFeature[]> => {
-    const loaded = await feature.loader!(deps);
-    const features = await flatten(loaded, `hostPolicy('${name}', …)`);
-    return features.map(each => wrap(each, name).feature);
-  };
-  return { ...feature, loader } as InternalFeature;
+  /** @throws Error once all features are known and none of them can set a policy. */
+  wrapAll(features: readonly InternalFeature[]): BackendFeature[] {
+    const wrapped = features.map(each => this.wrap(each));
+    if (!this.setsPolicy && this.loadersLeft === 0) {
+      throw new Error(`${this.call}: no module in it sets a permission policy`);
+    }
+    return wrapped;
+  }
+
+  private wrap(feature: InternalFeature): BackendFeature {
+    if (feature.loader) return this.wrapLoader(feature);
+    if (!feature.getRegistrations) return feature;
+    const given = feature.getRegistrations();
+    const registrations = given.map(each => wrapRegistration(each, this.name));
+    this.setsPolicy ||= registrations.some((each, index) => each !== given[index]);
+    return { ...feature, getRegistrations: () => registrations } as InternalFeature;
+  }
+
+  private wrapLoader(feature: InternalFeature): BackendFeature {
+    this.loadersLeft++;
+    const loader = async (deps: unknown): Promise<BackendFeature[]> => {
+      const loaded = await flatten(await feature.loader!(deps), this.call);
+      this.loadersLeft--;
+      return this.wrapAll(loaded);
+    };
+    return { ...feature, loader } as InternalFeature;
+  }
 }
 
 /** The same registration, with our extension point for each of Backstage's. */

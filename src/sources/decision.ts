@@ -69,14 +69,18 @@ const below = (
 
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
+const name = z
+  .string({ error: 'must be a text' })
+  .min(1, { error: 'must not be empty' });
+
 const decision = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('ALLOW') }),
   z.strictObject({ result: z.literal('DENY') }),
   z.strictObject({ result: z.literal('NOT_APPLICABLE') }),
   z.strictObject({
     result: z.literal('CONDITIONAL'),
-    pluginId: z.string().min(1),
-    resourceType: z.string().min(1),
+    pluginId: name,
+    resourceType: name,
     conditions: criteria,
   }),
 ]);
@@ -86,8 +90,9 @@ const decision = z.discriminatedUnion('result', [
  * `invalid`.
  *
  * @param who - for the reasons, such as 'the Rego policy'.
+ * @param mayAbstain - whether a failure names NOT_APPLICABLE among what is allowed.
  */
-export function parseDecision(value: unknown, who: string): Answer {
+export function parseDecision(value: unknown, who: string, mayAbstain = true): Answer {
   if (depthExceeds(value, MAX_DECISION_DEPTH)) {
     return failed(
       'invalid',
@@ -97,7 +102,7 @@ export function parseDecision(value: unknown, who: string): Answer {
   }
   const parsed = decision.safeParse(value);
   if (!parsed.success) {
-    return failed('invalid', 'BAD_DECISION', describe(parsed.error, value));
+    return failed('invalid', 'BAD_DECISION', describe(parsed.error, value, mayAbstain));
   }
   switch (parsed.data.result) {
     case 'ALLOW':
@@ -119,7 +124,7 @@ function depthExceeds(value: unknown, limit: number): boolean {
 }
 
 /** Names the place and the rule, not the content: a policy's parameters may be private. */
-function describe(error: z.ZodError, value: unknown): string {
+function describe(error: z.ZodError, value: unknown, mayAbstain: boolean): string {
   if (typeof value !== 'object' || value === null) {
     const kind = value === null ? 'null' : typeof value;
     return `the decision must be an object such as {"result": "ALLOW"}, not ${kind}`;
@@ -127,7 +132,9 @@ function describe(error: z.ZodError, value: unknown): string {
   const [issue] = error.issues;
   const path = issue?.path.length ? issue.path.map(String).join('.') : 'decision';
   if (path === 'result') {
-    return 'result must be "ALLOW", "DENY", "CONDITIONAL" or "NOT_APPLICABLE"';
+    return mayAbstain
+      ? 'result must be "ALLOW", "DENY", "CONDITIONAL" or "NOT_APPLICABLE"'
+      : 'result must be "ALLOW", "DENY" or "CONDITIONAL"';
   }
   if (issue?.code === 'unrecognized_keys') {
     return `${path}: unknown key ${quote(issue.keys[0])}`;

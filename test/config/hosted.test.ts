@@ -70,6 +70,12 @@ const MEMBERS = ['constructor', 'toString', 'hasOwnProperty'];
 const named = (name: string, source: object): object =>
   JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(source)}}`) as object;
 
+/** Of a hosted source that no module brings. */
+const missing = (name: string, brought = 'none'): string =>
+  `no module brings this policy; brought: ${brought}. Wrap the module that sets it, ` +
+  `backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of ` +
+  'yours. If there is such a module, it has not started: see its own error';
+
 describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
     'that a module brings is there: %s',
@@ -84,12 +90,7 @@ describe('a hosted source', () => {
 
   it.each<[what: string, name: string, brought: () => BroughtSources, problem: string]>(
     [
-      [
-        'where no module brings any',
-        'team',
-        hosted,
-        "no module brings this policy; brought: none. Wrap the module that sets it: backend.add(hostPolicy('team', …))",
-      ],
+      ['where no module brings any', 'team', hosted, missing('team')],
       [
         'where modules bring others',
         'team',
@@ -98,7 +99,7 @@ describe('a hosted source', () => {
           brought.addSource('own', policy);
           return brought;
         },
-        "no module brings this policy; brought: 'teem', 'rbac', 'own'. Wrap the module that sets it: backend.add(hostPolicy('team', …))",
+        missing('team', "'teem', 'rbac', 'own'"),
       ],
       [
         'whose module has set none',
@@ -124,7 +125,7 @@ describe('a hosted source', () => {
         'that is a member of objects only',
         name,
         hosted,
-        `no module brings this policy; brought: none. Wrap the module that sets it: backend.add(hostPolicy('${name}', …))`,
+        missing(name),
       ]),
     ],
   )('%s is an error: %s', (_what, name, brought, problem) => {
@@ -136,16 +137,14 @@ describe('a hosted source', () => {
 
   it('is an error even if no route names it', () => {
     const raw = config({ team: HOSTED, own: OWNERSHIP }, {}, { sources: ['own'] });
-    expect(problems(raw, hosted())).toEqual([
-      "~.sources.team: no module brings this policy; brought: none. Wrap the module that sets it: backend.add(hostPolicy('team', …))",
-    ]);
+    expect(problems(raw, hosted())).toEqual([`~.sources.team: ${missing('team')}`]);
   });
 
   it('is not told to be missing twice where it has mistakes of its own', () => {
     const raw = config({ team: { ...HOSTED, timout: '1s' } });
     expect(problems(raw, hosted())).toEqual([
       "~.sources.team: unknown key 'timout'; allowed: type, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby",
-      "~.sources.team: no module brings this policy; brought: none. Wrap the module that sets it: backend.add(hostPolicy('team', …))",
+      `~.sources.team: ${missing('team')}`,
     ]);
     expect(problems(raw, hosted('team'))).toHaveLength(1);
   });
@@ -226,9 +225,9 @@ it('all mistakes are told at once, those of hosted policies first', () => {
     "~: unknown key 'fallbak'; allowed: routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes",
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
     '~.sources: the name "te am" must have 1 to 64 characters, without white space or control characters',
-    "~.sources.missing: no module brings this policy; brought: 'unknown', 'own'. Wrap the module that sets it: backend.add(hostPolicy('missing', …))",
+    `~.sources.missing: ${missing('missing', "'unknown', 'own'")}`,
     "~.sources.unset: the module of hostPolicy('unset', …) has set no policy in its init; has it failed to start?",
-    "~.sources.broken: no module brings this policy; brought: 'unknown', 'own'. Wrap the module that sets it: backend.add(hostPolicy('broken', …))",
+    `~.sources.broken: ${missing('broken', "'unknown', 'own'")}`,
     '~.sources: a module brings the policy "unknown", but no source has this name; add unknown: { type: hosted }, or take the module out of the backend',
     "~.sources.own.type: must be 'hosted', as a module brings a policy of this name",
     "~.sources.broken.standby: unknown source 'nobody'; allowed: 'deny', 'missing', 'unset', 'own', 'te am'",

@@ -16,6 +16,7 @@ let logs: CapturedLogs;
 let fallback: string;
 let change: () => void;
 let lacking: boolean;
+let readings: number;
 const applied: string[] = [];
 
 beforeEach(async () => {
@@ -23,9 +24,13 @@ beforeEach(async () => {
   logs = new CapturedLogs();
   fallback = 'deny';
   lacking = false;
+  readings = 0;
   applied.length = 0;
   const rootConfig = {
-    getOptional: (key: string) => new ConfigReader(tableOf(fallback)).getOptional(key),
+    getOptional: (key: string) => {
+      readings++;
+      return new ConfigReader(tableOf(fallback)).getOptional(key);
+    },
     subscribe: (onChange: () => void) => {
       change = onChange;
       return { unsubscribe: () => {} };
@@ -81,4 +86,21 @@ it('no more once the config has changed back, or the watch has ended', async () 
   change();
   await pass(0);
   expect(jest.getTimerCount()).toBe(1);
+});
+
+it('nothing that changes while it stops', async () => {
+  fallback = 'allow';
+  change();
+  live.stop();
+  await pass(0);
+  expect(applied).toEqual([]);
+});
+
+it('nothing that changes after it has stopped, which is not even read', async () => {
+  live.stop();
+  const before = readings;
+  fallback = 'allow';
+  change();
+  await pass(0);
+  expect([applied, readings]).toEqual([[], before]);
 });

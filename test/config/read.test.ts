@@ -1098,6 +1098,22 @@ describe('ownership', () => {
       "~.sources.ownership.resources.tool.param: is required: the rule's parameter that takes the user's refs",
     ],
     [
+      'has owner rules that a plugin can have',
+      withOwnership({
+        resources: { tool: { pluginId: 'tools/..', rule: 'IS OWNER', param: ' ' } },
+      }),
+      "~.sources.ownership.resources.tool.pluginId: must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_', not \"tools/..\"",
+      '~.sources.ownership.resources.tool.rule: must be the name of the plugin\'s owner rule, without white space, not "IS OWNER"',
+      '~.sources.ownership.resources.tool.param: must be the rule\'s parameter that takes the user\'s refs, without white space, not " "',
+    ],
+    ...['', 'billing invoice'].map((resourceType): [string, object, string] => [
+      `has no owner rule of the resource type '${resourceType}'`,
+      withOwnership({
+        resources: { [resourceType]: { pluginId: 'a', rule: 'b', param: 'c' } },
+      }),
+      `~.sources.ownership.resources.${resourceType}: must be a resource type, without white space`,
+    ]),
+    [
       'has no misspelt key in an owner rule',
       withOwnership({
         resources: { tool: { pluginId: 'a', rule: 'b', param: 'c', params: 'd' } },
@@ -1177,7 +1193,7 @@ describe('a route', () => {
     [
       'has resource types without white space',
       withRoute({ resourceTypes: ['catalog entity'] }),
-      '~.routes[0].resourceTypes[0]: must be a resource type, without white space',
+      '~.routes[0].resourceTypes[0]: must be a resource type, without white space, not "catalog entity"',
     ],
     [
       'has sources',

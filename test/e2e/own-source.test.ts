@@ -1,5 +1,7 @@
 /** A module written for the router brings a source that abstains: the example of docs/hosting.md. */
 import { resolve } from 'node:path';
+import { coreServices, createBackendModule } from '@backstage/backend-plugin-api';
+import { policySourceExtensionPoint } from '../../src/index';
 import { contractorsModule } from '../fixtures/hosting/contractors';
 import {
   authorize,
@@ -28,10 +30,34 @@ let backend: TestBackend;
 let olivia: string;
 let carla: string;
 
+let late = '';
+/** Brings a source when the whole backend has started; reloads go on as if it had not tried. */
+const lateModule = createBackendModule({
+  pluginId: 'permission',
+  moduleId: 'late-source',
+  register(registration) {
+    registration.registerInit({
+      deps: { router: policySourceExtensionPoint, lifecycle: coreServices.lifecycle },
+      async init({ router, lifecycle }) {
+        lifecycle.addStartupHook(() => {
+          const source = {
+            handle: async () => ({ result: 'NOT_APPLICABLE' }) as const,
+          };
+          try {
+            router.addSource('late', source);
+          } catch (error) {
+            late = String(error);
+          }
+        });
+      },
+    });
+  },
+});
+
 beforeAll(async () => {
   backend = await startTestBackend({
     policyRouter: config(),
-    features: [contractorsModule],
+    features: [contractorsModule, lateModule],
     config: {
       catalog: {
         rules: [{ allow: ['Component', 'Group', 'User'] }],
@@ -89,6 +115,10 @@ it('is traced by its name, with what it said', async () => {
 it('is not warned of beside other sources, for it can abstain', () => {
   const warnings = backend.logs.lines.filter(({ level }) => level === 'warn');
   expect(warnings.map(({ message }) => message).join('\n')).not.toContain('abstains');
+});
+
+it('can come no more once the router has started', () => {
+  expect(late).toMatch(/^Error: addSource\("late", …\) comes too late/);
 });
 
 describe('a reload', () => {

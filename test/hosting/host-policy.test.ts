@@ -444,6 +444,16 @@ describe('hostPolicy takes', () => {
   });
 });
 
+it("shows the module what Backstage's extension point has, and no more", async () => {
+  let shown: unknown;
+  const module = registrationOf({ policy: policyExtensionPoint }, {}, async deps => {
+    shown = deps.policy;
+  });
+  const [host] = hostsIn(await load(hostPolicy('team', featureOf(module))));
+  await host!.init.func({ policy: new BroughtSources() });
+  expect(shown).toEqual({ setPolicy: expect.any(Function) as unknown });
+});
+
 describe('hostPolicy refuses', () => {
   const NO_FEATURE =
     "hostPolicy('team', …): must be given a backend feature, a promise of one as " +
@@ -500,6 +510,28 @@ describe('hostPolicy refuses', () => {
   ])('%s, naming the source', async (_what, given, message) => {
     const feature = hostPolicy('team', given as HostableFeature);
     await expect(load(feature)).rejects.toThrow(new Error(message));
+  });
+
+  it.each<[what: string, given: HostableFeature]>([
+    ['a loader of nothing', loaderOf(() => [])],
+    ['a loader of other modules', loaderOf(() => [withoutPolicy])],
+    ['a loader of such loaders', loaderOf(() => [loaderOf(() => [withoutPolicy])])],
+    ['two loaders', [loaderOf(() => [service]), loaderOf(() => [withoutPolicy])]],
+    ['what is hosted already', hostPolicy('other', settingModule('a'))],
+  ])('%s, once it is loaded', async (_what, given) => {
+    const feature = hostPolicy('team', given);
+    await expect(load(feature)).rejects.toThrow(new Error(NO_POLICY));
+  });
+
+  it.each<[what: string, given: HostableFeature]>([
+    ['a module', [loaderOf(() => [withoutPolicy]), settingModule('a')]],
+    ['another loader', [loaderOf(() => []), loaderOf(() => [settingModule('a')])]],
+    [
+      'a loader in it',
+      loaderOf(() => [withoutPolicy, loaderOf(() => [settingModule('a')])]),
+    ],
+  ])('no loader without a policy beside one of %s', async (_what, given) => {
+    expect(hostsIn(await load(hostPolicy('team', given)))).toHaveLength(1);
   });
 
   it('nothing of a loader, naming the source', async () => {

@@ -366,6 +366,19 @@ describe('a decision of a hosted policy', () => {
     expect(wordsOf(answer)).toMatch(/^invalid BAD_DECISION: decision: /);
   });
 
+  it('is invalid if it is a list, whose items are not looked at', async () => {
+    const list = Object.defineProperty([], 0, { get: unreadable, enumerable: true });
+    const { answer } = await ask(() => list);
+    expect(wordsOf(answer)).toMatch(/^invalid BAD_DECISION: decision: /);
+  });
+
+  it('is told what it may say, if it was written for Backstage', async () => {
+    const { answer } = await ask(() => ({ result: 'allow' }), requestOf(), false);
+    expect(wordsOf(answer)).toBe(
+      'invalid BAD_DECISION: result must be "ALLOW", "DENY" or "CONDITIONAL"',
+    );
+  });
+
   it('that abstains is invalid of a policy that was written for Backstage', async () => {
     const abstaining = { result: 'NOT_APPLICABLE' };
     const { answer } = await ask(() => abstaining, requestOf(), false);
@@ -395,6 +408,17 @@ describe('a decision that resists being read', () => {
   );
   const REVOKED = Proxy.revocable({}, {});
   REVOKED.revoke();
+
+  it.each(['result', 'pluginId', 'conditions'])(
+    'is told from conditions that are no JSON: %s',
+    async key => {
+      const decision = Object.defineProperty(conditional(leaf), key, {
+        get: unreadable,
+      });
+      const { answer } = await ask(() => decision);
+      expect(wordsOf(answer)).toBe('invalid BAD_DECISION: the decision cannot be read');
+    },
+  );
 
   it.each<[what: string, returned: unknown]>([
     [
@@ -624,27 +648,15 @@ describe('conditions of a hosted policy', () => {
     expect(got).toContain(problem);
   });
 
-  it.each<[what: string, without: object, message: RegExp]>([
-    ['a pluginId', { pluginId: undefined }, /^invalid BAD_DECISION: pluginId: /],
-    ['text in pluginId', { pluginId: '' }, /^invalid BAD_DECISION: pluginId: /],
-    [
-      'a text for pluginId',
-      { pluginId: ['catalog'] },
-      /^invalid BAD_DECISION: pluginId: /,
-    ],
-    [
-      'a resourceType',
-      { resourceType: undefined },
-      /^invalid BAD_DECISION: resourceType: /,
-    ],
-    [
-      'text in resourceType',
-      { resourceType: '' },
-      /^invalid BAD_DECISION: resourceType: /,
-    ],
-  ])('are invalid without %s', async (_what, without, message) => {
+  it.each<[what: string, without: object, problem: string]>([
+    ['a pluginId', { pluginId: undefined }, 'pluginId: must be a text'],
+    ['text in pluginId', { pluginId: '' }, 'pluginId: must not be empty'],
+    ['a text for pluginId', { pluginId: ['catalog'] }, 'pluginId: must be a text'],
+    ['a resourceType', { resourceType: undefined }, 'resourceType: must be a text'],
+    ['text in resourceType', { resourceType: '' }, 'resourceType: must not be empty'],
+  ])('are invalid without %s', async (_what, without, problem) => {
     const { answer } = await ask(() => conditional(leaf, without));
-    expect(wordsOf(answer)).toMatch(message);
+    expect(wordsOf(answer)).toBe(`invalid BAD_DECISION: ${problem}`);
   });
 
   /** `not` around a rule, until the decision is so many objects deep. */
@@ -720,7 +732,7 @@ describe('a hosted policy that throws', () => {
     ],
     ['text', 'a secret', 'string'],
     ['nothing', undefined, 'undefined'],
-    ['null', null, 'object'],
+    ['null', null, 'null'],
     ['an object', { message: 'a secret', status: 403 }, 'object'],
     ['a decision', { result: 'ALLOW' }, 'object'],
     ['a symbol', Symbol('a secret'), 'symbol'],

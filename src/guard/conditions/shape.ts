@@ -7,6 +7,9 @@ import { isJsonObject } from '../../json-object';
 import { quote } from '../../quote';
 import type { Conditional, Criteria } from '../../verdict';
 
+/** It becomes part of a URL, the host's own request to the plugin included. */
+export const PLUGIN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
 /**
  * Why Backstage would refuse this conditional verdict, with an HTTP 500 or 400 for the whole
  * batch; undefined if it would not. Checks what the permission alone can tell.
@@ -25,8 +28,7 @@ export function shapeProblem(
   if (typeof verdict.pluginId !== 'string' || verdict.pluginId === '') {
     return 'conditions without a pluginId';
   }
-  // It becomes part of a URL, the host's own request to the plugin included.
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(verdict.pluginId)) {
+  if (!PLUGIN_ID.test(verdict.pluginId)) {
     return `conditions of ${quote(verdict.pluginId)}, which is no plugin id`;
   }
   return criteriaProblem(verdict.conditions, expected);

@@ -9,13 +9,9 @@ import { failed, type Answer } from '../source';
  * @param mayAbstain - whether NOT_APPLICABLE is an answer, too.
  */
 export function readDecision(returned: unknown, mayAbstain: boolean): Answer {
-  let decision: unknown;
-  try {
-    decision = copyOf(returned);
-  } catch {
-    return failed('invalid', 'BAD_DECISION', 'conditions: cannot be written as JSON');
-  }
-  const answer = parseDecision(decision, 'the policy');
+  const copied = copyOf(returned);
+  if ('problem' in copied) return failed('invalid', 'BAD_DECISION', copied.problem);
+  const answer = parseDecision(copied.decision, 'the policy', mayAbstain);
   return answer.kind === 'NOT_APPLICABLE' && !mayAbstain
     ? failed(
         'invalid',
@@ -25,18 +21,33 @@ export function readDecision(returned: unknown, mayAbstain: boolean): Answer {
     : answer;
 }
 
+type Copied = { readonly decision: unknown } | { readonly problem: string };
+
 /** As the plugin that applies it will see it, so that the policy cannot change it any more. */
-function copyOf(returned: unknown): unknown {
-  if (Array.isArray(returned)) return [];
-  if (!isJsonObject(returned)) return returned;
-  const { result, pluginId, resourceType, conditions } = returned;
-  if (result !== 'CONDITIONAL') return { result: textOrNull(result) };
-  return {
-    result,
-    pluginId: textOrNull(pluginId),
-    resourceType: textOrNull(resourceType),
-    conditions: conditions && jsonCopy(conditions),
-  };
+function copyOf(returned: unknown): Copied {
+  if (!isJsonObject(returned))
+    return { decision: Array.isArray(returned) ? [] : returned };
+  let conditions: unknown;
+  let decision: Record<string, unknown>;
+  try {
+    const { result, pluginId, resourceType } = returned;
+    if (result !== 'CONDITIONAL') return { decision: { result: textOrNull(result) } };
+    decision = {
+      result,
+      pluginId: textOrNull(pluginId),
+      resourceType: textOrNull(resourceType),
+    };
+    ({ conditions } = returned);
+  } catch {
+    return { problem: 'the decision cannot be read' };
+  }
+  try {
+    return {
+      decision: { ...decision, conditions: conditions && jsonCopy(conditions) },
+    };
+  } catch {
+    return { problem: 'conditions: cannot be written as JSON' };
+  }
 }
 
 /** What is no text may be anything, and is not looked at. */

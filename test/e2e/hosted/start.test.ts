@@ -147,7 +147,8 @@ describe('the start fails and tells of', () => {
       withTeam,
       [
         `${SOURCE}: no module brings this policy; brought: none. ` +
-          "Wrap the module that sets it: backend.add(hostPolicy('team', …))",
+          "Wrap the module that sets it, backend.add(hostPolicy('team', …)), or call " +
+          "addSource('team', …) in a module of yours.",
       ],
     ],
     [
