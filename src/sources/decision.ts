@@ -125,8 +125,12 @@ function depthExceeds(value: unknown, limit: number): boolean {
 
 /** Names the place and the rule, not the content: a policy's parameters may be private. */
 function describe(error: z.ZodError, value: unknown, mayAbstain: boolean): string {
-  if (typeof value !== 'object' || value === null) {
-    const kind = value === null ? 'null' : typeof value;
+  if (!isJsonObject(value)) {
+    const kind = Array.isArray(value)
+      ? 'a list'
+      : value === null
+        ? 'null'
+        : typeof value;
     return `the decision must be an object such as {"result": "ALLOW"}, not ${kind}`;
   }
   const [issue] = error.issues;

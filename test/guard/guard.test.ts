@@ -168,7 +168,7 @@ describe('a source in this process', () => {
     ['an error', new SecretError('secret'), 'SecretError'],
     ['text', 'secret', 'string'],
     ['nothing', undefined, 'undefined'],
-    ['null', null, 'object'],
+    ['null', null, 'null'],
     ['what has no name', { message: 'secret' }, 'object'],
   ])('that throws %s is denied, and the error is named only', (_what, error, name) => {
     const check = jest.fn(passes);
