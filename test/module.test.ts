@@ -1,14 +1,11 @@
 /** The line at the start tells what is in force and open; after the shutdown nothing is. */
-import { ConfigReader } from '@backstage/config';
-import type {
-  PermissionPolicy,
-  PolicyQueryUser,
-} from '@backstage/plugin-permission-node';
-import type { JsonObject } from '@backstage/types';
+import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { readConfig } from '../src/config/read';
 import { createPolicyRouterModule, summary } from '../src/module';
 import type { DecisionTrace } from '../src/trace/trace';
+import { ChangingConfig } from './support/changing-config';
 import { CapturedLogs } from './support/captured-logs';
+import { queryOf, USER } from './support/in-process';
 import { decision, startStub } from './support/stub-server';
 
 const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
@@ -60,26 +57,17 @@ it.each([
 
 describe('at shutdown', () => {
   /** What Backstage gives the module's init, and what it has done with it. */
-  async function startModule(policyRouter: { fallback: string } & JsonObject) {
-    const config = { permission: { enabled: true, policyRouter } };
-    const reader = (): ConfigReader => new ConfigReader(config);
+  async function startModule(policyRouter: object) {
+    const rootConfig = new ChangingConfig(policyRouter);
     const logs = new CapturedLogs();
     const traces: DecisionTrace[] = [];
     let policy: PermissionPolicy | undefined;
     let shutDown: () => unknown = () => {};
-    let configChanges: () => void = () => {};
     const feature = createPolicyRouterModule([trace => traces.push(trace)]);
     const [registration] = (feature as unknown as InternalModule).getRegistrations();
     await registration.init.func({
       permission: { setPolicy: (given: PermissionPolicy) => (policy = given) },
-      rootConfig: {
-        getOptional: (key: string) => reader().getOptional(key),
-        getOptionalBoolean: (key: string) => reader().getOptionalBoolean(key),
-        subscribe: (onChange: () => void) => {
-          configChanges = onChange;
-          return { unsubscribe: () => {} };
-        },
-      },
+      rootConfig,
       logger: logs.logger(),
       lifecycle: { addShutdownHook: (hook: () => unknown) => (shutDown = hook) },
     });
@@ -87,23 +75,14 @@ describe('at shutdown', () => {
       logs,
       traces,
       shutDown: () => shutDown(),
-      decide: () => policy!.handle(query, user),
+      decide: () => policy!.handle(queryOf('tested'), USER),
       change: async (fallback: string): Promise<void> => {
-        policyRouter.fallback = fallback;
-        configChanges();
+        rootConfig.change({ ...policyRouter, fallback });
         // Nothing in this config is read from elsewhere: a reload needs some microtasks.
         for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
       },
     };
   }
-
-  const query = {
-    permission: { type: 'basic', name: 'tested', attributes: {} },
-  } as const;
-  const user = {
-    credentials: {},
-    info: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
-  } as unknown as PolicyQueryUser;
 
   interface InternalModule {
     getRegistrations(): [{ init: { func(services: object): Promise<void> } }];

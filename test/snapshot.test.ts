@@ -3,20 +3,14 @@ import { readConfig } from '../src/config/read';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { OpaSource } from '../src/sources/opa/source';
-import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { CapturedLogs } from './support/captured-logs';
+import { queryOf, USER } from './support/in-process';
 import { directoryOf } from './support/rule-directory';
 import { decision, silence, startStub, type StubServer } from './support/stub-server';
 import { BroughtSources } from '../src/hosting/brought-sources';
 
 const logger = new CapturedLogs().logger();
-const user = {
-  credentials: {},
-  info: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
-} as unknown as PolicyQueryUser;
-const query: PolicyQuery = {
-  permission: { type: 'basic', name: 'tested', attributes: {} },
-};
+const query = queryOf('tested');
 
 let stub: StubServer;
 beforeEach(async () => {
@@ -111,14 +105,14 @@ describe('a changed config', () => {
       release = () => decision({ result: 'ALLOW' })(socket, request);
       arrived();
     });
-    const underWay = router.handle(query, user);
+    const underWay = router.handle(query, USER);
     await arrival;
     router.swap(await build({ own: { type: 'ownership' } }, first));
     expect(stub.open()).toBe(1);
     release();
     expect(await underWay).toEqual({ result: 'ALLOW' });
     await stub.untilOpen(0);
-    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    expect(await router.handle(query, USER)).toEqual({ result: 'DENY' });
     router.close();
   });
 
@@ -132,7 +126,7 @@ describe('a changed config', () => {
         resolve();
       });
     });
-    const underWay = router.handle(query, user);
+    const underWay = router.handle(query, USER);
     await arrived;
     router.swap(await build({ own: { type: 'ownership' } }, first));
     stub.become(decision({ result: 'ALLOW' }));
@@ -157,7 +151,7 @@ describe('a changed config', () => {
         first,
       ),
     ).rejects.toThrow(/no-such-bundle/);
-    expect(await routerOf(first).handle(query, user)).toEqual({ result: 'ALLOW' });
+    expect(await routerOf(first).handle(query, USER)).toEqual({ result: 'ALLOW' });
     first.retire();
   });
 
@@ -176,10 +170,10 @@ describe('a changed config', () => {
 describe('a closed router', () => {
   it('denies what its sources would decide, even under fail-open', async () => {
     const router = routerOf(await build({ opa: opa({ onUnavailable: 'fail-open' }) }));
-    expect(await router.handle(query, user)).toEqual({ result: 'ALLOW' });
+    expect(await router.handle(query, USER)).toEqual({ result: 'ALLOW' });
     stub.become(decision({ result: 'DENY' }));
     router.close();
-    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    expect(await router.handle(query, USER)).toEqual({ result: 'DENY' });
     await stub.untilOpen(0);
   });
 
@@ -188,7 +182,7 @@ describe('a closed router', () => {
     const router = routerOf(first);
     router.close();
     router.swap(await build({ opa: opa({ concurrency: 3 }) }, first));
-    expect(await router.handle(query, user)).toEqual({ result: 'DENY' });
+    expect(await router.handle(query, USER)).toEqual({ result: 'DENY' });
     expect(stub.requests()).toBe(0);
   });
 });

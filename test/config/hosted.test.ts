@@ -1,6 +1,4 @@
 /** The table and the modules of the backend must name the same hosted policies. */
-import { ConfigReader } from '@backstage/config';
-import type { RootConfigService } from '@backstage/backend-plugin-api';
 import { LiveConfig } from '../../src/config/live-config';
 import { readConfig } from '../../src/config/read';
 import { longestWait, standbyChain } from '../../src/config/standby';
@@ -9,6 +7,7 @@ import { Deadline } from '../../src/guard/deadline';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 import { Snapshot } from '../../src/snapshot';
 import { permission, request } from '../fixtures/builders';
+import { ChangingConfig } from '../support/changing-config';
 import { CapturedLogs } from '../support/captured-logs';
 import { directoryOf } from '../support/rule-directory';
 
@@ -701,25 +700,15 @@ describe('a hot reload', () => {
     next: object,
   ): Promise<string> {
     const logs = new CapturedLogs();
-    let table = start;
-    let change: () => void = () => {};
-    const rootConfig = {
-      getOptional: (key: string) =>
-        new ConfigReader({ permission: { policyRouter: table } }).getOptional(key),
-      subscribe: (onChange: () => void) => {
-        change = onChange;
-        return { unsubscribe: () => {} };
-      },
-    } as unknown as RootConfigService;
+    const rootConfig = new ChangingConfig(start);
     const logger = logs.logger();
-    live = new LiveConfig(rootConfig, logger, brought);
+    live = new LiveConfig(rootConfig.service, logger, brought);
     await live.first();
     brought.close();
     live.watch(async ({ config: read }) => {
       logger.info(`The changed config is in use: ${[...read.sources.keys()].join()}`);
     });
-    table = next;
-    change();
+    rootConfig.change(next);
     return (await logs.waitFor('The changed config is ')).message;
   }
 

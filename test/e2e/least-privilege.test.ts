@@ -415,14 +415,12 @@ describe('the least-privilege table without its last row', () => {
       routes: [...closedTable.routes, ...registrationBy('opa')],
     });
     await backend.logs.waitFor('The changed config is in use', since);
-    const questions = questionsOfRegistration;
     const petra = await backend.signIn('petra');
-    const { results } = await authorize(backend.url, petra, questions);
+    const { results } = await authorize(backend.url, petra, questionsOfRegistration);
     expect(results).toEqual(['ALLOW', 'ALLOW']);
-    expect((await authorize(backend.url, token, questions)).results).toEqual([
-      'DENY',
-      'DENY',
-    ]);
+    expect(
+      (await authorize(backend.url, token, questionsOfRegistration)).results,
+    ).toEqual(['DENY', 'DENY']);
   });
 
   it('denies everything to a request without a user', async () => {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeFile } from 'node:fs/promises';
-import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { LiveConfig } from '../../src/config/live-config';
@@ -13,6 +13,7 @@ import { warnOfFailures } from '../../src/trace/failure-log';
 import { logTraces } from '../../src/trace/log';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
 import type { DecisionTrace } from '../../src/trace/trace';
+import { ChangingConfig } from '../support/changing-config';
 import type { QuietLogs } from './quiet-logs';
 import {
   DEADLINE,
@@ -58,11 +59,7 @@ export class SoakRouter {
     await writeFile(file, routingFile('A'));
     const config = new ChangingConfig(settings(urls, file, 0));
     const logger = logs.logger();
-    const live = new LiveConfig(
-      config as unknown as RootConfigService,
-      logger,
-      NOTHING_BROUGHT,
-    );
+    const live = new LiveConfig(config.service, logger, NOTHING_BROUGHT);
     const soak = new SoakRouter(config, live, urls, file, logs);
     await soak.build(logger);
     return soak;
@@ -141,27 +138,6 @@ const settings = (urls: WorldUrls, file: string, round: number): object => ({
   deadline: `${DEADLINE}ms`,
   sources: sourcesConfig(urls, round),
 });
-
-/** As much of Backstage's config as the router reads. */
-class ChangingConfig {
-  private readonly listeners = new Set<() => void>();
-
-  constructor(private value: object) {}
-
-  change(value: object): void {
-    this.value = value;
-    for (const listener of this.listeners) listener();
-  }
-
-  getOptional(): object {
-    return this.value;
-  }
-
-  subscribe(listener: () => void): { unsubscribe: () => void } {
-    this.listeners.add(listener);
-    return { unsubscribe: () => this.listeners.delete(listener) };
-  }
-}
 
 const OWNER_RULE = {
   kind: 'published',

@@ -409,14 +409,16 @@ describe('a decision that resists being read', () => {
   const REVOKED = Proxy.revocable({}, {});
   REVOKED.revoke();
 
-  it.each(['result', 'pluginId', 'conditions'])(
+  it.each(['result', 'pluginId', 'resourceType', 'conditions'])(
     'is told from conditions that are no JSON: %s',
     async key => {
-      const decision = Object.defineProperty(conditional(leaf), key, {
-        get: unreadable,
-      });
-      const { answer } = await ask(() => decision);
-      expect(wordsOf(answer)).toBe('invalid BAD_DECISION: the decision cannot be read');
+      for (const given of [conditional(leaf), { result: 'ALLOW' }]) {
+        const decision = Object.defineProperty(given, key, { get: unreadable });
+        const { answer } = await ask(() => decision);
+        expect(wordsOf(answer)).toBe(
+          'invalid BAD_DECISION: the decision cannot be read',
+        );
+      }
     },
   );
 

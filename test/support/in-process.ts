@@ -60,12 +60,14 @@ export async function startRouter(
   };
 }
 
-const USER = {
+/** Who owns nothing. */
+export const USER = {
   credentials: {},
   info: { userEntityRef: 'user:default/nolan', ownershipEntityRefs: [] },
 } as unknown as PolicyQueryUser;
 
-const queryOf = (name: string): PolicyQuery => ({
+/** A basic permission of this name. */
+export const queryOf = (name: string): PolicyQuery => ({
   permission: { type: 'basic', name, attributes: {} },
 });
 

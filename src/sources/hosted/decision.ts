@@ -25,28 +25,31 @@ type Copied = { readonly decision: unknown } | { readonly problem: string };
 
 /** As the plugin that applies it will see it, so that the policy cannot change it any more. */
 function copyOf(returned: unknown): Copied {
-  if (!isJsonObject(returned))
-    return { decision: Array.isArray(returned) ? [] : returned };
-  let conditions: unknown;
-  let decision: Record<string, unknown>;
+  if (Array.isArray(returned)) return { decision: [] };
+  if (!isJsonObject(returned)) return { decision: returned };
+  const read = fieldsOf(returned);
+  if (!read) return { problem: 'the decision cannot be read' };
+  const { conditions, ...rest } = read;
+  if (rest.result !== 'CONDITIONAL') return { decision: { result: rest.result } };
   try {
-    const { result, pluginId, resourceType } = returned;
-    if (result !== 'CONDITIONAL') return { decision: { result: textOrNull(result) } };
-    decision = {
-      result,
-      pluginId: textOrNull(pluginId),
-      resourceType: textOrNull(resourceType),
-    };
-    ({ conditions } = returned);
-  } catch {
-    return { problem: 'the decision cannot be read' };
-  }
-  try {
-    return {
-      decision: { ...decision, conditions: conditions && jsonCopy(conditions) },
-    };
+    return { decision: { ...rest, conditions: conditions && jsonCopy(conditions) } };
   } catch {
     return { problem: 'conditions: cannot be written as JSON' };
+  }
+}
+
+/** All of it is read, once, whatever the result; undefined where that throws. */
+function fieldsOf(returned: Record<string, unknown>) {
+  try {
+    const { result, pluginId, resourceType, conditions } = returned;
+    return {
+      result: textOrNull(result),
+      pluginId: textOrNull(pluginId),
+      resourceType: textOrNull(resourceType),
+      conditions,
+    };
+  } catch {
+    return undefined;
   }
 }
 

@@ -148,7 +148,8 @@ describe('the start fails and tells of', () => {
       [
         `${SOURCE}: no module brings this policy; brought: none. ` +
           "Wrap the module that sets it, backend.add(hostPolicy('team', …)), or call " +
-          "addSource('team', …) in a module of yours.",
+          "addSource('team', …) in a module of yours. If there is such a module, it has not " +
+          'started: see its own error',
       ],
     ],
     [
@@ -178,8 +179,9 @@ describe('the start fails and tells of', () => {
       withoutTeam,
       [
         "Module 'policy-router'",
-        'another module has set the permission policy already. Take it out of the backend ',
-        "or bring it as a source: backend.add(hostPolicy('<name>', …))",
+        'another module has set the permission policy already. Take it out of the backend ' +
+          '(where feature discovery finds it: backend.packages.exclude), or bring it as a ' +
+          "source: backend.add(hostPolicy('<name>', …))",
       ],
     ],
     [
