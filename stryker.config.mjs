@@ -1,6 +1,6 @@
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: ['src/routing/**/*.ts', 'src/combining/**/*.ts'],
+  mutate: ['src/routing/**/*.ts', 'src/combining/**/*.ts', 'src/conditions/algebra.ts'],
   testRunner: 'jest',
   jest: { configFile: 'test/mutation/jest.config.js' },
   coverageAnalysis: 'perTest',

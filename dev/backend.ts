@@ -16,7 +16,7 @@ import authPlugin from '@backstage/plugin-auth-backend';
 import catalogPlugin from '@backstage/plugin-catalog-backend';
 import permissionPlugin from '@backstage/plugin-permission-backend';
 import { createPolicyRouterModule } from '../src/module';
-import type { TraceSink } from '../src/trace/trace';
+import type { TraceSink } from '../src/trace/record';
 import { databaseClosedOnShutdown } from './database';
 import { personasAuthModule } from './personas';
 

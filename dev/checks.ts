@@ -1,6 +1,6 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
-import type { DecisionTrace } from '../src/trace/trace';
+import type { DecisionTrace } from '../src/trace/record';
 
 export interface Check {
   readonly permission: Permission;

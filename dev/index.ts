@@ -4,7 +4,7 @@ import { startSampleBackend } from './backend';
 import { catalogNames, CHECKS, decide, type Decided } from './checks';
 import { PERSONAS, type Persona } from './personas';
 import { printTable } from './table';
-import type { DecisionTrace } from '../src/trace/trace';
+import type { DecisionTrace } from '../src/trace/record';
 
 async function main(): Promise<void> {
   const policyConfig = process.env.OPA_URL

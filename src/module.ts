@@ -15,11 +15,11 @@ import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
 import { standbyChain } from './config/standby';
 import { isRemote, type RouterConfig } from './config/types';
-import { RuleDirectory } from './guard/conditions/rule-directory';
+import { RuleDirectory } from './conditions/rule-directory';
 import {
   readRuleMetadata,
   type RuleMetadataServices,
-} from './guard/conditions/rule-metadata';
+} from './conditions/rule-metadata';
 import { BroughtSources } from './hosting/brought-sources';
 import {
   hostingExtensionPoint,
@@ -30,7 +30,7 @@ import { Snapshot } from './snapshot';
 import { warnOfFailures } from './trace/failure-log';
 import { logTraces } from './trace/log';
 import { warnOfLargeConditions } from './trace/size-log';
-import type { TraceSink } from './trace/trace';
+import type { TraceSink } from './trace/record';
 
 /**
  * The composition root: services and config become sources, a table and the one policy.

@@ -9,8 +9,8 @@ import type {
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
 import { createAccumulator, routeDefault } from './combining/algorithms';
-import { bytesOf, bytesProblem, treeProblem } from './guard/conditions/size';
-import { Deadline, settleWithin } from './guard/deadline';
+import { bytesOf, bytesProblem, treeProblem } from './conditions/size';
+import { Deadline, settleWithin } from './lib/deadline';
 import {
   ANONYMOUS,
   InvalidRequestError,
@@ -20,7 +20,7 @@ import {
   type Principal,
 } from './request';
 import type { ReadyRoute, Snapshot } from './snapshot';
-import type { DecisionTrace, SourceTrace, TraceSink } from './trace/trace';
+import type { DecisionTrace, SourceTrace, TraceSink } from './trace/record';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
 
 /**

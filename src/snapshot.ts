@@ -4,7 +4,7 @@
  * config is unchanged are carried over with their connections and their breaker; the others
  * close after the last decision that may ask them.
  */
-import { canonical } from './config/canonical';
+import { canonical } from './lib/canonical';
 import { standbyChain } from './config/standby';
 import {
   isRemote,
@@ -12,10 +12,14 @@ import {
   type RouterConfig,
   type SourceConfig,
 } from './config/types';
-import { conditionCheck, type ConditionCheck } from './guard/conditions/check';
-import type { RuleDirectory } from './guard/conditions/rule-directory';
+import { conditionCheck, type ConditionCheck } from './conditions/check';
+import type { RuleDirectory } from './conditions/rule-directory';
 import { Chain, type Link } from './guard/chain';
-import { guardedSource, type Endpoint, type SourceServices } from './guarded-source';
+import {
+  guardedSource,
+  type Endpoint,
+  type SourceServices,
+} from './guard/guarded-source';
 import { RoutingTable } from './routing/table';
 
 /** One source of a route, ready to be asked. */

@@ -2,7 +2,7 @@
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { readConfig } from '../src/config/read';
 import { createPolicyRouterModule, summary } from '../src/module';
-import type { DecisionTrace } from '../src/trace/trace';
+import type { DecisionTrace } from '../src/trace/record';
 import { ChangingConfig } from './support/changing-config';
 import { CapturedLogs } from './support/captured-logs';
 import { queryOf, USER } from './support/in-process';

@@ -6,7 +6,7 @@ import { readConfig } from '../src/config/read';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { warnOfFailures } from '../src/trace/failure-log';
-import type { DecisionTrace, TraceSink } from '../src/trace/trace';
+import type { DecisionTrace, TraceSink } from '../src/trace/record';
 import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
 import { directoryOf } from './support/rule-directory';

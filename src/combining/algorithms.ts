@@ -10,7 +10,7 @@
  *
  * Failures have been resolved to DENY or ALLOW before; none arrives here.
  */
-import { quote } from '../quote';
+import { quote } from '../lib/quote';
 import {
   allow,
   conditional,
@@ -19,7 +19,7 @@ import {
   type Conditional,
   type Verdict,
 } from '../verdict';
-import { allOf, anyOf } from './criteria';
+import { allOf, anyOf } from '../conditions/algebra';
 
 export const ALGORITHMS = [
   'deny-overrides',

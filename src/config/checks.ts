@@ -1,5 +1,5 @@
 /** What is wrong, or odd, between parts of a config that are each right alone. */
-import { isJsonObject } from '../json-object';
+import { isJsonObject } from '../lib/json-object';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix } from '../routing/prefix';
 import { findTies } from '../routing/table';

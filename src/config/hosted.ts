@@ -1,8 +1,8 @@
 /** What the table says of the policies that other modules bring, and what those modules say. */
-import { isJsonObject } from '../json-object';
-import { quote } from '../quote';
+import { isJsonObject } from '../lib/json-object';
+import { quote } from '../lib/quote';
 import type { Finding } from './checks';
-import { sourceNameProblem } from './source-name';
+import { sourceNameProblem } from '../sources/source-name';
 import { isRemote, type Route, type RouterConfig } from './types';
 
 /** The policies that other modules bring, by the name of their source. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
-import { coalesced } from '../coalesced';
-import { watchPath } from '../file-watch';
-import { canonical } from './canonical';
+import { coalesced } from '../lib/coalesced';
+import { watchPath } from '../lib/file-watch';
+import { canonical } from '../lib/canonical';
 import { routingFilePath } from './merge-routing-file';
 import type { Brought } from './hosted';
 import { readConfig, type ReadConfig } from './read';

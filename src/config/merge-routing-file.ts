@@ -1,4 +1,4 @@
-import { isJsonObject } from '../json-object';
+import { isJsonObject } from '../lib/json-object';
 import { CONFIG_PATH, type ConfigProblem } from './types';
 
 /** The routing table from a file of its own. */

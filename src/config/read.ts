@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { OnUnavailable } from '../guard/chain';
 import type { RemoteGuardOptions } from '../guard/remote-guard';
-import { isJsonObject } from '../json-object';
+import { isJsonObject } from '../lib/json-object';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import {
   badFailureModes,
@@ -24,7 +24,7 @@ import {
   type RoutingFileContent,
 } from './merge-routing-file';
 import { routeSchema, settingsSchema, sourceSchemas } from './schema';
-import { sourceNameProblem } from './source-name';
+import { sourceNameProblem } from '../sources/source-name';
 import {
   BUILT_IN,
   CONFIG_PATH,

@@ -1,5 +1,5 @@
 import { Lexer, parseDocument } from 'yaml';
-import { readSettled } from '../file-watch';
+import { readSettled } from '../lib/file-watch';
 import { ConfigError } from './types';
 
 /** A table of ten thousand routes has less, in characters. */

@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { ALGORITHMS } from '../combining/algorithms';
-import type { VerifyConditions } from '../guard/conditions/check';
-import { PLUGIN_ID } from '../guard/conditions/shape';
+import type { VerifyConditions } from '../conditions/check';
+import { PLUGIN_ID } from '../conditions/fit';
 import { ACTIONS } from '../routing/route';
 import {
   choice,
@@ -17,7 +17,7 @@ import {
   strict,
   strictSecrets,
   text,
-} from './fields';
+} from '../lib/fields';
 
 export const onUnavailable = choice(['fail-closed', 'fail-open']);
 

@@ -1,5 +1,5 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
-import type { VerifyConditions } from '../guard/conditions/check';
+import type { VerifyConditions } from '../conditions/check';
 import type { OnUnavailable } from '../guard/chain';
 import type { RemoteGuardOptions } from '../guard/remote-guard';
 import type { RoutePattern } from '../routing/route';

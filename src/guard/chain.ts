@@ -9,8 +9,8 @@
 import type { PermissionRequest } from '../request';
 import type { Answer, Exchange, Failed } from '../sources/source';
 import { allow, deny, type Failure, type Verdict } from '../verdict';
-import type { ConditionCheck } from './conditions/check';
-import type { Deadline } from './deadline';
+import type { ConditionCheck } from '../conditions/check';
+import type { Deadline } from '../lib/deadline';
 import type { Guard } from './guard';
 
 /**

@@ -2,11 +2,11 @@
  * What stands around a source. A guard answers every question: whatever goes wrong becomes a
  * failure, which the chain resolves. Combining never sees one.
  */
-import { errorNames } from '../foreign-error';
+import { errorNames } from '../lib/foreign-error';
 import type { PermissionRequest } from '../request';
 import { failed, type Answer, type Failed, type LocalSource } from '../sources/source';
-import type { ConditionCheck } from './conditions/check';
-import type { Deadline } from './deadline';
+import type { ConditionCheck } from '../conditions/check';
+import type { Deadline } from '../lib/deadline';
 
 /** A source that always answers, with a verdict that can be applied or with a failure. */
 export interface Guard {

@@ -3,7 +3,7 @@
  * under way at the same time share one: a caller who leaves takes it from nobody else.
  */
 import { failed, type Answer, type Failed } from '../sources/source';
-import { settleWithin } from './deadline';
+import { settleWithin } from '../lib/deadline';
 
 interface Waiter {
   /** False for whoever asked first. */

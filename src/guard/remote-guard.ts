@@ -23,11 +23,11 @@ import {
   CircuitBreaker,
   type BreakerState,
   type CircuitBreakerOptions,
-} from './circuit-breaker';
-import type { ConditionCheck } from './conditions/check';
-import { settleWithin, type Deadline } from './deadline';
+} from './breaker';
+import type { ConditionCheck } from '../conditions/check';
+import { settleWithin, type Deadline } from '../lib/deadline';
 import { checked, threw, type Guard } from './guard';
-import { Limiter, type LimiterOptions } from './limiter';
+import { Limiter, type LimiterOptions } from './queue';
 import { Question, tooLate } from './question';
 
 export interface RemoteGuardOptions extends LimiterOptions {

@@ -1,6 +1,6 @@
 import type { Brought } from '../config/hosted';
-import { sourceNameProblem } from '../config/source-name';
-import { quote } from '../quote';
+import { sourceNameProblem } from '../sources/source-name';
+import { quote } from '../lib/quote';
 import type { PolicySource } from '../sources/hosted/policy-source';
 import type { HostedPolicy } from '../sources/hosted/source';
 import type {

@@ -6,7 +6,7 @@ import {
   policyExtensionPoint,
   type PolicyExtensionPoint,
 } from '@backstage/plugin-permission-node/alpha';
-import { sourceNameProblem } from '../config/source-name';
+import { sourceNameProblem } from '../sources/source-name';
 import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isJsonObject } from '../json-object';
-import { quote } from '../quote';
+import { isJsonObject } from '../lib/json-object';
+import { quote } from '../lib/quote';
 import { allow, conditional, deny, notApplicable, type Criteria } from '../verdict';
 import { failed, type Answer } from './source';
 

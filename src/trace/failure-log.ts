@@ -1,8 +1,8 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { nameOf } from '../guard/chain';
-import { quote } from '../quote';
+import { quote } from '../lib/quote';
 import type { Failure } from '../verdict';
-import type { SourceTrace, TraceSink } from './trace';
+import type { SourceTrace, TraceSink } from './record';
 
 /** One kind of failure is written at most once in this time, in milliseconds. */
 const QUIET_PERIOD = 60_000;

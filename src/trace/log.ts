@@ -1,7 +1,7 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { JsonObject } from '@backstage/types';
-import { quote } from '../quote';
-import type { TraceSink } from './trace';
+import { quote } from '../lib/quote';
+import type { TraceSink } from './record';
 
 /** One debug line a decision; the logger formats it only where debug is on. */
 export const logTraces =

@@ -1,5 +1,5 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import type { TraceSink } from './trace';
+import type { TraceSink } from './record';
 
 /** Of the body that a plugin takes to apply conditions, in bytes. */
 const HOST_LIMIT = 102_400;

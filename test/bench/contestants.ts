@@ -20,9 +20,9 @@ import type {
 import { Pool } from 'undici';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/read';
-import { PublishedRules } from '../../src/guard/conditions/published-rules';
-import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
-import type { RuleMetadata } from '../../src/guard/conditions/rule-metadata';
+import { PublishedRules } from '../../src/conditions/published-rules';
+import { RuleDirectory } from '../../src/conditions/rule-directory';
+import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 import { PolicyRouter } from '../../src/policy';
 import { Snapshot } from '../../src/snapshot';

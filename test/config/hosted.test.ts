@@ -3,7 +3,7 @@ import { LiveConfig } from '../../src/config/live-config';
 import { readConfig } from '../../src/config/read';
 import { longestWait, standbyChain } from '../../src/config/standby';
 import { CONFIG_PATH, ConfigError, type SourceConfig } from '../../src/config/types';
-import { Deadline } from '../../src/guard/deadline';
+import { Deadline } from '../../src/lib/deadline';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 import { Snapshot } from '../../src/snapshot';
 import { permission, request } from '../fixtures/builders';

@@ -22,7 +22,7 @@ import {
   createAccumulator,
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
-import { allOf } from '../../src/combining/criteria';
+import { allOf } from '../../src/conditions/algebra';
 import { NOTHING_BROUGHT } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';

@@ -5,7 +5,7 @@
 import type { Entity } from '@backstage/catalog-model';
 import fc from 'fast-check';
 import type { CombiningAlgorithm } from '../../src/combining/algorithms';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { rule } from '../fixtures/builders';
 import { generateEntities, VIEWER } from '../fixtures/catalog-entities';
 import {

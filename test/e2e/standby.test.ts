@@ -1,7 +1,7 @@
 /** Who decides while a real OPA is away: the embedded bundle, or ownership. */
 import { once } from 'node:events';
 import { catalogNames } from '../../dev/checks';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import {
   authorize,
   basic,

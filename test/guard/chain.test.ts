@@ -6,7 +6,7 @@ import {
   type Link,
   type OnUnavailable,
 } from '../../src/guard/chain';
-import { Deadline } from '../../src/guard/deadline';
+import { Deadline } from '../../src/lib/deadline';
 import type { Guard } from '../../src/guard/guard';
 import { failed, type Answer } from '../../src/sources/source';
 import { allow, conditional, deny, notApplicable } from '../../src/verdict';

@@ -1,5 +1,5 @@
-import { conditionCheck, type ConditionCheck } from '../../src/guard/conditions/check';
-import { Deadline } from '../../src/guard/deadline';
+import { conditionCheck, type ConditionCheck } from '../../src/conditions/check';
+import { Deadline } from '../../src/lib/deadline';
 import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
 import { checked, LocalGuard, type Guard } from '../../src/guard/guard';
 import { failed, type Answer, type LocalSource } from '../../src/sources/source';

@@ -2,8 +2,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as realTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { BreakerState } from '../../src/guard/circuit-breaker';
-import { Deadline } from '../../src/guard/deadline';
+import type { BreakerState } from '../../src/guard/breaker';
+import { Deadline } from '../../src/lib/deadline';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import { OpaSource } from '../../src/sources/opa/source';

@@ -5,7 +5,7 @@ import {
   type Link,
   type OnUnavailable,
 } from '../../src/guard/chain';
-import { Deadline } from '../../src/guard/deadline';
+import { Deadline } from '../../src/lib/deadline';
 import { failed, type Answer } from '../../src/sources/source';
 import type { FailureClass } from '../../src/verdict';
 import {

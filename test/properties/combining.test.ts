@@ -4,7 +4,7 @@ import {
   createAccumulator,
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
-import { allOf, anyOf } from '../../src/combining/criteria';
+import { allOf, anyOf } from '../../src/conditions/algebra';
 import type { ApplicableVerdict, Criteria, Verdict } from '../../src/verdict';
 import {
   all,
@@ -24,7 +24,7 @@ import {
   nodesOf,
   rewritten,
   type Assignment,
-} from './reference/criteria';
+} from './reference/conditions';
 
 /** Some differ in their parameters only, and two in nothing but the order of keys. */
 const RULES = [

@@ -5,14 +5,14 @@ import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { LiveConfig } from '../../src/config/live-config';
 import type { RouterConfig } from '../../src/config/types';
-import { PublishedRules } from '../../src/guard/conditions/published-rules';
-import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
+import { PublishedRules } from '../../src/conditions/published-rules';
+import { RuleDirectory } from '../../src/conditions/rule-directory';
 import { PolicyRouter } from '../../src/policy';
 import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import { logTraces } from '../../src/trace/log';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { ChangingConfig } from '../support/changing-config';
 import type { QuietLogs } from './quiet-logs';
 import {

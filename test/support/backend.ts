@@ -9,7 +9,7 @@ import {
   type SampleBackend,
   type SampleBackendOptions,
 } from '../../dev/backend';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 
 export interface TestBackendOptions {

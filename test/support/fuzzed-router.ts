@@ -8,7 +8,7 @@ import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import { logTraces } from '../../src/trace/log';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 import { directoryOf } from './rule-directory';
 import { BroughtSources } from '../../src/hosting/brought-sources';

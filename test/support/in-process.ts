@@ -4,7 +4,7 @@ import { readConfig } from '../../src/config/read';
 import { PolicyRouter } from '../../src/policy';
 import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { directoryOf } from './rule-directory';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 

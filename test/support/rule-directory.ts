@@ -1,6 +1,6 @@
-import { PublishedRules } from '../../src/guard/conditions/published-rules';
-import { RuleDirectory } from '../../src/guard/conditions/rule-directory';
-import type { RuleMetadata } from '../../src/guard/conditions/rule-metadata';
+import { PublishedRules } from '../../src/conditions/published-rules';
+import { RuleDirectory } from '../../src/conditions/rule-directory';
+import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { CapturedLogs } from './captured-logs';
 
 export const published = (...rules: object[]): RuleMetadata => ({

@@ -1,4 +1,4 @@
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 
 /** By the name of the permission, the last trace of it: its route, and what each source said. */
 export const told = (traces: readonly DecisionTrace[]): Record<string, string[]> =>

@@ -1,6 +1,6 @@
 import { warnOfFailures } from '../../src/trace/failure-log';
 import type { Attempt } from '../../src/guard/chain';
-import type { DecisionTrace, SourceTrace } from '../../src/trace/trace';
+import type { DecisionTrace, SourceTrace } from '../../src/trace/record';
 import type { Failure, FailureClass } from '../../src/verdict';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';

@@ -1,7 +1,7 @@
 /** The debug line of a decision, also where its trace is more than a logger can follow. */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { logTraces } from '../../src/trace/log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 
 const trace = {
   permission: { type: 'basic', name: 'tested', attributes: {} },

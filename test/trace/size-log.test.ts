@@ -1,5 +1,5 @@
 import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/trace';
+import type { DecisionTrace } from '../../src/trace/record';
 import { CapturedLogs } from '../support/captured-logs';
 
 /** What is logged of decisions with conditions of so many bytes, one after the other. */

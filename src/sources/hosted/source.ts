@@ -1,7 +1,7 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { errorNames, errorPlace } from '../../foreign-error';
-import { oneLine } from '../../quote';
+import { errorNames, errorPlace } from '../../lib/foreign-error';
+import { oneLine } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import {
   failed,
@@ -9,7 +9,7 @@ import {
   type PreparedQuestion,
   type RemoteSource,
 } from '../source';
-import { readDecision } from './decision';
+import { readDecision } from './answer';
 import type { PolicySource } from './policy-source';
 
 export interface HostedPolicy {

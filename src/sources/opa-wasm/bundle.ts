@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import { isJsonObject } from '../../json-object';
-import { errorName } from '../../foreign-error';
+import { isJsonObject } from '../../lib/json-object';
+import { errorName } from '../../lib/foreign-error';
 
 /** What a bundle may unpack to, in bytes: a few bytes of gzip can unpack to gigabytes. */
 export const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { loadPolicySync, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
-import { errorName } from '../../foreign-error';
-import { quote } from '../../quote';
+import { errorName } from '../../lib/foreign-error';
+import { quote } from '../../lib/quote';
 import type { WasmBundle } from './bundle';
 import { encodeJson } from './json-text';
 

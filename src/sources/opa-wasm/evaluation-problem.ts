@@ -1,5 +1,5 @@
-import { errorName } from '../../foreign-error';
-import { quote } from '../../quote';
+import { errorName } from '../../lib/foreign-error';
+import { quote } from '../../lib/quote';
 import { MAX_EVALUATION_MEMORY } from './compiled-policy';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { followFile, readSettled } from '../../file-watch';
+import { followFile, readSettled } from '../../lib/file-watch';
 import { unpackBundle } from './bundle';
 import { CompiledPolicy } from './compiled-policy';
 import { Evaluator } from './evaluator';

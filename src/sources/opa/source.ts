@@ -1,5 +1,5 @@
 import { Pool, type Dispatcher } from 'undici';
-import { isJsonObject } from '../../json-object';
+import { isJsonObject } from '../../lib/json-object';
 import type { PermissionRequest } from '../../request';
 import { parseRegoDecision } from '../rego/answer';
 import { regoInput, type RegoInput } from '../rego/input';

@@ -7,7 +7,7 @@ import {
   type ConditionalPolicyDecision,
   type ResourcePermission,
 } from '@backstage/plugin-permission-common';
-import { quote } from '../../quote';
+import { quote } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import { allow, conditional, deny, notApplicable } from '../../verdict';
 import type { Answer, LocalSource } from '../source';

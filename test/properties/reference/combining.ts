@@ -1,7 +1,7 @@
 /** The combining algorithms over plain booleans: the whole list, no accumulator, no algebra. */
 import type { CombiningAlgorithm } from '../../../src/combining/algorithms';
 import type { Verdict } from '../../../src/verdict';
-import { holds, type Assignment } from './criteria';
+import { holds, type Assignment } from './conditions';
 
 /** Whether the verdict lets this resource through; undefined if it takes no part. */
 export function meaning(

@@ -1,0 +1,109 @@
+import Ajv, { type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import { z } from 'zod';
+import { isJsonObject } from '../lib/json-object';
+import { oneLine, quote } from '../lib/quote';
+
+/** What a plugin says of a rule at `/.well-known/backstage/permissions/metadata`. */
+const metadata = z.object({
+  rules: z.array(
+    z.object({
+      name: z.string(),
+      resourceType: z.string(),
+      /** A JSON Schema; the permission backend's own plugins publish draft-07. */
+      paramsSchema: z.unknown().optional(),
+    }),
+  ),
+});
+
+/** The params do not meet the rule's schema, or the schema is none that can be used. */
+export interface ParamsProblem {
+  readonly kind: 'bad' | 'unknown';
+  readonly message: string;
+}
+
+/** The permission rules that one plugin publishes. */
+export class PublishedRules {
+  private readonly byResourceType = new Map<string, Map<string, PublishedRule>>();
+
+  /** @throws Error if the body is no rule metadata. */
+  constructor(body: unknown) {
+    for (const { name, resourceType, paramsSchema } of metadata.parse(body).rules) {
+      const rules =
+        this.byResourceType.get(resourceType) ?? new Map<string, PublishedRule>();
+      this.byResourceType.set(resourceType, rules);
+      rules.set(name, new PublishedRule(name, paramsSchema));
+    }
+  }
+
+  get(resourceType: string, name: string): PublishedRule | undefined {
+    return this.byResourceType.get(resourceType)?.get(name);
+  }
+}
+
+export class PublishedRule {
+  private validate: ValidateFunction | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly paramsSchema: unknown,
+  ) {}
+
+  /** Says which parameter is wrong and how, not what its value is: that may be private. */
+  paramsProblem(params: unknown): ParamsProblem | undefined {
+    if (this.paramsSchema === undefined) return undefined;
+    try {
+      this.validate ??= compileAny(closed(this.paramsSchema));
+      if (this.validate(params)) return undefined;
+      const [error] = this.validate.errors ?? [];
+      return { kind: 'bad', message: `rule ${quote(this.name)}: ${describe(error)}` };
+    } catch {
+      const message = `the schema of rule ${quote(this.name)} cannot be used`;
+      return { kind: 'unknown', message };
+    }
+  }
+}
+
+/**
+ * Schemas made with zod 3 refuse parameters they do not know; those made with zod 4 say nothing
+ * of them, and a misspelt one would pass. Whoever means any parameter says so.
+ */
+function closed(schema: unknown): unknown {
+  if (!isJsonObject(schema) || !isJsonObject(schema.properties)) return schema;
+  const says = ['additionalProperties', 'patternProperties', 'unevaluatedProperties'];
+  return [...says, 'allOf', 'anyOf', 'oneOf', '$ref'].some(key => key in schema)
+    ? schema
+    : { ...schema, additionalProperties: false };
+}
+
+/** JSON Schema patterns are Unicode, but some that plugins publish are not valid as such. */
+function compileAny(schema: unknown): ValidateFunction {
+  try {
+    return compile(schema, true);
+  } catch {
+    return compile(schema, false);
+  }
+}
+
+/** Takes what other plugins' schemas may hold: no schema of ours is compiled here. */
+function compile(schema: unknown, unicodeRegExp: boolean): ValidateFunction {
+  const ajv = addFormats(
+    new Ajv({ strict: false, validateSchema: false, unicodeRegExp, logger: false }),
+  );
+  const validate = ajv.compile(schema as object);
+  if ('$async' in validate) throw new Error('the schema is asynchronous');
+  return validate;
+}
+
+function describe(error: ErrorObject | undefined): string {
+  if (!error) return 'params do not meet its schema';
+  // Of the parameter, and no deeper: what lies there is part of its value.
+  const [, parameter, deeper] = error.instancePath.split('/');
+  const path = parameter === undefined ? 'params' : `params.${parameter}`;
+  const within = deeper === undefined ? '' : 'a part of ';
+  const extra: unknown = error.params.additionalProperty;
+  const which =
+    extra === undefined || parameter !== undefined ? '' : `: ${quote(extra)}`;
+  const what = oneLine(error.message ?? 'does not meet its schema');
+  return `${within}${quote(path)} ${what}${which}`;
+}

@@ -1,0 +1,170 @@
+import {
+  MAX_CONDITION_DEPTH,
+  MAX_CONDITION_NODES,
+  bytesOf,
+  bytesProblem,
+  treeProblem,
+} from '../../src/conditions/size';
+import type { Criteria } from '../../src/verdict';
+import { all, any, not, rule } from '../fixtures/builders';
+
+const TOO_MANY = 'conditions of more than 500 nodes';
+const TOO_DEEP = 'conditions nested deeper than 16 levels';
+
+const leaf = (): Criteria => rule('A');
+const rules = (count: number): Criteria[] => Array.from({ length: count }, leaf);
+const empty = (count: number): Criteria[] => Array<Criteria>(count).fill(any());
+
+/** Wrapped so many times, by these in turn. */
+function wrapped(times: number, ...wraps: Array<(criteria: Criteria) => Criteria>) {
+  let criteria = leaf();
+  for (let time = 0; time < times; time++) {
+    criteria = wraps[time % wraps.length]!(criteria);
+  }
+  return criteria;
+}
+
+/** Criteria of exactly this size: itself a node, with what is below it. */
+const ofNodes = (nodes: number): Criteria => all(...rules(nodes - 1));
+
+it('has the limits that the docs name', () => {
+  expect([MAX_CONDITION_NODES, MAX_CONDITION_DEPTH]).toEqual([500, 16]);
+});
+
+describe('conditions of as many nodes as the limit allows pass, and of one more do not,', () => {
+  it.each([
+    ['rules in one group', ofNodes(500), ofNodes(501)],
+    ['rules in an anyOf', any(...rules(499)), any(...rules(500))],
+    [
+      'groups in groups',
+      all(ofNodes(300), any(...rules(198))),
+      all(ofNodes(300), any(...rules(199))),
+    ],
+    [
+      'negations',
+      all(...rules(249).map(not), leaf()),
+      all(...rules(249).map(not), leaf(), leaf()),
+    ],
+    [
+      'negations of groups',
+      all(not(any(...rules(100))), ...rules(397)),
+      all(not(any(...rules(100))), ...rules(398)),
+    ],
+    ['empty groups', all(...empty(499)), all(...empty(500))],
+  ])('counted in %s', (_what, at, over) => {
+    expect(treeProblem(at)).toBeUndefined();
+    expect(treeProblem(over)).toBe(TOO_MANY);
+  });
+});
+
+describe('conditions as deep as the limit allows pass, and one deeper do not,', () => {
+  it.each([
+    ['by allOf', [all]],
+    ['by anyOf', [any]],
+    ['by not', [not]],
+    ['by all of them', [any, not, all]],
+  ])('%s', (_what, wraps) => {
+    expect(treeProblem(wrapped(15, ...wraps))).toBeUndefined();
+    expect(treeProblem(wrapped(16, ...wraps))).toBe(TOO_DEEP);
+  });
+
+  it('be it in the last child only', () => {
+    expect(treeProblem(all(leaf(), wrapped(14, not)))).toBeUndefined();
+    expect(treeProblem(all(leaf(), wrapped(15, not)))).toBe(TOO_DEEP);
+  });
+
+  it('and parameters are no levels', () => {
+    const params = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) as object;
+    const within = rule('A', { params } as object);
+    expect(treeProblem(within)).toBeUndefined();
+  });
+});
+
+it('conditions of as many bytes as the limit allows pass, and of one more do not', () => {
+  expect(bytesProblem(1000, 1000)).toBeUndefined();
+  expect(bytesProblem(1001, 1000)).toBe(
+    'conditions of 1001 bytes, more than maxConditionBytes (1000)',
+  );
+});
+
+describe('conditions are as large as their JSON', () => {
+  const withText = (text: string): Criteria => rule('A', { params: { text } });
+  const plain = bytesOf(withText(''));
+
+  it.each([
+    ['ASCII', 'abc', 3],
+    ['a letter of two bytes', 'é', 2],
+    ['a letter of three bytes', '€', 3],
+    ['a character of four bytes', '😀', 4],
+    ['a quote, which JSON escapes', '"', 2],
+    ['half of a pair, which JSON escapes', '\ud800', 6],
+    ['much text', 'ä'.repeat(50_000), 100_000],
+  ])('with %s', (_what, text, bytes) => {
+    const criteria = withText(text);
+    expect(bytesOf(criteria)).toBe(plain + bytes);
+  });
+
+  it.each([
+    ['the rule', rule('0123456789')],
+    ['the resource type', rule('', { resourceType: 'catalog-entity0123456789' })],
+    ['the name of a parameter', rule('', { params: { '0123456789': 1 } })],
+  ])('be it %s that is large', (_what, criteria) => {
+    const json = JSON.stringify(criteria).replace('0123456789', '');
+    expect(bytesOf(criteria) - bytesOf(JSON.parse(json) as Criteria)).toBe(10);
+  });
+
+  it('in groups and negations', () => {
+    for (const criteria of [leaf(), wrapped(9, any, not, all), ofNodes(40)]) {
+      expect(bytesOf(criteria)).toBe(Buffer.from(JSON.stringify(criteria)).length);
+    }
+  });
+});
+
+describe('conditions beyond all measure are refused at a glance', () => {
+  const million = (): Criteria => ({ allOf: rules(1_000_000) }) as unknown as Criteria;
+  /** Holds itself, so often, in a group or in place of one. */
+  const cyclic = (key: 'allOf' | 'anyOf' | 'not', times: number): Criteria => {
+    const node: Record<string, unknown> = {};
+    node[key] = key === 'not' ? node : Array<unknown>(times).fill(node);
+    return node as unknown as Criteria;
+  };
+  const manyTimes = (criteria: Criteria): Criteria =>
+    all(...Array<Criteria>(499).fill(criteria));
+  const holes = (length: number): Criteria =>
+    ({ anyOf: Array<Criteria>(length) }) as unknown as Criteria;
+
+  it.each([
+    ['nested a hundred thousand deep', () => wrapped(100_000, not, all, any), TOO_DEEP],
+    ['a million in one group', million, TOO_MANY],
+    ['a million in a group of another', () => any(leaf(), million()), TOO_MANY],
+    ['a group that holds itself', () => cyclic('allOf', 1), TOO_DEEP],
+    ['a group that holds itself twice', () => cyclic('anyOf', 2), TOO_MANY],
+    ['a negation of itself', () => cyclic('not', 1), TOO_DEEP],
+    ['a million in each of five hundred', () => manyTimes(million()), TOO_MANY],
+    ['a list of a billion holes', () => holes(1e9), TOO_MANY],
+  ])('%s', (_what, criteria, problem) => {
+    expect(treeProblem(criteria())).toBe(problem);
+  });
+});
+
+describe('conditions that are none are left to the check of their shape:', () => {
+  it.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['a number', 7],
+    ['text', 'A'],
+    ['a function', () => {}],
+    ['a symbol', Symbol('A')],
+    ['a list', [rule('A')]],
+    ['an empty object', {}],
+    ['groups that are no lists', { allOf: {}, anyOf: { 0: 'A' } }],
+    ['a group that is text', { allOf: { 0: 'A' }, anyOf: 'A' }],
+    ['a group that holds anything', { allOf: [null, undefined, 7, 'A', [[]]] }],
+    ['a negation of nothing', { not: undefined }],
+    ['a negation of null', { not: null }],
+    ['a map', new Map([['allOf', [1]]])],
+    ['no prototype', Object.assign(Object.create(null) as object, { not: 1 })],
+  ])('%s', (_what, odd) => {
+    expect(treeProblem(odd as Criteria)).toBeUndefined();
+  });
+});

@@ -1,0 +1,47 @@
+import { coalesced } from '../../src/lib/coalesced';
+
+/** Runs that end when the test says so. */
+function manualRuns() {
+  const ends: Array<() => void> = [];
+  const trigger = coalesced(() => new Promise(resolve => ends.push(resolve)));
+  const end = async (): Promise<void> => {
+    ends.at(-1)!();
+    await new Promise(setImmediate);
+  };
+  return { trigger, end, begun: () => ends.length };
+}
+
+it('begins at once', () => {
+  const { trigger, begun } = manualRuns();
+  expect(begun()).toBe(0);
+  trigger();
+  expect(begun()).toBe(1);
+});
+
+it('runs once more after a run, however often it was triggered during that', async () => {
+  const { trigger, end, begun } = manualRuns();
+  for (let count = 0; count < 4; count++) trigger();
+  expect(begun()).toBe(1);
+  await end();
+  expect(begun()).toBe(2);
+  await end();
+  expect(begun()).toBe(2);
+});
+
+it('takes a trigger that comes while it runs the second time', async () => {
+  const { trigger, end, begun } = manualRuns();
+  trigger();
+  trigger();
+  await end();
+  trigger();
+  await end();
+  expect(begun()).toBe(3);
+});
+
+it('runs again when it is triggered after the end', async () => {
+  const { trigger, end, begun } = manualRuns();
+  trigger();
+  await end();
+  trigger();
+  expect(begun()).toBe(2);
+});

@@ -1,0 +1,91 @@
+import { errorName, errorNames, errorPlace } from '../../src/lib/foreign-error';
+
+describe('an error is called', () => {
+  const unreadable = {
+    get name() {
+      throw new Error('secret');
+    },
+  };
+
+  it.each<[string, unknown, string | undefined]>([
+    [
+      'by its code',
+      Object.assign(new Error('secret'), { code: 'ECONNRESET' }),
+      'ECONNRESET',
+    ],
+    ['by its name', new TypeError('secret'), 'TypeError'],
+    ['by its name if its code is no word', { code: 'a secret', name: 'E' }, 'E'],
+    ['nothing if neither is a word', { code: 7, name: 'a\nsecret' }, undefined],
+    ['nothing if it is too long', { name: 'x'.repeat(101) }, undefined],
+    ['nothing if it cannot be read', unreadable, undefined],
+    ['nothing if it is no text', { name: Object.create(null) as object }, undefined],
+    ['nothing if it is nothing', undefined, undefined],
+    ['nothing if it is null', null, undefined],
+  ])('%s', (_what, error, name) => {
+    expect(errorName(error)).toBe(name);
+  });
+});
+
+describe('an error with a cause is called', () => {
+  const unreadable = Object.defineProperty(new Error('secret'), 'cause', {
+    get() {
+      throw new Error('secret');
+    },
+  });
+
+  it.each<[string, unknown, string]>([
+    [
+      'by both',
+      new TypeError('s', { cause: { code: 'ECONNREFUSED' } }),
+      'TypeError (ECONNREFUSED)',
+    ],
+    [
+      'by its own name where the cause has none',
+      new TypeError('s', { cause: 's' }),
+      'TypeError',
+    ],
+    ['by its own name where there is none', new TypeError('secret'), 'TypeError'],
+    ['by its kind where it is no error', 'secret', 'string'],
+    [
+      'by the cause of what it cannot be called by',
+      { cause: new Error('s') },
+      'object (Error)',
+    ],
+    ['by its own name where the cause cannot be read', unreadable, 'Error'],
+    ['by its kind where it is nothing', undefined, 'undefined'],
+  ])('%s', (_what, error, names) => {
+    expect(errorNames(error)).toBe(names);
+  });
+});
+
+describe('an error was thrown', () => {
+  const unreadable = {
+    get stack() {
+      throw new Error('secret');
+    },
+  };
+  const thrownHere = new Error('a secret\n    at secret (secret:1:1)\nof three lines');
+
+  it.each<[string, unknown, RegExp]>([
+    [
+      'where its first frame is',
+      thrownHere,
+      /^at .*foreign-error\.test\.ts:\d+:\d+\)?$/,
+    ],
+    [
+      'where its stack says, also without a message',
+      { stack: 'Error\n    at f (file.js:1:2)\n    at g (file.js:3:4)' },
+      /^at f \(file\.js:1:2\)$/,
+    ],
+    [
+      'at an unknown place if its stack has no frame',
+      { stack: 'x' },
+      /^at an unknown place$/,
+    ],
+    ['at an unknown place if it has no stack', 'secret', /^at an unknown place$/],
+    ['at an unknown place if it cannot be read', unreadable, /^at an unknown place$/],
+    ['at an unknown place if it is nothing', undefined, /^at an unknown place$/],
+  ])('%s', (_what, error, place) => {
+    expect(errorPlace(error)).toMatch(place);
+  });
+});

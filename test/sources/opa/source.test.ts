@@ -1,0 +1,146 @@
+import type { Socket } from 'node:net';
+import { OpaSource } from '../../../src/sources/opa/source';
+import { Cancellation, type Answer } from '../../../src/sources/source';
+import type { PermissionRequest } from '../../../src/request';
+import {
+  answer,
+  decision,
+  silence,
+  startStub,
+  type StubServer,
+} from '../../support/stub-server';
+
+const request: PermissionRequest = {
+  permission: { type: 'basic', name: '../../v1/policies?x=', attributes: {} },
+  principal: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
+};
+
+let stub: StubServer;
+let source: OpaSource | undefined;
+
+afterEach(async () => {
+  await source?.close();
+  await stub.stop();
+});
+
+const sourceAt = (baseUrl: string, more: object = {}): OpaSource =>
+  (source = new OpaSource({
+    baseUrl,
+    entrypoint: 'backstage_policy/decision',
+    concurrency: 2,
+    connectTimeout: 500,
+    maxResponseBytes: 1000,
+    ...more,
+  }));
+
+/** What the server received, and what came of the answer. */
+async function exchange(
+  path = '',
+  more: object = {},
+): Promise<{ received: string; answer: Answer }> {
+  let received = '';
+  stub = await startStub((socket, text) => {
+    received = text;
+    decision({ result: 'ALLOW' })(socket, text);
+  });
+  const opa = sourceAt(stub.url + path, more);
+  return { answer: await opa.prepare(request).put(new Cancellation()), received };
+}
+
+describe('a question to OPA', () => {
+  it('goes to the Data API at a path that no request can change', async () => {
+    const { received } = await exchange();
+    expect(received.split('\r\n')[0]).toBe(
+      'POST /v1/data/backstage_policy/decision HTTP/1.1',
+    );
+  });
+
+  it('keeps the path of the base URL', async () => {
+    const { received } = await exchange('/opa/');
+    expect(received.split('\r\n')[0]).toBe(
+      'POST /opa/v1/data/backstage_policy/decision HTTP/1.1',
+    );
+  });
+
+  it('carries the token, which is not in the exchange that is logged', async () => {
+    const { received, answer: given } = await exchange('', { token: 'hush' });
+    expect(received).toMatch(/^authorization: Bearer hush\r$/im);
+    expect(JSON.stringify(given)).not.toContain('hush');
+  });
+
+  it('reuses its connection', async () => {
+    stub = await startStub(decision({ result: 'DENY' }));
+    const opa = sourceAt(stub.url);
+    for (let round = 0; round < 10; round++) {
+      expect((await opa.prepare(request).put(new Cancellation())).kind).toBe('DENY');
+    }
+    // One may still be returning to the pool when the next question comes.
+    expect(stub.open()).toBeLessThanOrEqual(2);
+    expect(stub.requests()).toBe(10);
+  });
+
+  it('reads an answer that comes in pieces, even of one character', async () => {
+    const inPieces = async (socket: Socket): Promise<void> => {
+      const body = '{"result":{"result":"DENY"},"x":"ä€😀"}';
+      socket.setNoDelay(true);
+      socket.write(
+        `HTTP/1.1 200 OK\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`,
+      );
+      for (const byte of Buffer.from(body)) {
+        await new Promise(resolve => socket.write(Buffer.of(byte), resolve));
+      }
+    };
+    stub = await startStub(socket => void inPieces(socket));
+    const given = await sourceAt(stub.url).prepare(request).put(new Cancellation());
+    expect(given).toMatchObject({
+      kind: 'DENY',
+      exchange: { response: { x: 'ä€😀' } },
+    });
+  });
+
+  it('given up while it is under way closes its connection, and the next one works', async () => {
+    let arrived: () => void = () => {};
+    const arrival = new Promise<void>(resolve => (arrived = resolve));
+    stub = await startStub(() => arrived());
+    const opa = sourceAt(stub.url);
+    const cancellation = new Cancellation();
+    const asked = opa.prepare(request).put(cancellation);
+    await arrival;
+    cancellation.abort();
+    expect((await asked).kind).toBe('FAILED');
+    await stub.untilOpen(0);
+    stub.become(decision({ result: 'ALLOW' }));
+    expect((await opa.prepare(request).put(new Cancellation())).kind).toBe('ALLOW');
+  });
+
+  it('given up before it is put is not put', async () => {
+    stub = await startStub(silence);
+    const cancellation = new Cancellation();
+    cancellation.abort();
+    const given = await sourceAt(stub.url).prepare(request).put(cancellation);
+    expect(given.kind).toBe('FAILED');
+    expect(stub.requests()).toBe(0);
+  });
+
+  it('takes the machine-readable code of an error from OPA, and nothing else of it', async () => {
+    stub = await startStub(
+      answer(
+        JSON.stringify({
+          code: 'internal_error',
+          message: 'a private rule',
+          errors: [{ code: 'eval_conflict_error', message: 'a private rule' }],
+        }),
+        '500 Internal Server Error',
+      ),
+    );
+    const given = await sourceAt(stub.url).prepare(request).put(new Cancellation());
+    expect({ ...given, exchange: undefined }).toEqual({
+      kind: 'FAILED',
+      failure: {
+        class: 'invalid',
+        code: 'HTTP_500',
+        message: 'OPA answered HTTP 500 (eval_conflict_error)',
+      },
+    });
+  });
+});
