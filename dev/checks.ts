@@ -1,6 +1,6 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
-import type { DecisionTrace } from '../src/trace/record';
+import type { DecisionRecord } from '../src/trace/record';
 
 export interface Check {
   readonly permission: Permission;
@@ -9,7 +9,7 @@ export interface Check {
 
 export interface Decided {
   readonly result: string;
-  readonly trace: DecisionTrace;
+  readonly trace: DecisionRecord;
 }
 
 const catalog = (name: string, resourceRef?: string): Check => {
@@ -65,7 +65,7 @@ export const CHECKS: readonly Check[] = [
 export async function decide(
   url: string,
   token: string,
-  traces: DecisionTrace[],
+  traces: DecisionRecord[],
 ): Promise<Decided[]> {
   const decided: Decided[] = [];
   for (const { permission, resourceRef } of CHECKS) {

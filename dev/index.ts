@@ -4,7 +4,7 @@ import { startSampleBackend } from './backend';
 import { catalogNames, CHECKS, decide, type Decided } from './checks';
 import { PERSONAS, type Persona } from './personas';
 import { printTable } from './table';
-import type { DecisionTrace } from '../src/trace/record';
+import type { DecisionRecord } from '../src/trace/record';
 
 async function main(): Promise<void> {
   const policyConfig = process.env.OPA_URL
@@ -12,7 +12,7 @@ async function main(): Promise<void> {
     : 'config/app-config.embedded.yaml';
   // `npm start -- my.yaml` merges further app-config files over the sample's.
   const furtherConfig = process.argv.slice(2);
-  const traces: DecisionTrace[] = [];
+  const traces: DecisionRecord[] = [];
   const backend = await startSampleBackend({
     configFiles: ['dev/app-config.yaml', policyConfig, ...furtherConfig],
     onTrace: trace => traces.push(trace),

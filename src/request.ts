@@ -1,7 +1,7 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 
-/** Longer names and resource types belong to no plugin; routing and sources never see them. */
+/** No plugin has longer names or resource types; routing and sources never see them. */
 export const MAX_PERMISSION_NAME_LENGTH = 256;
 
 /** Who asks. Without a user (anonymous) the ref is absent and the claims are empty. */
@@ -10,11 +10,11 @@ export interface Principal {
   readonly ownershipEntityRefs: readonly string[];
 }
 
-/** What is asked, by whom. Frozen: no source can change it for another. */
+/** What is asked, and by whom. Frozen: no source can change it for another. */
 export interface PermissionRequest {
   readonly permission: Readonly<Permission>;
   readonly principal: Principal;
-  /** Who asks, as the host gave it: for hosted policies, each of which gets a copy. */
+  /** Who asks, as the host gave it. Hosted policies get it, each a copy of its own. */
   readonly user?: PolicyQueryUser | undefined;
 }
 
@@ -42,7 +42,7 @@ export function readPermission(query: {
   }
   const action = attributes?.action;
   if (action !== undefined && typeof action !== 'string') {
-    throw new InvalidRequestError("the permission's action is no text");
+    throw new InvalidRequestError("the permission's action is not a string");
   }
   if (action !== undefined && action.length > MAX_PERMISSION_NAME_LENGTH) {
     throw new InvalidRequestError(
@@ -56,7 +56,7 @@ export function readPermission(query: {
   const { resourceType } = query.permission;
   if (type !== 'resource' || typeof resourceType !== 'string') {
     throw new InvalidRequestError(
-      'the permission is neither basic nor of a resource type',
+      'the permission is neither a basic permission nor a resource permission with a resource type',
     );
   }
   if (resourceType.length > MAX_PERMISSION_NAME_LENGTH) {
@@ -72,14 +72,14 @@ export const ANONYMOUS: Principal = Object.freeze({
 });
 
 /**
- * @throws InvalidRequestError if the user's info has not the shape Backstage defines.
+ * @throws InvalidRequestError if the user's info does not have the shape that Backstage defines.
  */
 export function readPrincipal(info: {
   userEntityRef: string;
   ownershipEntityRefs: string[];
 }): Principal {
   const { userEntityRef, ownershipEntityRefs } = info;
-  // Copied before it is looked at, so that what was looked at is what stays.
+  // Copied first, so that the refs that were checked are the refs that are used.
   const refs = Array.isArray(ownershipEntityRefs) ? [...ownershipEntityRefs] : [null];
   if (
     typeof userEntityRef !== 'string' ||

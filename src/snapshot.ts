@@ -4,23 +4,24 @@
  * config is unchanged are carried over with their connections and their breaker; the others
  * close after the last decision that may ask them.
  */
-import { canonical } from './lib/canonical';
-import { standbyChain } from './config/standby';
-import {
-  isRemote,
-  type Route,
-  type RouterConfig,
-  type SourceConfig,
-} from './config/types';
 import { conditionCheck, type ConditionCheck } from './conditions/check';
 import type { RuleDirectory } from './conditions/rule-directory';
+import { standbyChain } from './config/standby';
+import {
+  CONFIG_PATH,
+  ConfigError,
+  type Route,
+  type RouterConfig,
+} from './config/types';
 import { Chain, type Link } from './guard/chain';
 import {
   guardedSource,
   type Endpoint,
   type SourceServices,
 } from './guard/guarded-source';
+import { canonical } from './lib/canonical';
 import { RoutingTable } from './routing/table';
+import type { SourceConfig } from './sources/kind';
 
 /** One source of a route, ready to be asked. */
 export interface Leg {
@@ -79,13 +80,13 @@ export class Snapshot {
     const made: Endpoint[] = [];
     try {
       for (const [name, source] of config.sources) {
-        const key = keyOf(source);
+        const key = fingerprint(source);
         const carried = previous?.sources.get(name);
         if (carried?.key === key) {
           sources.set(name, carried);
           continue;
         }
-        const endpoints = await guardedSource(name, source, services);
+        const endpoints = await setUp(name, source, services);
         made.push(...endpoints);
         sources.set(name, { key, endpoints, holders: 0 });
       }
@@ -96,18 +97,18 @@ export class Snapshot {
     return new Snapshot(config, sources, services);
   }
 
-  /** A decision begins; it must call `leave` when it has ended. */
-  enter(): this {
+  /** Makes one decision; its sources stay open until it has ended. */
+  async use<T>(decide: (snapshot: this) => Promise<T>): Promise<T> {
     this.decisions++;
-    return this;
+    try {
+      return await decide(this);
+    } finally {
+      this.decisions--;
+      this.releaseWhenDrained();
+    }
   }
 
-  leave(): void {
-    this.decisions--;
-    this.releaseWhenDrained();
-  }
-
-  /** No decision begins with it any more. */
+  /** From now on no decision begins with it. */
   retire(): void {
     this.retired = true;
     this.releaseWhenDrained();
@@ -130,9 +131,8 @@ export class Snapshot {
   }
 
   private leg(route: Route, name: string, checkConditions: ConditionCheck): Leg {
-    const source = this.config.sources.get(name);
-    const ofSource = isRemote(source) ? source.onUnavailable : 'fail-closed';
-    const onUnavailable = route.onUnavailable ?? ofSource;
+    const remote = this.config.sources.get(name)?.remote;
+    const onUnavailable = route.onUnavailable ?? remote?.onUnavailable ?? 'fail-closed';
     const [first, ...others] = standbyChain(name, this.config.sources).flatMap(
       (each, position) => this.links(each, position > 0),
     );
@@ -154,10 +154,20 @@ export class Snapshot {
   }
 }
 
-/** What a source is built from; failure mode and standby are read per route. */
-const keyOf = (config: SourceConfig): string =>
-  canonical(
-    isRemote(config)
-      ? { ...config, onUnavailable: undefined, standby: undefined }
-      : config,
-  );
+/** @throws ConfigError naming the source if it cannot be set up. */
+async function setUp(
+  name: string,
+  config: SourceConfig,
+  services: SourceServices,
+): Promise<readonly Endpoint[]> {
+  try {
+    return await guardedSource(name, config, services);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([{ path: `${CONFIG_PATH}.sources.${name}`, message }]);
+  }
+}
+
+/** Of what a source is built from; failure mode and standby are read for each route. */
+const fingerprint = ({ remote, ...config }: SourceConfig): string =>
+  canonical(remote ? { ...config, guard: remote.guard } : config);

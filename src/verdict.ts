@@ -1,3 +1,4 @@
+/** What a source says of a request, and what the router makes of it. */
 import type {
   PermissionCondition,
   PermissionCriteria,
@@ -6,14 +7,28 @@ import type {
 /** A formula over a resource: a tree of `allOf`, `anyOf`, `not` and rule conditions. */
 export type Criteria = PermissionCriteria<PermissionCondition>;
 
+declare const parsed: unique symbol;
+
+/**
+ * Criteria whose every node has been checked. Made by `conditions/parse.ts` and
+ * `conditions/algebra.ts` only, so nothing after them looks at the shape again.
+ */
+export type Conditions = Criteria & { readonly [parsed]: true };
+
 /**
  * Why a source gave no answer of its own (XACML 3.0: Indeterminate).
  *
  * - `unavailable`: it could not be reached in time; the only class that fail-open opens.
- * - `overloaded`: the question was not put, or was turned away, for want of capacity.
- * - `invalid`: it answered something that cannot be trusted, or broke.
+ * - `overloaded`: there was no capacity to ask it, or it refused for lack of capacity.
+ * - `invalid`: its answer cannot be trusted, or it broke.
  */
 export type FailureClass = 'unavailable' | 'overloaded' | 'invalid';
+
+/**
+ * What an unavailable source counts as. `fail-closed`: DENY; nobody gets in during an outage.
+ * `fail-open`: ALLOW; everybody does, also when a flood makes the source time out.
+ */
+export type OnUnavailable = 'fail-closed' | 'fail-open';
 
 export interface Failure {
   readonly class: FailureClass;
@@ -41,7 +56,7 @@ export interface Conditional {
   readonly reason: string;
   readonly pluginId: string;
   readonly resourceType: string;
-  readonly conditions: Criteria;
+  readonly conditions: Conditions;
 }
 
 export interface NotApplicable {
@@ -66,7 +81,7 @@ export const notApplicable = (reason: string): NotApplicable => ({
 
 export const conditional = (
   reason: string,
-  decision: { pluginId: string; resourceType: string; conditions: Criteria },
+  decision: { pluginId: string; resourceType: string; conditions: Conditions },
 ): Conditional => ({
   kind: 'CONDITIONAL',
   reason,

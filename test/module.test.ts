@@ -1,8 +1,9 @@
 /** The line at the start tells what is in force and open; after the shutdown nothing is. */
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
+import { summary } from '../src/config/summary';
 import { readConfig } from '../src/config/read';
-import { createPolicyRouterModule, summary } from '../src/module';
-import type { DecisionTrace } from '../src/trace/record';
+import { createPolicyRouterModule } from '../src/module';
+import type { DecisionRecord } from '../src/trace/record';
 import { ChangingConfig } from './support/changing-config';
 import { CapturedLogs } from './support/captured-logs';
 import { queryOf, USER } from './support/in-process';
@@ -60,7 +61,7 @@ describe('at shutdown', () => {
   async function startModule(policyRouter: object) {
     const rootConfig = new ChangingConfig(policyRouter);
     const logs = new CapturedLogs();
-    const traces: DecisionTrace[] = [];
+    const traces: DecisionRecord[] = [];
     let policy: PermissionPolicy | undefined;
     let shutDown: () => unknown = () => {};
     const feature = createPolicyRouterModule([trace => traces.push(trace)]);

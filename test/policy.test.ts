@@ -2,15 +2,10 @@
 import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
 import type { ConditionalPolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { readConfig } from '../src/config/read';
-import { PolicyRouter } from '../src/policy';
-import { Snapshot } from '../src/snapshot';
-import { warnOfFailures } from '../src/trace/failure-log';
-import type { DecisionTrace, TraceSink } from '../src/trace/record';
+import type { DecisionRecord, TraceSink } from '../src/trace/record';
 import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
-import { directoryOf } from './support/rule-directory';
-import { BroughtSources } from '../src/hosting/brought-sources';
+import { startRouter } from './support/router';
 
 const user = {
   credentials: {},
@@ -37,23 +32,20 @@ async function routerOf(
   ...sinks: TraceSink[]
 ) {
   const logs = new CapturedLogs();
-  const traces: DecisionTrace[] = [];
-  const { config: read } = readConfig({
-    fallback: 'deny',
-    deadline: '100ms',
-    routes: [{ prefix: 'open', sources: ['allow'] }],
-    ...config,
-  });
-  const snapshot = await Snapshot.build(read, {
-    logger: logs.logger(),
-    ruleDirectory: directoryOf(),
-    brought: new BroughtSources(),
-  });
-  const router = new PolicyRouter(snapshot, { getUserInfo }, [
-    ...sinks,
-    trace => traces.push(trace),
-    warnOfFailures(logs.logger()),
-  ]);
+  const traces: Array<Readonly<DecisionRecord>> = [];
+  const router = await startRouter(
+    {
+      fallback: 'deny',
+      deadline: '100ms',
+      routes: [{ prefix: 'open', sources: ['allow'] }],
+      ...config,
+    },
+    {
+      logger: logs.logger(),
+      userInfo: { getUserInfo },
+      sinks: [...sinks, trace => traces.push(trace)],
+    },
+  );
   return { router, traces, logs };
 }
 
@@ -100,7 +92,7 @@ describe('handle', () => {
     ],
   ])('denies %s, and does not reject', async (_name, broken) => {
     const { router, traces } = await routerOf();
-    expect(await router.handle(broken as PolicyQuery, user)).toEqual({
+    expect(await router.decide(broken as PolicyQuery, user)).toEqual({
       result: 'DENY',
     });
     expect(traces).toHaveLength(1);
@@ -119,13 +111,13 @@ describe('handle', () => {
     '\ud800',
   ])('gives the name %j the fallback', async name => {
     const { router, traces } = await routerOf();
-    expect(await router.handle(query(name), user)).toEqual({ result: 'DENY' });
+    expect(await router.decide(query(name), user)).toEqual({ result: 'DENY' });
     expect(traces[0]).toMatchObject({ route: 'fallback' });
   });
 
   it('denies a request without a user by default, before any source is asked', async () => {
     const { router, traces } = await routerOf();
-    expect(await router.handle(query('open'))).toEqual({ result: 'DENY' });
+    expect(await router.decide(query('open'))).toEqual({ result: 'DENY' });
     expect(traces[0]).toMatchObject({ reason: 'the request has no user', sources: [] });
   });
 
@@ -138,8 +130,8 @@ describe('handle', () => {
         { prefix: 'catalog', sources: ['ownership'] },
       ],
     });
-    expect(await router.handle(query('open'))).toEqual({ result: 'ALLOW' });
-    expect(await router.handle(onEntity)).toEqual({ result: 'DENY' });
+    expect(await router.decide(query('open'))).toEqual({ result: 'ALLOW' });
+    expect(await router.decide(onEntity)).toEqual({ result: 'DENY' });
     expect(traces[1]).toMatchObject({
       user: undefined,
       reason: 'the user has no ownership refs',
@@ -148,7 +140,7 @@ describe('handle', () => {
 
   it('asks the userInfo service where the host gives no info', async () => {
     const { router, traces } = await routerOf({}, async () => user.info);
-    expect(await router.handle(query('open'), withoutInfo)).toEqual({
+    expect(await router.decide(query('open'), withoutInfo)).toEqual({
       result: 'ALLOW',
     });
     expect(traces[0]).toMatchObject({ user: 'user:default/olivia' });
@@ -165,7 +157,7 @@ describe('handle', () => {
     ],
   ])('denies when the userInfo service %s, and warns', async (_name, getUserInfo) => {
     const { router, traces, logs } = await routerOf({}, getUserInfo);
-    expect(await router.handle(query('open'), withoutInfo)).toEqual({ result: 'DENY' });
+    expect(await router.decide(query('open'), withoutInfo)).toEqual({ result: 'DENY' });
     expect(traces[0]).toMatchObject({
       failure: { class: 'unavailable', code: 'IDENTITY' },
     });
@@ -183,21 +175,21 @@ describe('handle', () => {
   ])('denies a user with %s', async (_name, info) => {
     const { router } = await routerOf();
     const broken = { credentials: {}, info } as unknown as PolicyQueryUser;
-    expect(await router.handle(query('open'), broken)).toEqual({ result: 'DENY' });
+    expect(await router.decide(query('open'), broken)).toEqual({ result: 'DENY' });
   });
 
   it('is not changed by a trace sink that throws', async () => {
     const { router, traces } = await routerOf({}, undefined, () => {
       throw new Error('the sink is broken');
     });
-    expect(await router.handle(query('open'), user)).toEqual({ result: 'ALLOW' });
+    expect(await router.decide(query('open'), user)).toEqual({ result: 'ALLOW' });
     expect(traces).toHaveLength(1);
   });
 
   it('does not hand the permission of the caller to a source, but a frozen copy', async () => {
     const { router, traces } = await routerOf();
     const asked = query('open');
-    await router.handle(asked, user);
+    await router.decide(asked, user);
     expect(traces[0]!.permission).not.toBe(asked.permission);
     expect(Object.isFrozen(traces[0]!.permission)).toBe(true);
     expect(Object.isFrozen(traces[0]!.permission!.attributes)).toBe(true);
@@ -210,7 +202,7 @@ describe('a trace', () => {
       sources: { ownership: { type: 'ownership' } },
       routes: [{ prefix: 'open', sources: ['ownership', 'deny', 'allow'] }],
     });
-    await router.handle(query('open.read'), user);
+    await router.decide(query('open.read'), user);
     expect(traces).toEqual([
       {
         permission: {
@@ -252,7 +244,7 @@ describe('a trace', () => {
         sources: { ownership: { type: 'ownership' } },
         routes: [{ prefix: 'open', sources: ['ownership'], default: value }],
       });
-      expect(await router.handle(query('open'), user)).toEqual({ result });
+      expect(await router.decide(query('open'), user)).toEqual({ result });
     }
   });
 });
@@ -270,7 +262,7 @@ describe('the conditions of a decision', () => {
       sources: Object.fromEntries(names.map(name => [name, source(name)])),
       routes: [{ prefix: 'catalog', sources: names }],
     });
-    return { decision: await router.handle(onEntity, user), trace: traces[0]! };
+    return { decision: await router.decide(onEntity, user), trace: traces[0]! };
   }
 
   it('are traced with their size; over the limit together they are DENY', async () => {

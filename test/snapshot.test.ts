@@ -26,7 +26,7 @@ const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
   });
   return Snapshot.build(
     config,
-    { logger, ruleDirectory: directoryOf(), brought: new BroughtSources() },
+    { logger, ruleDirectory: directoryOf(), policies: new BroughtSources() },
     previous,
   );
 };

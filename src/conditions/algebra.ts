@@ -1,6 +1,6 @@
 import type { PermissionCondition } from '@backstage/plugin-permission-common';
 import stringify from 'safe-stable-stringify';
-import type { Criteria } from '../verdict';
+import type { Conditions, Criteria } from '../verdict';
 
 /*
  * The algebra of conditions. A result is in normal form: flattened, free of duplicates, of what
@@ -13,12 +13,12 @@ import type { Criteria } from '../verdict';
  */
 
 /** The conjunction of one or more criteria; undefined if no resource can meet it. */
-export const allOf = (criteria: readonly Criteria[]): Criteria | undefined =>
-  toCriteria(join('allOf', criteria));
+export const allOf = (conditions: readonly Conditions[]): Conditions | undefined =>
+  toConditions(join('allOf', conditions));
 
 /** The disjunction of one or more criteria; undefined if no resource can meet it. */
-export const anyOf = (criteria: readonly Criteria[]): Criteria | undefined =>
-  toCriteria(join('anyOf', criteria));
+export const anyOf = (conditions: readonly Conditions[]): Conditions | undefined =>
+  toConditions(join('anyOf', conditions));
 
 type Connective = 'allOf' | 'anyOf';
 
@@ -38,10 +38,12 @@ type Normal = Criteria | Constant;
 
 const isConstant = (normal: Normal): normal is Constant => normal instanceof Constant;
 
-function toCriteria(normal: Normal): Criteria | undefined {
-  if (!isConstant(normal)) return normal;
+/** Made of parsed nodes only, so it is parsed as well. */
+function toConditions(normal: Normal): Conditions | undefined {
+  if (!isConstant(normal)) return normal as Conditions;
   if (!normal.value) return undefined;
-  return group('anyOf', flatten('anyOf', [normal.of, { not: normal.of }]));
+  const tautology = flatten('anyOf', [normal.of, { not: normal.of }]);
+  return group('anyOf', tautology) as Conditions;
 }
 
 /** The children, if it is a group of this connective. */

@@ -1,29 +1,27 @@
 /**
- * Whether Backstage can apply the conditions of a source. What it cannot apply makes it fail
- * the whole batch with HTTP 500, 400 or 404, and lists empty; so it is found out before:
+ * Whether Backstage can apply the conditions of a source. Conditions that it cannot apply make
+ * it fail the whole batch with HTTP 500, 400 or 404, and answer lists empty. So they are checked
+ * before they leave the router:
  *
- *   tree → shape → size → the owning plugin's published rules
+ *   tree size → fit to the permission → bytes → the owning plugin's published rules
  */
-import type {
-  Permission,
-  PermissionCondition,
-} from '@backstage/plugin-permission-common';
-import { childrenOf } from './tree';
-import { quote } from '../lib/quote';
-import { failed, type Failed } from '../sources/source';
-import type { Conditional, Criteria } from '../verdict';
+import type { Permission } from '@backstage/plugin-permission-common';
+import { failed, type Failed } from '../answer';
 import { settleWithin, type Deadline } from '../lib/deadline';
+import { quote } from '../lib/quote';
+import type { Conditional } from '../verdict';
+import { misfit } from './fit';
 import type { RuleDirectory } from './rule-directory';
 import type { RuleMetadata } from './rule-metadata';
-import { shapeProblem, withParams } from './fit';
 import { bytesOf, bytesProblem, treeProblem } from './size';
+import { leavesOf } from './tree';
 
 /**
  * Whether conditions are checked against the rules that their plugin publishes.
  *
- * - `true`: they are; while the plugin cannot be asked, their shape is trusted.
- * - `required`: they are; while the plugin cannot be asked, they are denied.
- * - `false`: only their shape is.
+ * - `true`: yes; while the plugin cannot be asked, its conditions are trusted.
+ * - `required`: yes; while the plugin cannot be asked, its conditions are denied.
+ * - `false`: no.
  */
 export type VerifyConditions = boolean | 'required';
 
@@ -41,13 +39,12 @@ export type ConditionCheck = (
 
 export const conditionCheck =
   (options: ConditionCheckOptions, directory: RuleDirectory): ConditionCheck =>
-  (said, permission, deadline) => {
+  (verdict, permission, deadline) => {
     const { verifyConditions, maxConditionBytes } = options;
-    const overgrown = treeProblem(said.conditions);
+    const overgrown = treeProblem(verdict.conditions);
     if (overgrown !== undefined) return tooLarge(overgrown);
-    const misshapen = shapeProblem(said, permission);
-    if (misshapen !== undefined) return failed('invalid', 'BAD_CONDITIONS', misshapen);
-    const verdict = { ...said, conditions: withParams(said.conditions) };
+    const unfit = misfit(verdict, permission);
+    if (unfit !== undefined) return failed('invalid', 'BAD_CONDITIONS', unfit);
     const oversized = bytesProblem(bytesOf(verdict.conditions), maxConditionBytes);
     if (oversized !== undefined) return tooLarge(oversized);
     if (verifyConditions === false) return verdict;
@@ -69,7 +66,7 @@ export const conditionCheck =
     }
     const problem = judge(known);
     if (!problem) return verdict;
-    // It is read anew in the background already, and waiting would help nobody.
+    // It is already being read again in the background; waiting would not help.
     if (known.kind === 'unread') return problem;
     const reading = directory.readAgain(verdict.pluginId);
     return reading ? wait(reading, problem) : problem;
@@ -116,11 +113,4 @@ function rulesProblem(
       }
       return undefined;
   }
-}
-
-function leavesOf(criteria: Criteria): PermissionCondition[] {
-  const children = childrenOf(criteria) as readonly Criteria[];
-  return children.length > 0
-    ? children.flatMap(leavesOf)
-    : [criteria as PermissionCondition];
 }

@@ -1,23 +1,20 @@
+import type { Conditions, Criteria } from '../verdict';
 import { childrenOf } from './tree';
-import type { Criteria } from '../verdict';
 
-/** Of a condition in a group in a `not` the depth is 3. */
+/** A condition inside a group inside a `not` has depth 3. */
 export const MAX_CONDITION_DEPTH = 16;
-/** Groups, negations and conditions of one criteria. */
+/** Of one verdict: groups, negations and rules together. */
 export const MAX_CONDITION_NODES = 500;
 
-/**
- * Which limit the tree passes, if one. Looks at no more of it than the limits allow, so
- * criteria of any shape and size may be given.
- */
-export function treeProblem(criteria: Criteria): string | undefined {
-  let level: unknown[] = [criteria];
+/** Which limit the tree exceeds, if any. Stops at the first limit that is exceeded. */
+export function treeProblem(conditions: Conditions): string | undefined {
+  let level: Criteria[] = [conditions];
   let nodes = 1;
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_CONDITION_DEPTH) {
       return `conditions nested deeper than ${MAX_CONDITION_DEPTH} levels`;
     }
-    const next: unknown[] = [];
+    const next: Criteria[] = [];
     for (const node of level) {
       const children = childrenOf(node);
       nodes += children.length;
@@ -31,15 +28,15 @@ export function treeProblem(criteria: Criteria): string | undefined {
   return undefined;
 }
 
-/** Of criteria that were measured; a lone verdict is, once by its guard, once as the result. */
-const measured = new WeakMap<Criteria, number>();
+/** A verdict is measured by its guard, and again as the result if it is the only one. */
+const measured = new WeakMap<Conditions, number>();
 
-/** Bytes of the criteria as JSON, which is how Backstage passes them on. */
-export function bytesOf(criteria: Criteria): number {
-  const known = measured.get(criteria);
+/** Bytes of the conditions as JSON, which is how Backstage passes them on. */
+export function bytesOf(conditions: Conditions): number {
+  const known = measured.get(conditions);
   if (known !== undefined) return known;
-  const bytes = Buffer.byteLength(JSON.stringify(criteria));
-  measured.set(criteria, bytes);
+  const bytes = Buffer.byteLength(JSON.stringify(conditions));
+  measured.set(conditions, bytes);
   return bytes;
 }
 

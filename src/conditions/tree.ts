@@ -1,8 +1,17 @@
-/** The children of a group or a negation, of whatever shape; none of anything else. */
-export function childrenOf(node: unknown): readonly unknown[] {
-  if (typeof node !== 'object' || node === null) return [];
-  const { allOf, anyOf, not } = node as Record<string, unknown>;
-  if (Array.isArray(allOf)) return allOf;
-  if (Array.isArray(anyOf)) return anyOf;
-  return not === undefined ? [] : [not];
+import type { PermissionCondition } from '@backstage/plugin-permission-common';
+import type { Criteria } from '../verdict';
+
+/** The children of a group or a negation; none of a rule. */
+export function childrenOf(node: Criteria): readonly Criteria[] {
+  if ('allOf' in node) return node.allOf;
+  if ('anyOf' in node) return node.anyOf;
+  return 'not' in node ? [node.not] : [];
+}
+
+/** The rules of a tree, in the order in which they are written. */
+export function leavesOf(node: Criteria): PermissionCondition[] {
+  const children = childrenOf(node);
+  return children.length > 0
+    ? children.flatMap(leavesOf)
+    : [node as PermissionCondition];
 }

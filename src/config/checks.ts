@@ -3,14 +3,10 @@ import { isJsonObject } from '../lib/json-object';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix } from '../routing/prefix';
 import { findTies } from '../routing/table';
-import { endpointCount, longestWait, standbyChain, standbyProblem } from './standby';
-import {
-  BUILT_IN,
-  isRemote,
-  type Route,
-  type RouterConfig,
-  type SourceConfig,
-} from './types';
+import type { SourceConfig } from '../sources/kind';
+import { isBuiltIn, kindOf } from '../sources/kinds';
+import { longestWait, standbyChain, standbyProblem } from './standby';
+import type { Route, RouterConfig } from './types';
 
 export interface Finding {
   readonly path: ReadonlyArray<string | number>;
@@ -45,8 +41,7 @@ export const badStandbys = (
   names: readonly string[],
 ): Finding[] =>
   Object.entries(rawSources).flatMap(([name, source]) => {
-    if (!isJsonObject(source)) return [];
-    if (source.type !== 'opa' && source.type !== 'hosted') return [];
+    if (!isJsonObject(source) || !kindOf(source.type)?.isRemote) return [];
     const { standby } = source;
     if (typeof standby !== 'string' || standby === '') return [];
     const message = standbyProblem(name, standby, sources, names);
@@ -55,13 +50,13 @@ export const badStandbys = (
       : [{ path: ['sources', name, 'standby'], message }];
   });
 
-/** Whoever is asked last must have had a chance to answer. */
+/** The last one asked must still have a chance to answer within the deadline. */
 export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
-  [...sources].flatMap(([name, source]) => {
+  [...sources].flatMap(([name, { remote }]) => {
     const wait = longestWait(name, sources);
-    if (!isRemote(source) || wait < deadline) return [];
-    const { guard } = source;
-    const endpoints = endpointCount(source);
+    if (!remote || wait < deadline) return [];
+    const { guard } = remote;
+    const endpoints = remote.endpoints.length;
     const asked = [
       ...(endpoints > 1 ? [`${endpoints} endpoints`] : []),
       ...(wait > endpoints * guard.timeout ? ['its standby'] : []),
@@ -82,8 +77,8 @@ export const badFailureModes = (routes: Routes, sources: Sources): Finding[] =>
 
 function failureModeProblems(route: Route, sources: Sources): string[] {
   const modes = route.sources.flatMap(name => {
-    const source = sources.get(name);
-    return isRemote(source) ? [route.onUnavailable ?? source.onUnavailable] : [];
+    const remote = sources.get(name)?.remote;
+    return remote ? [route.onUnavailable ?? remote.onUnavailable] : [];
   });
   const problems: string[] = [];
   const allKnown = route.sources.every(name => sources.has(name));
@@ -134,7 +129,7 @@ export function oddities(config: RouterConfig): Finding[] {
     routes.flatMap(route => route.sources).flatMap(name => standbyChain(name, sources)),
   );
   const unused = [...sources.keys()]
-    .filter(name => !used.has(name) && !(BUILT_IN as readonly string[]).includes(name))
+    .filter(name => !used.has(name) && !isBuiltIn(name))
     .map(name => ({ path: ['sources', name], message: 'no route names this source' }));
   return [...gaps, ...unusual, ...unused];
 }

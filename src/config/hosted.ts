@@ -3,7 +3,7 @@ import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
 import type { Finding } from './checks';
 import { sourceNameProblem } from '../sources/source-name';
-import { isRemote, type Route, type RouterConfig } from './types';
+import type { Route, RouterConfig } from './types';
 
 /** The policies that other modules bring, by the name of their source. */
 export interface Brought {
@@ -76,7 +76,7 @@ export function neverAbstaining(
       ),
     ),
     ...[...sources].flatMap(([name, source]) => {
-      const standby = isRemote(source) ? source.standby : undefined;
+      const standby = source.remote?.standby;
       if (standby === undefined) return [];
       const effect = `what it allows because it is not its own is allowed while '${name}' is away or flooded`;
       return warning(standby, ['sources', name, 'standby'], effect);

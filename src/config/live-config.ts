@@ -1,33 +1,35 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
-import { coalesced } from '../lib/coalesced';
-import { watchPath } from '../lib/file-watch';
 import { canonical } from '../lib/canonical';
-import { routingFilePath } from './merge-routing-file';
+import { watchPath } from '../lib/file-watch';
+import { LastGood } from '../lib/last-good';
 import type { Brought } from './hosted';
+import { routingFilePath } from './merge-routing-file';
 import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
 
-/** A config may name a bundle that is yet to come; milliseconds to the next try. */
+/** A config may name a bundle that does not exist yet; milliseconds to the next try. */
 const RETRY_INTERVAL = 10_000;
 
-/** Takes a valid config into use; if it throws, the last good one has stayed in use. */
+/** Takes a valid config into use; if it throws, the last good one must still be in use. */
 export type ApplyConfig = (read: ReadConfig) => Promise<void>;
+
+interface Loaded {
+  readonly read: ReadConfig;
+  /** Equal for equal configs. */
+  readonly key: string;
+}
 
 /**
  * The config as it is now: read once for the start, then again after every change of
- * app-config or of the routing file. What is invalid changes nothing and is logged.
+ * app-config or of the routing file. An invalid config changes nothing and is logged.
  */
 export class LiveConfig {
-  private stopFileWatch: (() => void) | undefined;
-  private watchedFile: string | undefined;
-  private stopConfigWatch: (() => void) | undefined;
-  private apply: ApplyConfig | undefined;
-  private inUse: string | undefined;
-  private lastProblem: string | undefined;
-  private stopped = false;
-  private retry: NodeJS.Timeout | undefined;
+  private first: Loaded | undefined;
+  private reloads: LastGood<Loaded> | undefined;
+  private endConfigWatch = (): void => {};
+  private file: { readonly path: string; readonly endWatch: () => void } | undefined;
 
   constructor(
     private readonly rootConfig: RootConfigService,
@@ -40,82 +42,60 @@ export class LiveConfig {
    *
    * @throws ConfigError with every problem of the config.
    */
-  async first(): Promise<ReadConfig> {
-    const read = await this.load();
-    this.inUse = canonical(read);
-    return read;
+  async read(): Promise<ReadConfig> {
+    this.first = await this.load();
+    return this.first.read;
   }
 
-  private async load(): Promise<ReadConfig> {
-    const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
-    const path = routingFilePath(raw);
-    if (path === undefined) return readConfig(raw, undefined, this.brought);
-    const content = await readRoutingFile(path);
-    return readConfig(raw, { path, content }, this.brought);
-  }
-
-  /** From now on every change is loaded and applied, one after the other. */
+  /** From now on every change of the config that was read is loaded and applied, one by one. */
   watch(apply: ApplyConfig): void {
-    this.apply = apply;
-    const subscription = this.rootConfig.subscribe?.(this.onChange);
-    this.stopConfigWatch = () => subscription?.unsubscribe();
-    // Catches what has changed since the first reading, and begins to watch the file.
-    this.onChange();
+    if (!this.first) throw new Error('the config must be read before it is watched');
+    const reloads = new LastGood(this.first, {
+      load: async inUse => {
+        this.watchFile(reloads.reload);
+        const loaded = await this.load();
+        return loaded.key === inUse.key ? inUse : loaded;
+      },
+      use: ({ read }) => apply(read),
+      accepted: ({ recovered }) => {
+        if (recovered) {
+          this.logger.info('The policy router config is valid again and in use');
+        }
+      },
+      rejected: problem =>
+        this.logger.error(
+          `The changed config is not used, the last good one stays: ${problem}`,
+        ),
+      retryAfter: RETRY_INTERVAL,
+    });
+    this.reloads = reloads;
+    const subscription = this.rootConfig.subscribe?.(reloads.reload);
+    this.endConfigWatch = () => subscription?.unsubscribe();
+    // Picks up what has changed since the first reading, and begins to watch the file.
+    reloads.reload();
   }
 
   stop(): void {
-    this.stopped = true;
-    clearTimeout(this.retry);
-    this.stopConfigWatch?.();
-    this.stopFileWatch?.();
+    this.reloads?.stop();
+    this.endConfigWatch();
+    this.file?.endWatch();
   }
 
-  private readonly onChange = coalesced(async () => {
-    if (!this.stopped) await this.reload();
-  });
-
-  private async reload(): Promise<void> {
-    clearTimeout(this.retry);
-    try {
-      this.watchFile();
-      const read = await this.load();
-      if (this.stopped) return;
-      const key = canonical(read);
-      if (key !== this.inUse) {
-        await this.applyOrRetry(read);
-        this.inUse = key;
-      }
-      if (this.lastProblem !== undefined) {
-        this.lastProblem = undefined;
-        this.logger.info('The policy router config is valid again and in use');
-      }
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      if (problem === this.lastProblem) return;
-      this.lastProblem = problem;
-      this.logger.error(
-        `The changed config is not used, the last good one stays: ${problem}`,
-      );
-    }
+  private async load(): Promise<Loaded> {
+    const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
+    const path = routingFilePath(raw);
+    const file =
+      path === undefined ? undefined : { path, content: await readRoutingFile(path) };
+    const read = readConfig(raw, file, this.brought);
+    return { read, key: canonical(read) };
   }
 
-  private async applyOrRetry(read: ReadConfig): Promise<void> {
-    try {
-      await this.apply?.(read);
-    } catch (error) {
-      // What it lacks is outside of the config, so its coming is no change of it.
-      this.retry = setTimeout(this.onChange, RETRY_INTERVAL).unref();
-      throw error;
-    }
-  }
-
-  private watchFile(): void {
+  private watchFile(onChange: () => void): void {
     const named = routingFilePath(this.rootConfig.getOptional(CONFIG_PATH));
     const path = named === undefined ? undefined : resolve(named);
-    if (path === this.watchedFile) return;
-    this.stopFileWatch?.();
-    this.watchedFile = path;
-    this.stopFileWatch =
-      path === undefined ? undefined : watchPath(path, this.onChange);
+    if (path === this.file?.path) return;
+    this.file?.endWatch();
+    this.file =
+      path === undefined ? undefined : { path, endWatch: watchPath(path, onChange) };
   }
 }

@@ -1,9 +1,15 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { OnUnavailable } from '../guard/chain';
-import type { RemoteGuardOptions } from '../guard/remote-guard';
 import { isJsonObject } from '../lib/json-object';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
+import type {
+  RemoteKind,
+  RemoteSettings,
+  SourceConfig,
+  SourceKind,
+} from '../sources/kind';
+import { BUILT_IN, KINDS } from '../sources/kinds';
+import { sourceNameProblem } from '../sources/source-name';
+import type { OnUnavailable } from '../verdict';
 import {
   badFailureModes,
   badStandbys,
@@ -23,16 +29,13 @@ import {
   TABLE_KEYS,
   type RoutingFileContent,
 } from './merge-routing-file';
-import { routeSchema, settingsSchema, sourceSchemas } from './schema';
-import { sourceNameProblem } from '../sources/source-name';
+import { routeSchema, settingsSchema } from './schema';
 import {
-  BUILT_IN,
   CONFIG_PATH,
   ConfigError,
   type ConfigProblem,
   type Route,
   type RouterConfig,
-  type SourceConfig,
 } from './types';
 
 export interface ReadConfig {
@@ -85,7 +88,8 @@ class Reader {
 
     const sources = this.readSources(rawSources, globalMode);
     const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
-    const names = [...new Set([...BUILT_IN, ...Object.keys(rawSources)])];
+    const builtIn = BUILT_IN.map(({ type }) => type);
+    const names = [...new Set([...builtIn, ...Object.keys(rawSources)])];
     const findings = [
       ...unmatchedPolicies(rawSources, this.brought),
       ...badStandbys(rawSources, sources, names),
@@ -118,7 +122,7 @@ class Reader {
     globalMode: OnUnavailable,
   ): Map<string, SourceConfig> {
     const sources = new Map<string, SourceConfig>(
-      BUILT_IN.map(type => [type, { type }]),
+      BUILT_IN.map(({ type }) => [type, { type, options: {} }]),
     );
     for (const [name, value] of Object.entries(raw)) {
       const path = ['sources', name];
@@ -139,45 +143,17 @@ class Reader {
     globalMode: OnUnavailable,
   ): SourceConfig | undefined {
     const type = isJsonObject(raw) ? raw.type : undefined;
-    switch (type) {
-      case 'opa': {
-        const parsed = this.parse(sourceSchemas.opa, raw, path);
-        if (!parsed) return undefined;
-        const { baseUrl, entrypoint, maxResponseBytes, auth, tls } = parsed;
-        return {
-          type,
-          endpoints: baseUrl,
-          options: { entrypoint, maxResponseBytes, token: auth?.token, tls },
-          ...remoteSettings(parsed, globalMode),
-        };
-      }
-      case 'hosted': {
-        const parsed = this.parse(sourceSchemas.hosted, raw, path);
-        return parsed && { type, ...remoteSettings(parsed, globalMode) };
-      }
-      case 'opa-wasm': {
-        const parsed = this.parse(sourceSchemas[type], raw, path);
-        if (!parsed) return undefined;
-        return { type, options: { ...parsed, bundle: resolve(parsed.bundle) } };
-      }
-      case 'ownership': {
-        const parsed = this.parse(sourceSchemas.ownership, raw, path);
-        if (!parsed) return undefined;
-        const { bypass = [], kinds, resources = {} } = parsed;
-        return {
-          type,
-          options: { bypass, kinds, resources: new Map(Object.entries(resources)) },
-        };
-      }
-      default: {
-        const allowed = Object.keys(sourceSchemas)
-          .map(each => `'${each}'`)
-          .join(', ');
-        const got = typeof type === 'string' ? `, not '${type}'` : '';
-        this.report([...path, 'type'], `must be one of ${allowed}${got}`);
-        return undefined;
-      }
+    const kind = KINDS.find(each => each.type === type);
+    if (!kind) {
+      const allowed = KINDS.map(each => `'${each.type}'`).join(', ');
+      const got = typeof type === 'string' ? `, not '${type}'` : '';
+      this.report([...path, 'type'], `must be one of ${allowed}${got}`);
+      return undefined;
     }
+    const parsed = this.parse(kind.schema, raw, path);
+    return parsed === undefined
+      ? undefined
+      : sourceConfig(kind, parsed as { type: string }, globalMode);
   }
 
   private readRoute(raw: unknown, index: number): Route | undefined {
@@ -228,22 +204,33 @@ class Reader {
   }
 }
 
-/** What was read for a source that must be waited for, as its config has it. */
-const remoteSettings = (
-  {
+/** What was read for a source, with the settings that every remote source takes apart. */
+function sourceConfig(
+  kind: SourceKind,
+  { type, ...settings }: { readonly type: string },
+  globalMode: OnUnavailable,
+): SourceConfig {
+  if (!kind.isRemote) return { type, options: settings };
+  const {
     timeout,
     concurrency,
     queue,
     circuitBreaker,
-    onUnavailable,
+    onUnavailable = globalMode,
     standby,
-  }: RemoteGuardOptions & {
-    onUnavailable?: OnUnavailable | undefined;
-    standby?: string | undefined;
-  },
-  globalMode: OnUnavailable,
-) => ({
-  guard: { timeout, concurrency, queue, circuitBreaker },
-  onUnavailable: onUnavailable ?? globalMode,
-  standby,
-});
+    ...options
+  } = settings as RemoteSettings['guard'] & Partial<RemoteSettings>;
+  return {
+    type,
+    options,
+    remote: {
+      guard: { timeout, concurrency, queue, circuitBreaker },
+      onUnavailable,
+      standby,
+      endpoints: endpointsOf(kind, options),
+    },
+  };
+}
+
+const endpointsOf = (kind: RemoteKind, options: object): RemoteSettings['endpoints'] =>
+  kind.endpoints?.(options as never) ?? [undefined];

@@ -1,4 +1,4 @@
-import { isRemote, type RemoteSourceConfig, type SourceConfig } from './types';
+import type { SourceConfig } from '../sources/kind';
 
 /**
  * The source and its standbys, in the order they are asked. Ends at a name that no source has,
@@ -17,7 +17,7 @@ export function standbyChain(
 }
 
 const standbyOf = (source: SourceConfig | undefined): string | undefined =>
-  isRemote(source) ? source.standby : undefined;
+  source?.remote?.standby;
 
 /** What is wrong with the standby of a source; undefined if it has none, or a good one. */
 export function standbyProblem(
@@ -39,19 +39,15 @@ export function standbyProblem(
     : undefined;
 }
 
-/** In how many places the source is asked, one after the other. */
-export const endpointCount = (source: RemoteSourceConfig): number =>
-  source.type === 'opa' ? source.endpoints.length : 1;
-
 /** How long the source and its standbys may take one after the other, in milliseconds. */
 export const longestWait = (
   name: string,
   sources: ReadonlyMap<string, SourceConfig>,
 ): number =>
   standbyChain(name, sources)
-    .map(each => sources.get(each))
+    .map(each => sources.get(each)?.remote)
     .reduce(
-      (sum, source) =>
-        isRemote(source) ? sum + endpointCount(source) * source.guard.timeout : sum,
+      (sum, remote) =>
+        remote ? sum + remote.endpoints.length * remote.guard.timeout : sum,
       0,
     );

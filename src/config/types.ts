@@ -1,16 +1,10 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { VerifyConditions } from '../conditions/check';
-import type { OnUnavailable } from '../guard/chain';
-import type { RemoteGuardOptions } from '../guard/remote-guard';
 import type { RoutePattern } from '../routing/route';
-import type { OpaSourceOptions } from '../sources/opa/source';
-import type { OpaWasmSourceOptions } from '../sources/opa-wasm/source';
-import type { OwnershipSourceOptions } from '../sources/ownership/source';
+import type { SourceConfig } from '../sources/kind';
+import type { OnUnavailable } from '../verdict';
 
 export const CONFIG_PATH = 'permission.policyRouter';
-
-/** Sources every table can name without configuring them. */
-export const BUILT_IN = ['allow', 'deny'] as const;
 
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
@@ -24,41 +18,6 @@ export interface Route extends RoutePattern {
   /** When every source is NOT_APPLICABLE. */
   readonly default: 'allow' | 'deny';
 }
-
-/** What every source has that must be waited for, so that it can be away. */
-interface RemoteSettings {
-  readonly guard: RemoteGuardOptions;
-  readonly onUnavailable: OnUnavailable;
-  /** The source that decides while this one is unavailable or overloaded. */
-  readonly standby: string | undefined;
-}
-
-export interface OpaSourceConfig extends RemoteSettings {
-  readonly type: 'opa';
-  /** Asked in this order, each while those before it are away; one or more. */
-  readonly endpoints: readonly string[];
-  readonly options: Omit<
-    OpaSourceOptions,
-    'baseUrl' | 'concurrency' | 'connectTimeout'
-  >;
-}
-
-/** A policy that another module brings under the name of the source. */
-export interface HostedSourceConfig extends RemoteSettings {
-  readonly type: 'hosted';
-}
-
-export type RemoteSourceConfig = OpaSourceConfig | HostedSourceConfig;
-
-export type SourceConfig =
-  | RemoteSourceConfig
-  | { readonly type: 'opa-wasm'; readonly options: OpaWasmSourceOptions }
-  | { readonly type: 'ownership'; readonly options: OwnershipSourceOptions }
-  | { readonly type: 'allow' | 'deny' };
-
-export const isRemote = (
-  source: SourceConfig | undefined,
-): source is RemoteSourceConfig => source !== undefined && 'guard' in source;
 
 export interface RouterConfig {
   /** For permissions no route matches. */

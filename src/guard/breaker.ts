@@ -1,10 +1,10 @@
 import OpossumBreaker from 'opossum';
-import { failed, type Answer } from '../sources/source';
+import { failed, type Answer, type Failed } from '../answer';
 
 export interface CircuitBreakerOptions {
-  /** Percent of failures in the window above which it opens; 1–99. */
+  /** It opens above this percentage of failures in the window; 1–99. */
   readonly errorThreshold: number;
-  /** Questions in the window below which it never opens. */
+  /** It never opens with fewer questions in the window. */
   readonly volumeThreshold: number;
   /** Milliseconds. */
   readonly rollingWindow: number;
@@ -15,9 +15,9 @@ export interface CircuitBreakerOptions {
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
- * opossum, fed with answers: only `unavailable` is a failure to it. An `invalid` answer came
- * from an OPA that is there, so it counts as a success. opossum's timeout, cache and
- * coalescing are off: its AbortController belongs to the breaker, not to the call.
+ * opossum around answers: only `unavailable` counts as a failure. An `invalid` answer came from
+ * a source that is reachable, so it counts as a success. opossum's timeout, cache and coalescing
+ * are off: its AbortController belongs to the breaker, not to the call.
  */
 export class CircuitBreaker {
   private readonly breaker: OpossumBreaker<
@@ -40,12 +40,12 @@ export class CircuitBreaker {
     this.breaker.on('close', () => onChange('closed'));
   }
 
-  /** True while a question would be refused without being put. */
+  /** True while a question would be refused. */
   get refuses(): boolean {
     return !this.breaker.closed && !this.breaker.pendingClose;
   }
 
-  refusal(): Answer {
+  refusal(): Failed {
     return failed('unavailable', 'BREAKER_OPEN', 'the circuit breaker is open');
   }
 
@@ -73,7 +73,7 @@ class CountedFailure {
   constructor(readonly answer: Answer) {}
 }
 
-/** An overload of ours does not open a breaker, but neither may it close one as a probe. */
+/** Our own overload does not open a breaker, but as a probe it must not close one either. */
 async function failureAsRejection(
   ask: () => Promise<Answer>,
   halfOpen: () => boolean,
@@ -82,7 +82,7 @@ async function failureAsRejection(
   if (answer.kind !== 'FAILED') return answer;
   const failureClass = answer.failure.class;
   if (failureClass === 'unavailable' || (failureClass === 'overloaded' && halfOpen())) {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; a stack would cost and say nothing
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; nobody reads its stack
     throw new CountedFailure(answer);
   }
   return answer;

@@ -1,23 +1,30 @@
 /**
- * A source, the further endpoints it has, and its standbys. They are asked in turn, each only
- * while all before it were unavailable or overloaded, inside the one deadline of the decision:
+ * A source at each of its endpoints, then its standbys. They are asked in turn, each only while
+ * all before it were unavailable or overloaded, inside the one deadline of the decision:
  *
  *   source at its first endpoint → at its next … → standby → the standby's standby …
  *
- * What is left of failures becomes a verdict here and nowhere else.
+ * Failures that are left become a verdict here and nowhere else.
  */
-import type { PermissionRequest } from '../request';
-import type { Answer, Exchange, Failed } from '../sources/source';
-import { allow, deny, type Failure, type Verdict } from '../verdict';
+import {
+  nameOf,
+  type Answer,
+  type AnswerDetails,
+  type Attempt,
+  type Failed,
+  type LinkName,
+} from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
+import type { PermissionRequest } from '../request';
+import {
+  allow,
+  deny,
+  type Failure,
+  type OnUnavailable,
+  type Verdict,
+} from '../verdict';
 import type { Guard } from './guard';
-
-/**
- * What an unavailable source counts as. `fail-closed`: DENY, nobody gets in while it is away.
- * `fail-open`: ALLOW, everybody does; a flood that makes the source time out does it too.
- */
-export type OnUnavailable = 'fail-closed' | 'fail-open';
 
 /** How the answers of a chain become a verdict. */
 export interface Terms {
@@ -25,38 +32,15 @@ export interface Terms {
   readonly checkConditions: ConditionCheck;
 }
 
-/** Who is asked. */
-export interface LinkName {
-  readonly source: string;
-  /** Where it is asked, if the source has several endpoints. */
-  readonly endpoint?: string | undefined;
-  /** True where it stands in for another source. */
-  readonly standby: boolean;
-}
-
 export interface Link extends LinkName {
   readonly guard: Guard;
 }
 
-/** One link of a chain that was asked, and what it said. */
-export interface Attempt extends LinkName {
-  readonly verdict: Verdict['kind'] | 'FAILED';
-  readonly failure?: Failure | undefined;
-  /** Time it took, in milliseconds. */
-  readonly milliseconds: number;
-  /** Full input and response of an external policy; for the debug log only. */
-  readonly exchange?: Exchange | undefined;
-  /** True where the answer is that to another caller's identical question. */
-  readonly shared?: boolean | undefined;
-}
-
-export interface ChainAnswer {
+export interface ChainAnswer extends AnswerDetails {
   readonly verdict: Verdict;
-  readonly exchange?: Exchange | undefined;
-  readonly shared?: boolean | undefined;
   /** Where it was asked, if the source has several endpoints and the first one sufficed. */
   readonly endpoint?: string | undefined;
-  /** Those that were asked, in this order, where it was more than one. */
+  /** The links that were asked, in this order, if there was more than one. */
   readonly attempts?: readonly Attempt[];
 }
 
@@ -117,17 +101,13 @@ export class Chain {
   }
 }
 
-/** Whether the next link is asked. One that answered, if only nonsense, is not away. */
+/** Whether the next link is asked. A source that answered, even wrongly, is reachable. */
 const mayPassOn = (answer: Answer): answer is Failed & Answer =>
   answer.kind === 'FAILED' && answer.failure.class !== 'invalid';
 
-/** A standby without an opinion decides nothing: the failure of its source stands. */
+/** A standby that abstains decides nothing: the failure of its source remains. */
 const decides = (link: Link, answer: Answer): answer is Exclude<Answer, Failed> =>
   answer.kind !== 'FAILED' && !(link.standby && answer.kind === 'NOT_APPLICABLE');
-
-/** For logs and reasons: `'opa' at http://10.0.0.1:8181`, `standby 'embedded'`. */
-export const nameOf = ({ source, endpoint, standby }: LinkName): string =>
-  `${standby ? 'standby ' : ''}'${source}'${endpoint === undefined ? '' : ` at ${endpoint}`}`;
 
 function attemptOf(link: Link, answer: Answer, started: number): Attempt {
   const { source, endpoint, standby } = link;
@@ -145,8 +125,8 @@ function attemptOf(link: Link, answer: Answer, started: number): Attempt {
 }
 
 /**
- * The first failure stands for all. Fail-open opens only an outage: one other failure on the
- * way, and it denies.
+ * The first failure represents them all. Fail-open allows only if every failure is an outage:
+ * a single failure of another class denies.
  */
 function resolveFailure(
   first: Failure,

@@ -1,14 +1,15 @@
 /**
- * What stands around a source. A guard answers every question: whatever goes wrong becomes a
- * failure, which the chain resolves. Combining never sees one.
+ * A guard wraps a source and answers every question: anything that goes wrong becomes a failure,
+ * which the chain resolves. Combining never sees a failure.
  */
 import { errorNames } from '../lib/foreign-error';
 import type { PermissionRequest } from '../request';
-import { failed, type Answer, type Failed, type LocalSource } from '../sources/source';
+import { failed, type Answer, type Failed } from '../answer';
+import type { LocalSource } from '../sources/source';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 
-/** A source that always answers, with a verdict that can be applied or with a failure. */
+/** A source that always answers: with a verdict that can be applied, or with a failure. */
 export interface Guard {
   /** Never throws and never rejects. */
   ask(
@@ -16,7 +17,7 @@ export interface Guard {
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer>;
-  /** Ends the source; a remote one is not asked any more, every question then fails. */
+  /** Closes the source; from then on a remote source fails every question. */
   close(): Promise<void>;
 }
 
@@ -45,7 +46,7 @@ export class LocalGuard implements Guard {
   }
 }
 
-/** The answer, or a failure where it is conditional and Backstage could not apply it. */
+/** The answer, or a failure if it is conditional and Backstage could not apply it. */
 export function checked(
   answer: Answer,
   request: PermissionRequest,

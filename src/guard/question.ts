@@ -1,12 +1,12 @@
 /**
  * One question for a source, and the callers who wait for its answer. Identical questions
- * under way at the same time share one: a caller who leaves takes it from nobody else.
+ * under way at the same time share one; a caller who leaves takes it from nobody else.
  */
-import { failed, type Answer, type Failed } from '../sources/source';
+import { failed, type Answer, type Failed } from '../answer';
 import { settleWithin } from '../lib/deadline';
 
-interface Waiter {
-  /** False for whoever asked first. */
+interface Caller {
+  /** False for the first caller. */
   readonly shares: boolean;
   /** Milliseconds left when the question is put. */
   readonly left: () => number;
@@ -14,15 +14,23 @@ interface Waiter {
   readonly answer: (answer: Answer | Promise<Answer>) => void;
 }
 
+type State =
+  /** For a slot of the source. */
+  | { readonly kind: 'waiting'; readonly callers: Set<Caller> }
+  | {
+      readonly kind: 'under way';
+      readonly since: number;
+      readonly answer: Promise<Answer>;
+    }
+  /** Answered, or every caller has left before it was put. */
+  | { readonly kind: 'ended' };
+
 export class Question {
-  private readonly waiting = new Set<Waiter>();
-  private underWay:
-    { readonly since: number; readonly answer: Promise<Answer> } | undefined;
-  private asked = false;
-  private given = false;
+  private state: State = { kind: 'waiting', callers: new Set() };
+  private hasCaller = false;
 
   /**
-   * @param timeout - what the source has for its answer, in milliseconds.
+   * @param timeout - the time the source has for its answer, in milliseconds.
    * @param queued - whether the question must wait before it can be put.
    */
   constructor(
@@ -31,74 +39,87 @@ export class Question {
   ) {}
 
   /**
-   * Whether a further caller may wait for the answer: whoever asks has the source's time for
-   * an answer, at least half of it.
+   * Whether a further caller may wait for the answer: only if at least half of the timeout is
+   * left.
    */
   get open(): boolean {
-    if (this.given) return false;
-    if (!this.underWay) return true;
-    return performance.now() - this.underWay.since <= this.timeout / 2;
+    switch (this.state.kind) {
+      case 'waiting':
+        return true;
+      case 'under way':
+        return performance.now() - this.state.since <= this.timeout / 2;
+      case 'ended':
+        return false;
+    }
   }
 
   /** @param patience - how long this caller can wait, in milliseconds. */
   wait(patience: number): Promise<Answer> {
-    if (this.underWay) {
-      const { since } = this.underWay;
-      const answer = this.underWay.answer.then(shared);
-      return patience < since + this.timeout - performance.now()
-        ? inTime(answer, patience)
-        : answer;
+    switch (this.state.kind) {
+      case 'waiting':
+        return this.enqueue(patience, this.state.callers);
+      case 'under way': {
+        const { since } = this.state;
+        const answer = this.state.answer.then(shared);
+        return patience < since + this.timeout - performance.now()
+          ? inTime(answer, patience)
+          : answer;
+      }
+      case 'ended':
+        return Promise.resolve(tooLate());
     }
-    return new Promise(answer => {
-      const end = performance.now() + patience;
-      const waiter: Waiter = {
-        shares: this.asked,
-        left: this.queued ? () => end - performance.now() : () => patience,
-        timer: this.queued
-          ? setTimeout(() => this.leave(waiter), patience - this.timeout / 2)
-          : undefined,
-        answer,
-      };
-      this.asked = true;
-      this.waiting.add(waiter);
-    });
   }
 
   /**
-   * Puts the question, unless nobody waits for it any more. Every caller has the answer in
-   * their own time.
+   * Puts the question, unless every caller has left. Each caller has the answer in its own time.
    *
-   * @param ask - settles when the answer is there or the source's time is over.
+   * @param ask - settles when the answer arrives or the source's time is over.
    */
   async put(ask: () => Promise<Answer>): Promise<void> {
-    const inTimeFor = [...this.waiting].flatMap(waiter => {
-      const left = waiter.left();
-      if (left >= this.timeout / 2) return [{ waiter, left }];
-      this.leave(waiter);
+    if (this.state.kind !== 'waiting') return;
+    const { callers } = this.state;
+    const inTimeFor = [...callers].flatMap(caller => {
+      const left = caller.left();
+      if (left >= this.timeout / 2) return [{ caller, left }];
+      this.leave(caller, callers);
       return [];
     });
-    if (inTimeFor.length === 0) return this.end();
-    const answer = ask();
-    this.underWay = { since: performance.now(), answer };
-    for (const { waiter, left } of inTimeFor) {
-      clearTimeout(waiter.timer);
-      const own = waiter.shares ? answer.then(shared) : answer;
-      waiter.answer(left < this.timeout ? inTime(own, left) : own);
+    if (inTimeFor.length === 0) {
+      this.state = { kind: 'ended' };
+      return;
     }
-    this.waiting.clear();
+    const answer = ask();
+    this.state = { kind: 'under way', since: performance.now(), answer };
+    for (const { caller, left } of inTimeFor) {
+      clearTimeout(caller.timer);
+      const own = caller.shares ? answer.then(shared) : answer;
+      caller.answer(left < this.timeout ? inTime(own, left) : own);
+    }
     await answer;
-    this.end();
+    this.state = { kind: 'ended' };
   }
 
-  private leave(waiter: Waiter): void {
-    clearTimeout(waiter.timer);
-    this.waiting.delete(waiter);
-    if (this.waiting.size === 0) this.end();
-    waiter.answer(tooLate());
+  private enqueue(patience: number, callers: Set<Caller>): Promise<Answer> {
+    return new Promise(answer => {
+      const end = performance.now() + patience;
+      const caller: Caller = {
+        shares: this.hasCaller,
+        left: this.queued ? () => end - performance.now() : () => patience,
+        timer: this.queued
+          ? setTimeout(() => this.leave(caller, callers), patience - this.timeout / 2)
+          : undefined,
+        answer,
+      };
+      this.hasCaller = true;
+      callers.add(caller);
+    });
   }
 
-  private end(): void {
-    this.given = true;
+  private leave(caller: Caller, callers: Set<Caller>): void {
+    clearTimeout(caller.timer);
+    callers.delete(caller);
+    if (callers.size === 0) this.state = { kind: 'ended' };
+    caller.answer(tooLate());
   }
 }
 

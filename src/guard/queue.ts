@@ -1,9 +1,9 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 
-export interface LimiterOptions {
+export interface QueueOptions {
   /** Questions under way at once. */
   readonly concurrency: number;
-  /** Questions waiting behind them. */
+  /** Questions that may wait for a slot. */
   readonly queue: number;
 }
 
@@ -11,26 +11,26 @@ export interface LimiterOptions {
  * p-limit with a bounded queue. p-limit 7 runs a queued call in the async context of its own
  * caller, so one user's AsyncLocalStorage never reaches another's call.
  */
-export class Limiter {
+export class Queue {
   private readonly limit: LimitFunction;
-  private readonly queue: number;
+  private readonly places: number;
 
-  constructor(options: LimiterOptions) {
-    this.limit = pLimit(options.concurrency);
-    this.queue = options.queue;
+  constructor({ concurrency, queue }: QueueOptions) {
+    this.limit = pLimit(concurrency);
+    this.places = queue;
   }
 
-  /** True when a further call would have to wait. */
+  /** True if a further call would have to wait. */
   get busy(): boolean {
     return this.limit.activeCount >= this.limit.concurrency;
   }
 
-  /** True when a further call would find neither a slot nor a place in the queue. */
+  /** True if a further call would find neither a slot nor a place in the queue. */
   get full(): boolean {
-    return this.busy && this.limit.pendingCount >= this.queue;
+    return this.busy && this.limit.pendingCount >= this.places;
   }
 
-  /** Calls `start` as soon as there is a slot, which is held until what it returns has settled. */
+  /** Calls `start` as soon as there is a slot, and holds it until the returned promise settles. */
   run(start: () => Promise<void>): void {
     void this.limit(start);
   }

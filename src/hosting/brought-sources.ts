@@ -2,7 +2,7 @@ import type { Brought } from '../config/hosted';
 import { sourceNameProblem } from '../sources/source-name';
 import { quote } from '../lib/quote';
 import type { PolicySource } from '../sources/hosted/policy-source';
-import type { HostedPolicy } from '../sources/hosted/source';
+import type { HostedPolicies, HostedPolicy } from '../sources/hosted/policies';
 import type {
   Hosting,
   HostingExtensionPoint,
@@ -11,7 +11,7 @@ import type {
 
 /** The policies that other modules bring while the backend starts. */
 export class BroughtSources
-  implements PolicySourceExtensionPoint, HostingExtensionPoint, Brought
+  implements PolicySourceExtensionPoint, HostingExtensionPoint, Brought, HostedPolicies
 {
   private readonly policies = new Map<string, HostedPolicy>();
   private readonly hosts = new Set<string>();

@@ -128,3 +128,11 @@ export function hasRepeatedText(items: readonly unknown[]): boolean {
   const texts = items.filter(item => typeof item === 'string');
   return new Set(texts).size < texts.length;
 }
+
+export const NOT_BLANK = /^\S+$/;
+
+/** Text without white space. */
+export const word = (what: string) =>
+  text(what).regex(NOT_BLANK, {
+    error: issue => `must be ${what}, without white space${shown(issue.input)}`,
+  });

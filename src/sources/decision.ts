@@ -1,76 +1,23 @@
 import { z } from 'zod';
+import { failed, type Answer } from '../answer';
+import { BadCondition, parseConditions } from '../conditions/parse';
 import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
-import { allow, conditional, deny, notApplicable, type Criteria } from '../verdict';
-import { failed, type Answer } from './source';
+import { allow, conditional, deny, notApplicable } from '../verdict';
 
-/** Deeper decisions are refused: nobody writes them, and the host would recurse over them. */
+/** Deeper decisions are refused: nobody writes them, and reading conditions recurses. */
 export const MAX_DECISION_DEPTH = 32;
 
-/** Passed on as they are; a key that copying would lose is refused. */
-const isParams = (value: unknown): boolean =>
-  isJsonObject(value) && !Object.hasOwn(value, '__proto__');
-
-/*
- * Walked by hand: a recursive union in zod tries every branch at every node and keeps track
- * of cycles, which takes several times as long as all the rest of reading an answer.
- */
-const criteria = z.unknown().superRefine((value, context) => {
-  const problem = criteriaProblem(value);
-  if (problem) context.addIssue({ code: 'custom', ...problem });
-}) as unknown as z.ZodType<Criteria>;
-
-interface Problem {
-  readonly path: Array<string | number>;
-  readonly message: string;
-}
-
-/** What is wrong with the first wrong node; undefined if all are criteria. */
-function criteriaProblem(value: unknown): Problem | undefined {
-  if (!isJsonObject(value)) return NO_CRITERIA;
-  const keys = Object.keys(value);
-  const [key] = keys;
-  if (keys.length !== 1 || key === undefined) {
-    return conditionProblem(value, keys.length);
-  }
-  const child = value[key];
-  if (key === 'not') return below([key], criteriaProblem(child));
-  if (key !== 'allOf' && key !== 'anyOf') return NO_CRITERIA;
-  if (!Array.isArray(child)) return NO_CRITERIA;
-  if (child.length === 0) return { path: [key], message: 'must not be empty' };
-  for (const [index, each] of child.entries()) {
-    const problem = criteriaProblem(each);
-    if (problem) return below([key, index], problem);
-  }
-  return undefined;
-}
-
-const NO_CRITERIA: Problem = {
-  path: [],
-  message:
-    'must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
-};
-
-function conditionProblem(
-  { resourceType, rule, params }: Record<string, unknown>,
-  keys: number,
-): Problem | undefined {
-  const expected = params === undefined ? 2 : 3;
-  if (keys !== expected || !isName(resourceType) || !isName(rule)) return NO_CRITERIA;
-  if (params === undefined || isParams(params)) return undefined;
-  return { path: ['params'], message: 'must be an object' };
-}
-
-const below = (
-  path: Array<string | number>,
-  problem: Problem | undefined,
-): Problem | undefined =>
-  problem && { path: [...path, ...problem.path], message: problem.message };
-
-const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const conditions = z.unknown().transform((value, context) => {
+  const parsed = parseConditions(value);
+  if (!(parsed instanceof BadCondition)) return parsed;
+  const { message, path } = parsed;
+  context.addIssue({ code: 'custom', message, path: [...path] });
+  return z.NEVER;
+});
 
 const name = z
-  .string({ error: 'must be a text' })
+  .string({ error: 'must be a string' })
   .min(1, { error: 'must not be empty' });
 
 const decision = z.discriminatedUnion('result', [
@@ -81,18 +28,23 @@ const decision = z.discriminatedUnion('result', [
     result: z.literal('CONDITIONAL'),
     pluginId: name,
     resourceType: name,
-    conditions: criteria,
+    conditions,
   }),
 ]);
 
+/** Whose decision it is. */
+export interface DecisionOrigin {
+  /** For the reasons, such as 'the Rego policy'. */
+  readonly who: string;
+  /** Whether a failure names NOT_APPLICABLE among the allowed results. */
+  readonly mayAbstain: boolean;
+}
+
 /**
- * The verdict in a decision. Anything but exactly one of the four shapes is a failure of class
- * `invalid`.
- *
- * @param who - for the reasons, such as 'the Rego policy'.
- * @param mayAbstain - whether a failure names NOT_APPLICABLE among what is allowed.
+ * The verdict in a decision document. Anything but exactly one of the four shapes is a failure
+ * of class `invalid`.
  */
-export function parseDecision(value: unknown, who: string, mayAbstain = true): Answer {
+export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
   if (depthExceeds(value, MAX_DECISION_DEPTH)) {
     return failed(
       'invalid',
@@ -102,8 +54,13 @@ export function parseDecision(value: unknown, who: string, mayAbstain = true): A
   }
   const parsed = decision.safeParse(value);
   if (!parsed.success) {
-    return failed('invalid', 'BAD_DECISION', describe(parsed.error, value, mayAbstain));
+    return failed(
+      'invalid',
+      'BAD_DECISION',
+      decisionProblem(parsed.error, value, origin),
+    );
   }
+  const { who } = origin;
   switch (parsed.data.result) {
     case 'ALLOW':
       return allow(`${who} says ALLOW`);
@@ -124,7 +81,11 @@ function depthExceeds(value: unknown, limit: number): boolean {
 }
 
 /** Names the place and the rule, not the content: a policy's parameters may be private. */
-function describe(error: z.ZodError, value: unknown, mayAbstain: boolean): string {
+function decisionProblem(
+  error: z.ZodError,
+  value: unknown,
+  { mayAbstain }: DecisionOrigin,
+): string {
   if (!isJsonObject(value)) {
     const kind = Array.isArray(value)
       ? 'a list'

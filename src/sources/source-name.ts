@@ -1,9 +1,9 @@
 import { quote } from '../lib/quote';
-import { BUILT_IN } from '../config/types';
+import { isBuiltIn } from './kinds';
 
 /** What is wrong with the name of a source; undefined if nothing is. */
 export function sourceNameProblem(name: string): string | undefined {
-  if ((BUILT_IN as readonly string[]).includes(name)) {
+  if (isBuiltIn(name)) {
     return `the name '${name}' is taken by the built-in source`;
   }
   // Backstage drops the key `__proto__` of a config.

@@ -1,29 +1,5 @@
+import type { Answer } from '../answer';
 import type { PermissionRequest } from '../request';
-import type { Failure, FailureClass, Verdict } from '../verdict';
-
-/** What was put to an external policy and what came back, word for word; for the debug log. */
-export interface Exchange {
-  readonly input: unknown;
-  readonly response?: unknown;
-}
-
-/** The source gave no answer of its own. The guard resolves this; combining never sees it. */
-export interface Failed {
-  readonly kind: 'FAILED';
-  readonly failure: Failure;
-}
-
-export type Answer = (Verdict | Failed) & {
-  readonly exchange?: Exchange | undefined;
-  /** True where it is the answer to another caller's identical question. */
-  readonly shared?: boolean | undefined;
-};
-
-export const failed = (
-  failureClass: FailureClass,
-  code: string,
-  message: string,
-): Failed => ({ kind: 'FAILED', failure: { class: failureClass, code, message } });
 
 /** A source that decides in this process, at once. It can break, but never be unavailable. */
 export interface LocalSource {
@@ -36,7 +12,7 @@ export class Cancellation {
   aborted = false;
   onabort: (() => void) | undefined;
 
-  /** @returns whether somebody listens; if not, the call runs on for as long as it will. */
+  /** @returns whether there is a listener; without one the call goes on until it ends by itself. */
   abort(): boolean {
     this.aborted = true;
     this.onabort?.();
@@ -44,17 +20,17 @@ export class Cancellation {
   }
 }
 
-/** A question made ready for a remote source, and put at most once. */
+/** A question ready to be put to a remote source, at most once. */
 export interface PreparedQuestion {
   /**
-   * Questions of equal keys are the same in all that the source is told, the user included, so
-   * one answer may serve them while it is under way. Undefined: it is shared with nobody.
+   * Questions with equal keys send the same to the source, the user included, so one answer may
+   * serve them all while it is under way. Undefined: the question is not shared.
    */
   readonly key: string | undefined;
   /**
-   * Runs in the async context of whoever asked first.
+   * Runs in the async context of the first caller.
    *
-   * @param signal - aborted when the time for the answer is up; the answer is then ignored.
+   * @param signal - aborted when the time for the answer is over; the answer is then ignored.
    */
   put(signal: Cancellation): Promise<Answer>;
 }
@@ -62,6 +38,6 @@ export interface PreparedQuestion {
 /** A source that must be waited for: it can be slow, unavailable or overloaded. */
 export interface RemoteSource {
   prepare(request: PermissionRequest): PreparedQuestion;
-  /** Ends its connections; called when no question is under way any more. */
+  /** Closes its connections; called once no question is under way. */
   close(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { nameOf } from '../guard/chain';
+import { nameOf } from '../answer';
 import { quote } from '../lib/quote';
 import type { Failure } from '../verdict';
-import type { SourceTrace, TraceSink } from './record';
+import type { SourceRecord, TraceSink } from './record';
 
 /** One kind of failure is written at most once in this time, in milliseconds. */
 const QUIET_PERIOD = 60_000;
@@ -53,7 +53,7 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
   };
 }
 
-function failuresOf({ source, endpoint, failure, attempts }: SourceTrace) {
+function failuresOf({ source, endpoint, failure, attempts }: SourceRecord) {
   if (!attempts) {
     const who = `Source ${nameOf({ source, endpoint, standby: false })}`;
     return failure ? [{ who, failure }] : [];

@@ -1,53 +1,63 @@
 import type { Permission } from '@backstage/plugin-permission-common';
-import type { Attempt } from '../guard/chain';
-import type { Exchange } from '../sources/source';
-import type { Criteria, Failure, Verdict } from '../verdict';
+import type { AnswerDetails, Attempt } from '../answer';
+import type { ApplicableVerdict, Conditions, Failure, Verdict } from '../verdict';
 
 /** What one source of the route said. */
-export interface SourceTrace {
+export interface SourceRecord extends AnswerDetails {
   readonly source: string;
   /** `NOT_ASKED`: the result was settled before its turn. */
   readonly verdict: Verdict['kind'] | 'NOT_ASKED';
   readonly reason?: string;
-  /** Set when the verdict stands for a failure. */
+  /** Set when the verdict replaces a failure. */
   readonly failure?: Failure | undefined;
-  /** Time it took, in milliseconds. */
+  /** Time taken, in milliseconds. */
   readonly milliseconds?: number;
-  /** Full input and response of an external policy; for the debug log only. */
-  readonly exchange?: Exchange | undefined;
-  /** True where the answer is that to another caller's identical question. */
-  readonly shared?: boolean | undefined;
   /** Where it was asked, if it has several endpoints and the first one sufficed. */
   readonly endpoint?: string | undefined;
   /**
-   * The source at each of its endpoints and its standbys, as far as they were asked, where it
-   * was more than one; the last one decided unless `failure` is set.
+   * The links of its chain that were asked, if there was more than one: its endpoints, then its
+   * standbys. The last one decided, unless `failure` is set.
    */
   readonly attempts?: readonly Attempt[] | undefined;
 }
 
-/** The record of one decision; explains it completely. */
-export interface DecisionTrace {
+/** The record of one decision; explains it completely. The stages fill it in, in their order. */
+export interface DecisionRecord {
   /** As asked; undefined if the request could not be read. */
-  readonly permission: Readonly<Permission> | undefined;
-  /** Entity ref; undefined for an anonymous request or where the identity could not be had. */
-  readonly user: string | undefined;
-  /** `routes[<index>] '<prefix>'`, `fallback`, or undefined when it did not come to routing. */
-  readonly route: string | undefined;
-  readonly sources: readonly SourceTrace[];
-  readonly result: 'ALLOW' | 'DENY' | 'CONDITIONAL';
-  readonly reason: string;
-  /** Set when the decision is a denial for want of an identity, for joined conditions that are
-   * too large, or for a bug of ours. */
-  readonly failure: Failure | undefined;
-  /** What Backstage is to apply; set when the decision is CONDITIONAL. */
-  readonly conditions: Criteria | undefined;
+  permission: Readonly<Permission> | undefined;
+  /** Entity ref; undefined for an anonymous request or if the identity could not be obtained. */
+  user: string | undefined;
+  /** `routes[<index>] '<prefix>'`, `fallback`, or undefined if the decision fell before routing. */
+  route: string | undefined;
+  readonly sources: SourceRecord[];
+  result: ApplicableVerdict['kind'];
+  reason: string;
+  /**
+   * Set if the decision is DENY because there is no identity, because the combined conditions are
+   * too large, or because of a bug in the router.
+   */
+  failure: Failure | undefined;
+  /** For Backstage to apply; set if the decision is CONDITIONAL. */
+  conditions: Conditions | undefined;
   /** Of those conditions as JSON, in bytes. */
-  readonly conditionSize:
-    { readonly bytes: number; readonly limit: number } | undefined;
+  conditionSize: { readonly bytes: number; readonly limit: number } | undefined;
   /** Time of the whole decision, in milliseconds. */
-  readonly milliseconds: number;
+  milliseconds: number;
 }
 
-/** Receives every trace; what it throws changes no decision. */
-export type TraceSink = (trace: DecisionTrace) => void;
+/** A record that no stage has filled in says DENY. */
+export const newRecord = (): DecisionRecord => ({
+  permission: undefined,
+  user: undefined,
+  route: undefined,
+  sources: [],
+  result: 'DENY',
+  reason: 'not decided',
+  failure: undefined,
+  conditions: undefined,
+  conditionSize: undefined,
+  milliseconds: 0,
+});
+
+/** Receives the record of every decision; if it throws, no decision changes. */
+export type TraceSink = (record: Readonly<DecisionRecord>) => void;

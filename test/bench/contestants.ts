@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import type { LoggerService } from '@backstage/backend-plugin-api';
+import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import { ConfigReader } from '@backstage/config';
+import type { JsonObject } from '@backstage/types';
 import { WinstonLogger } from '@backstage/backend-defaults/rootLogger';
 import { catalogEntityReadPermission } from '@backstage/plugin-catalog-common/alpha';
 import {
@@ -19,15 +21,10 @@ import type {
 } from '@backstage/plugin-permission-node';
 import { Pool } from 'undici';
 import { parse } from 'yaml';
-import { readConfig } from '../../src/config/read';
 import { PublishedRules } from '../../src/conditions/published-rules';
-import { RuleDirectory } from '../../src/conditions/rule-directory';
 import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { BroughtSources } from '../../src/hosting/brought-sources';
-import { PolicyRouter } from '../../src/policy';
-import { Snapshot } from '../../src/snapshot';
-import { warnOfFailures } from '../../src/trace/failure-log';
-import { logTraces } from '../../src/trace/log';
+import { createRouter, type Router } from '../../src/router';
 import type { Contestant } from './drive';
 
 const ENTRYPOINT = 'backstage_policy/decision';
@@ -72,11 +69,11 @@ export async function createContestants(
   opaUrl: string | undefined,
 ): Promise<Contestants> {
   const logger = quietLogger();
-  const routers: PolicyRouter[] = [];
-  const route = async (source: string): Promise<PolicyRouter> => {
-    const router = await createRouter(source, opaUrl ?? NO_OPA, logger);
+  const routers: Router[] = [];
+  const route = async (source: string): Promise<PermissionPolicy> => {
+    const router = await startRouter(source, opaUrl ?? NO_OPA, logger);
     routers.push(router);
-    return router;
+    return router.policy;
   };
   const contestants = {
     native: inProcess('route to ownership (native)', await route('ownership')),
@@ -133,11 +130,11 @@ function catalogRule(name: string, required: string[], properties: object): obje
 }
 
 /** The shipped config with the shipped table, and one route more: the measured. */
-async function createRouter(
+async function startRouter(
   source: string,
   opaUrl: string,
   logger: LoggerService,
-): Promise<PolicyRouter> {
+): Promise<Router> {
   const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
   const embedded = await shipped('config/app-config.embedded.yaml');
   const { fallback, routes } = await readYaml<Table>(routingFile);
@@ -162,17 +159,17 @@ async function createRouter(
       },
     ],
   };
-  const read = readConfig(table, undefined, brought);
-  // As src/module.ts does it.
-  return new PolicyRouter(
-    await Snapshot.build(read.config, {
-      logger,
-      ruleDirectory: new RuleDirectory(async () => CATALOG_RULES, logger),
-      brought,
+  return createRouter({
+    config: new ConfigReader({
+      permission: { policyRouter: table },
     }),
-    { getUserInfo: async () => USER.info },
-    [logTraces(logger), warnOfFailures(logger)],
-  );
+    services: {
+      logger,
+      userInfo: { getUserInfo: async () => USER.info },
+      readRules: async () => CATALOG_RULES,
+      policies: brought,
+    },
+  });
 }
 
 interface Settings {

@@ -1,5 +1,5 @@
 import { allOf, anyOf } from '../../src/conditions/algebra';
-import type { Criteria } from '../../src/verdict';
+import type { Conditions } from '../../src/verdict';
 import { all, any, not, renderCriteria, rule } from '../fixtures/builders';
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(name => rule(name)) as [
@@ -9,7 +9,7 @@ const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(name => rule(name)) as [
   ReturnType<typeof rule>,
 ];
 
-const show = (criteria: Criteria | undefined): string =>
+const show = (criteria: Conditions | undefined): string =>
   criteria === undefined ? 'DENY' : renderCriteria(criteria);
 
 /* Every law has its dual; but a tautology, unlike a contradiction, never becomes a constant. */
@@ -149,7 +149,7 @@ describe('of several tautologies the simplest stays, in every order', () => {
     ['the one without parameters', d, rule('a', { params: {} })],
   ])('%s', (_rule, simple, other) => {
     const expected = any(simple, not(simple));
-    const taut = (criteria: Criteria): Criteria => any(criteria, not(criteria));
+    const taut = (criteria: Conditions): Conditions => any(criteria, not(criteria));
     expect(allOf([taut(simple), taut(other)])).toEqual(expected);
     expect(allOf([taut(other), taut(simple)])).toEqual(expected);
     expect(anyOf([taut(simple), taut(other)])).toEqual(expected);

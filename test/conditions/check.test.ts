@@ -4,7 +4,7 @@ import { READ_AGAIN_AFTER, RuleDirectory } from '../../src/conditions/rule-direc
 import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { bytesOf } from '../../src/conditions/size';
 import { Deadline } from '../../src/lib/deadline';
-import type { Conditional, Criteria } from '../../src/verdict';
+import type { Conditional, Conditions } from '../../src/verdict';
 import { all, any, not, permission, rule, when } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
 import { none, published, unread } from '../support/rule-directory';
@@ -68,7 +68,7 @@ class World {
     return this;
   }
 
-  check(conditions: Criteria, milliseconds = 60_000, more: object = {}) {
+  check(conditions: Conditions, milliseconds = 60_000, more: object = {}) {
     const verdict = { ...when(conditions), ...more } as Conditional;
     const { verifyConditions, maxConditionBytes, directory } = this;
     const options = { verifyConditions, maxConditionBytes };
@@ -120,7 +120,7 @@ describe('conditions are checked against the published rules:', () => {
     expect(await world.check(conditions, 0)).toBe(expected);
   });
 
-  it.each<[VerifyConditions, Criteria, string]>([
+  it.each<[VerifyConditions, Conditions, string]>([
     [true, BROKEN, 'passes'],
     ['required', BROKEN, `${COULD_NOT}the schema of rule "BROKEN" cannot be used`],
     [true, all(BROKEN, wrong), NO_TEXT],
@@ -145,10 +145,10 @@ describe('conditions are checked against the published rules:', () => {
 
 describe('the checks come one after the other:', () => {
   const misshapen = all(rule('C'), any());
-  const overgrown = all(misshapen, ...Array<Criteria>(500).fill(A));
+  const overgrown = all(misshapen, ...Array<Conditions>(500).fill(A));
   const path = { pluginId: '../catalog' };
 
-  it.each<[string, Criteria, object, number, string]>([
+  it.each<[string, Conditions, object, number, string]>([
     ['tree before shape', overgrown, {}, 1, 'CONDITIONS_TOO_LARGE: conditions of more'],
     ['shape before size', misshapen, {}, 1, 'BAD_CONDITIONS: an empty anyOf'],
     ['shape before rules', A, far, 9999, 'BAD_CONDITIONS: rule "A" for resource type'],
@@ -219,7 +219,7 @@ describe('nobody waits', () => {
 });
 
 describe('who asks for a plugin that is not known waits for it:', () => {
-  it.each<[string, VerifyConditions, RuleMetadata, Criteria, string]>([
+  it.each<[string, VerifyConditions, RuleMetadata, Conditions, string]>([
     ['its rules allow them', 'required', rules, B, 'passes'],
     ['its rules do not', true, rules, rule('C'), noRule('C')],
     ['it is not there', true, none, A, NO_PLUGIN],
@@ -275,7 +275,7 @@ describe('who misses something has the plugin read again, once:', () => {
     expect(await world.asked()).toEqual(['catalog']);
   });
 
-  it.each<[string, VerifyConditions, RuleMetadata, Criteria, string]>([
+  it.each<[string, VerifyConditions, RuleMetadata, Conditions, string]>([
     ['of a rule', true, rules, rule('C'), noRule('C')],
     ['of a parameter', 'required', rules, rule('B', { params: { b: 1 } }), NO_TEXT],
     ['of the plugin', true, none, A, NO_PLUGIN],

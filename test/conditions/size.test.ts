@@ -5,18 +5,18 @@ import {
   bytesProblem,
   treeProblem,
 } from '../../src/conditions/size';
-import type { Criteria } from '../../src/verdict';
+import type { Conditions } from '../../src/verdict';
 import { all, any, not, rule } from '../fixtures/builders';
 
 const TOO_MANY = 'conditions of more than 500 nodes';
 const TOO_DEEP = 'conditions nested deeper than 16 levels';
 
-const leaf = (): Criteria => rule('A');
-const rules = (count: number): Criteria[] => Array.from({ length: count }, leaf);
-const empty = (count: number): Criteria[] => Array<Criteria>(count).fill(any());
+const leaf = (): Conditions => rule('A');
+const rules = (count: number): Conditions[] => Array.from({ length: count }, leaf);
+const empty = (count: number): Conditions[] => Array<Conditions>(count).fill(any());
 
 /** Wrapped so many times, by these in turn. */
-function wrapped(times: number, ...wraps: Array<(criteria: Criteria) => Criteria>) {
+function wrapped(times: number, ...wraps: Array<(criteria: Conditions) => Conditions>) {
   let criteria = leaf();
   for (let time = 0; time < times; time++) {
     criteria = wraps[time % wraps.length]!(criteria);
@@ -24,8 +24,8 @@ function wrapped(times: number, ...wraps: Array<(criteria: Criteria) => Criteria
   return criteria;
 }
 
-/** Criteria of exactly this size: itself a node, with what is below it. */
-const ofNodes = (nodes: number): Criteria => all(...rules(nodes - 1));
+/** Conditions of exactly this size: itself a node, with what is below it. */
+const ofNodes = (nodes: number): Conditions => all(...rules(nodes - 1));
 
 it('has the limits that the docs name', () => {
   expect([MAX_CONDITION_NODES, MAX_CONDITION_DEPTH]).toEqual([500, 16]);
@@ -88,7 +88,7 @@ it('conditions of as many bytes as the limit allows pass, and of one more do not
 });
 
 describe('conditions are as large as their JSON', () => {
-  const withText = (text: string): Criteria => rule('A', { params: { text } });
+  const withText = (text: string): Conditions => rule('A', { params: { text } });
   const plain = bytesOf(withText(''));
 
   it.each([
@@ -110,7 +110,7 @@ describe('conditions are as large as their JSON', () => {
     ['the name of a parameter', rule('', { params: { '0123456789': 1 } })],
   ])('be it %s that is large', (_what, criteria) => {
     const json = JSON.stringify(criteria).replace('0123456789', '');
-    expect(bytesOf(criteria) - bytesOf(JSON.parse(json) as Criteria)).toBe(10);
+    expect(bytesOf(criteria) - bytesOf(JSON.parse(json) as Conditions)).toBe(10);
   });
 
   it('in groups and negations', () => {
@@ -121,17 +121,18 @@ describe('conditions are as large as their JSON', () => {
 });
 
 describe('conditions beyond all measure are refused at a glance', () => {
-  const million = (): Criteria => ({ allOf: rules(1_000_000) }) as unknown as Criteria;
+  const million = (): Conditions =>
+    ({ allOf: rules(1_000_000) }) as unknown as Conditions;
   /** Holds itself, so often, in a group or in place of one. */
-  const cyclic = (key: 'allOf' | 'anyOf' | 'not', times: number): Criteria => {
+  const cyclic = (key: 'allOf' | 'anyOf' | 'not', times: number): Conditions => {
     const node: Record<string, unknown> = {};
     node[key] = key === 'not' ? node : Array<unknown>(times).fill(node);
-    return node as unknown as Criteria;
+    return node as unknown as Conditions;
   };
-  const manyTimes = (criteria: Criteria): Criteria =>
-    all(...Array<Criteria>(499).fill(criteria));
-  const holes = (length: number): Criteria =>
-    ({ anyOf: Array<Criteria>(length) }) as unknown as Criteria;
+  const manyTimes = (criteria: Conditions): Conditions =>
+    all(...Array<Conditions>(499).fill(criteria));
+  const holes = (length: number): Conditions =>
+    ({ anyOf: Array<Conditions>(length) }) as unknown as Conditions;
 
   it.each([
     ['nested a hundred thousand deep', () => wrapped(100_000, not, all, any), TOO_DEEP],
@@ -165,6 +166,6 @@ describe('conditions that are none are left to the check of their shape:', () =>
     ['a map', new Map([['allOf', [1]]])],
     ['no prototype', Object.assign(Object.create(null) as object, { not: 1 })],
   ])('%s', (_what, odd) => {
-    expect(treeProblem(odd as Criteria)).toBeUndefined();
+    expect(treeProblem(odd as Conditions)).toBeUndefined();
   });
 });

@@ -2,7 +2,8 @@
 import { LiveConfig } from '../../src/config/live-config';
 import { readConfig } from '../../src/config/read';
 import { longestWait, standbyChain } from '../../src/config/standby';
-import { CONFIG_PATH, ConfigError, type SourceConfig } from '../../src/config/types';
+import { CONFIG_PATH, ConfigError } from '../../src/config/types';
+import type { SourceConfig } from '../../src/sources/kind';
 import { Deadline } from '../../src/lib/deadline';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 import { Snapshot } from '../../src/snapshot';
@@ -703,7 +704,7 @@ describe('a hot reload', () => {
     const rootConfig = new ChangingConfig(start);
     const logger = logs.logger();
     live = new LiveConfig(rootConfig.service, logger, brought);
-    await live.first();
+    await live.read();
     brought.close();
     live.watch(async ({ config: read }) => {
       logger.info(`The changed config is in use: ${[...read.sources.keys()].join()}`);
@@ -746,7 +747,7 @@ describe('a hot reload', () => {
   it('keeps the guard of an unchanged source, and the policy of a changed one', async () => {
     const brought = hosted('team');
     const logger = new CapturedLogs().logger();
-    const services = { logger, ruleDirectory: directoryOf(), brought };
+    const services = { logger, ruleDirectory: directoryOf(), policies: brought };
     const build = (source: object, previous?: Snapshot): Promise<Snapshot> =>
       Snapshot.build(
         readConfig(config({ team: source }), undefined, brought).config,

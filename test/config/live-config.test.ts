@@ -37,7 +37,7 @@ beforeEach(async () => {
     },
   } as unknown as RootConfigService;
   live = new LiveConfig(rootConfig, logs.logger(), NOTHING_BROUGHT);
-  await live.first();
+  await live.read();
   live.watch(async ({ config }) => {
     if (lacking) throw new Error('the bundle does not exist');
     applied.push(config.fallback);

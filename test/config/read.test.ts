@@ -335,8 +335,7 @@ describe('a valid config', () => {
 
   it('keeps the settings apart that a route, a source and the router give', () => {
     const modeOf = (raw: unknown) => {
-      const source = readConfig(raw).config.sources.get('opa');
-      return source?.type === 'opa' ? source.onUnavailable : undefined;
+      return readConfig(raw).config.sources.get('opa')?.remote?.onUnavailable;
     };
     expect(modeOf(config())).toBe('fail-closed');
     expect(modeOf(config({ onUnavailable: 'fail-open' }))).toBe('fail-open');

@@ -17,6 +17,7 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
 import { parse } from 'yaml';
 import type { z } from 'zod';
+import { summary } from '../../src/config/summary';
 import {
   ALGORITHMS,
   createAccumulator,
@@ -25,11 +26,11 @@ import {
 import { allOf } from '../../src/conditions/algebra';
 import { NOTHING_BROUGHT } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
-import { routeSchema, settingsSchema, sourceSchemas } from '../../src/config/schema';
+import { routeSchema, settingsSchema } from '../../src/config/schema';
 import type { RouterConfig } from '../../src/config/types';
-import { summary } from '../../src/module';
+import { KINDS, kindOf } from '../../src/sources/kinds';
 import { RoutingTable } from '../../src/routing/table';
-import type { Criteria, Verdict } from '../../src/verdict';
+import type { Conditions, Verdict } from '../../src/verdict';
 import {
   ALLOW,
   DENY,
@@ -239,6 +240,8 @@ describeWithOpa('the Rego examples', () => {
   });
 });
 
+const schemaOf = (type: string): z.ZodType => kindOf(type)!.schema;
+
 describe('docs/configuration.md', () => {
   const schemas: Readonly<Record<string, { schema: z.ZodType; needs: Json }>> = {
     'The router: permission.policyRouter': {
@@ -247,19 +250,19 @@ describe('docs/configuration.md', () => {
     },
     'A route: routes[]': { schema: routeSchema, needs: { prefix: '', sources: ['a'] } },
     'A source of type opa': {
-      schema: sourceSchemas.opa,
+      schema: schemaOf('opa'),
       needs: { type: 'opa', baseUrl: 'http://opa', entrypoint: 'a/b' },
     },
     'A source of type opa-wasm': {
-      schema: sourceSchemas['opa-wasm'],
+      schema: schemaOf('opa-wasm'),
       needs: { type: 'opa-wasm', bundle: 'b', entrypoint: 'a/b' },
     },
     'A source of type ownership': {
-      schema: sourceSchemas.ownership,
+      schema: schemaOf('ownership'),
       needs: { type: 'ownership' },
     },
     'A source of type hosted': {
-      schema: sourceSchemas.hosted,
+      schema: schemaOf('hosted'),
       needs: { type: 'hosted' },
     },
   };
@@ -271,7 +274,7 @@ describe('docs/configuration.md', () => {
 
   it('has one table of keys for each schema', () => {
     expect(tables.map(({ heading }) => heading)).toEqual(Object.keys(schemas));
-    expect(Object.keys(schemas).length - 2).toBe(Object.keys(sourceSchemas).length);
+    expect(Object.keys(schemas).length - 2).toBe(KINDS.length);
   });
 
   it.each(tables)('has every key of "$heading", and no other', table => {
@@ -464,13 +467,13 @@ describe('docs/combining.md', () => {
 const FAILURE = { class: 'invalid', code: 'THREW', message: 'broken' } as const;
 
 /** The reverse of `renderCriteria`: `allOf(a, not(b))`. */
-function parseCriteria(text: string): Criteria {
+function parseCriteria(text: string): Conditions {
   const [, connective, inside] = /^(allOf|anyOf|not)\((.*)\)$/.exec(text) ?? [];
   if (connective === undefined) return rule(text);
   const children = splitOutside(inside!).map(parseCriteria);
   return (connective === 'not'
     ? { not: children[0] }
-    : { [connective]: children }) as unknown as Criteria;
+    : { [connective]: children }) as unknown as Conditions;
 }
 
 /** At the commas that are in no parentheses. */

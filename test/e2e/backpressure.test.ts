@@ -12,7 +12,7 @@ import {
 } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
 import {
-  startRouter,
+  startNameRouter,
   tally,
   type InProcessRouter,
   type Outcome,
@@ -35,7 +35,7 @@ let logs: CapturedLogs;
 async function start(opa: object, behaviour: Behaviour): Promise<void> {
   stub = await startWatchedStub(behaviour);
   logs = new CapturedLogs();
-  router = await startRouter(
+  router = await startNameRouter(
     {
       fallback: 'deny',
       sources: {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
 import type { Permission } from '@backstage/plugin-permission-common';
+import type { Answer } from '../../src/answer';
 import { BUNDLE, buildArguments, ENTRYPOINT, POLICY } from '../../dev/build-bundle';
 import { OpaSource } from '../../src/sources/opa/source';
 import { Cancellation } from '../../src/sources/source';
 import { OpaWasmSource } from '../../src/sources/opa-wasm/source';
 import { unpackBundle } from '../../src/sources/opa-wasm/bundle';
 import type { PermissionRequest } from '../../src/request';
-import type { Answer } from '../../src/sources/source';
 import {
   authorize,
   basic,

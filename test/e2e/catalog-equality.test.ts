@@ -5,7 +5,7 @@
 import type { Entity } from '@backstage/catalog-model';
 import fc from 'fast-check';
 import type { CombiningAlgorithm } from '../../src/combining/algorithms';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import { rule } from '../fixtures/builders';
 import { generateEntities, VIEWER } from '../fixtures/catalog-entities';
 import {
@@ -245,7 +245,7 @@ function listsEqualChecks(name: string, startDatabase: () => Promise<Database>):
 }
 
 /** No source denied, nor did all abstain; together their conditions are a denial. */
-const isContradiction = (trace: DecisionTrace | undefined): boolean => {
+const isContradiction = (trace: DecisionRecord | undefined): boolean => {
   const verdicts = trace?.sources.map(({ verdict }) => verdict) ?? [];
   return (
     trace?.result === 'DENY' &&

@@ -4,7 +4,7 @@
  */
 import { CapturedLogs } from '../support/captured-logs';
 import {
-  startRouter,
+  startNameRouter,
   tally,
   type InProcessRouter,
   type Outcome,
@@ -101,7 +101,7 @@ describe('a reload', () => {
   it('leaves hundreds of decisions under way to the source they began with', async () => {
     const hold = new Hold(allowing);
     first.become(hold.behaviour);
-    router = await startRouter(configOf(first), logs.logger());
+    router = await startNameRouter(configOf(first), logs.logger());
     const before = askMany(CALLERS);
     await hold.arrived(CONCURRENCY);
 
@@ -120,7 +120,7 @@ describe('a reload', () => {
   });
 
   it('after reload gives each decision the answer of the table it began with', async () => {
-    router = await startRouter(configOf(first), logs.logger());
+    router = await startNameRouter(configOf(first), logs.logger());
     const all: Array<Promise<void>> = [];
     for (let round = 0; round < 40; round++) {
       const isFirst = round % 2 === 0;
@@ -142,7 +142,7 @@ describe('a reload', () => {
   it('of the table only leaves an unchanged source its connections', async () => {
     const hold = new Hold(allowing);
     first.become(hold.behaviour);
-    router = await startRouter(configOf(first), logs.logger());
+    router = await startNameRouter(configOf(first), logs.logger());
     const before = askMany(CALLERS);
     await hold.arrived(CONCURRENCY);
     expect(first.connections()).toBe(CONCURRENCY);
@@ -163,7 +163,7 @@ describe('a reload', () => {
   it('lets the decisions of two tables share one question, each by its own terms', async () => {
     const hold = new Hold(socket => socket.resetAndDestroy());
     first.become(hold.behaviour);
-    router = await startRouter(configOf(first), logs.logger());
+    router = await startNameRouter(configOf(first), logs.logger());
     const closed = router.ask('tested.same');
     await hold.arrived(1);
     await router.reload(configOf(first, { opa: { onUnavailable: 'fail-open' } }));
@@ -175,7 +175,7 @@ describe('a reload', () => {
 
   it('leaves an unchanged source its open breaker, and gives a changed one a new one', async () => {
     first.become(socket => socket.resetAndDestroy());
-    router = await startRouter(configOf(first), logs.logger());
+    router = await startNameRouter(configOf(first), logs.logger());
     expect((await router.ask('tested.q')).code).toBe('ECONNRESET');
     await logs.waitFor('circuit breaker open');
     first.become(allowing);
@@ -193,7 +193,7 @@ describe('an OPA that is back', () => {
   it('is found by one question; the others are refused until it is answered', async () => {
     first.become(socket => socket.resetAndDestroy());
     const circuitBreaker = { volumeThreshold: 1, resetTimeout: '100ms' };
-    router = await startRouter(
+    router = await startNameRouter(
       configOf(first, { opa: { circuitBreaker } }),
       logs.logger(),
     );
@@ -217,7 +217,7 @@ describe('an OPA that is back', () => {
   it('only in appearance is asked nothing more until the next probe', async () => {
     first.become(socket => socket.resetAndDestroy());
     const circuitBreaker = { volumeThreshold: 1, resetTimeout: '100ms' };
-    router = await startRouter(
+    router = await startNameRouter(
       configOf(first, { opa: { circuitBreaker } }),
       logs.logger(),
     );

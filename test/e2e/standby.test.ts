@@ -1,7 +1,7 @@
 /** Who decides while a real OPA is away: the embedded bundle, or ownership. */
 import { once } from 'node:events';
 import { catalogNames } from '../../dev/checks';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import {
   authorize,
   basic,
@@ -53,7 +53,7 @@ async function crash(opa: OpaServer): Promise<void> {
 
 /** The last decision on this permission: of its one source, who was asked and what they said. */
 function told(backend: TestBackend, name: string) {
-  const trace: DecisionTrace | undefined = backend.traces.findLast(
+  const trace: DecisionRecord | undefined = backend.traces.findLast(
     each => each.permission?.name === name,
   );
   const { verdict, reason, failure, attempts } = trace!.sources[0]!;

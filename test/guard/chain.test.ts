@@ -1,15 +1,14 @@
-import {
-  Chain,
-  nameOf,
-  type Attempt,
-  type ChainAnswer,
-  type Link,
-  type OnUnavailable,
-} from '../../src/guard/chain';
+import { nameOf, type Attempt, failed, type Answer } from '../../src/answer';
+import { Chain, type ChainAnswer, type Link } from '../../src/guard/chain';
 import { Deadline } from '../../src/lib/deadline';
 import type { Guard } from '../../src/guard/guard';
-import { failed, type Answer } from '../../src/sources/source';
-import { allow, conditional, deny, notApplicable } from '../../src/verdict';
+import {
+  allow,
+  conditional,
+  deny,
+  notApplicable,
+  type OnUnavailable,
+} from '../../src/verdict';
 import { permission, request, rule } from '../fixtures/builders';
 
 const asked = request(permission('tested'));

@@ -1,9 +1,10 @@
+import { failed, type Answer } from '../../src/answer';
 import { conditionCheck, type ConditionCheck } from '../../src/conditions/check';
 import { Deadline } from '../../src/lib/deadline';
-import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
+import { Chain, type ChainAnswer } from '../../src/guard/chain';
 import { checked, LocalGuard, type Guard } from '../../src/guard/guard';
-import { failed, type Answer, type LocalSource } from '../../src/sources/source';
-import type { Conditional, Verdict } from '../../src/verdict';
+import { type LocalSource } from '../../src/sources/source';
+import type { Conditional, Verdict, OnUnavailable } from '../../src/verdict';
 import {
   ALLOW,
   DENY,

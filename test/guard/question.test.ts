@@ -1,6 +1,6 @@
 /** One question, its callers, and the time of each; on a clock that the test turns. */
+import type { Answer } from '../../src/answer';
 import { Question } from '../../src/guard/question';
-import type { Answer } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
 
 const TIMEOUT = 200;

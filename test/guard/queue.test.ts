@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Limiter } from '../../src/guard/queue';
+import { Queue } from '../../src/guard/queue';
 
 /** A limiter whose calls end when the test says so. */
 function limiterOf(concurrency: number, queue: number) {
-  const limiter = new Limiter({ concurrency, queue });
+  const limiter = new Queue({ concurrency, queue });
   const started: string[] = [];
   const end = new Map<string, () => void>();
   const run = (name: string): void =>
@@ -58,7 +58,7 @@ it('with no places is full as soon as it is busy', async () => {
 });
 
 it('never runs more than `concurrency` at once, whatever comes and goes', async () => {
-  const limiter = new Limiter({ concurrency: 3, queue: 1000 });
+  const limiter = new Queue({ concurrency: 3, queue: 1000 });
   let running = 0;
   let most = 0;
   let done = 0;
@@ -77,7 +77,7 @@ it('never runs more than `concurrency` at once, whatever comes and goes', async 
 
 it('runs each call in the async context of its own caller', async () => {
   const storage = new AsyncLocalStorage<number>();
-  const limiter = new Limiter({ concurrency: 2, queue: 100 });
+  const limiter = new Queue({ concurrency: 2, queue: 100 });
   const seen: Array<[number, number | undefined]> = [];
   await new Promise<void>(finished => {
     for (let caller = 0; caller < 50; caller++) {

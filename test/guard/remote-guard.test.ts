@@ -3,16 +3,17 @@ import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
+import { failed, type Answer } from '../../src/answer';
 import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
-import { Chain, type ChainAnswer, type OnUnavailable } from '../../src/guard/chain';
+import { Chain, type ChainAnswer } from '../../src/guard/chain';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import type { PolicySource } from '../../src/sources/hosted/policy-source';
 import { HostedSource } from '../../src/sources/hosted/source';
 import { OpaSource } from '../../src/sources/opa/source';
-import { failed, type Answer, type RemoteSource } from '../../src/sources/source';
-import { allow, deny } from '../../src/verdict';
+import { type RemoteSource } from '../../src/sources/source';
+import { allow, deny, type OnUnavailable } from '../../src/verdict';
 import { CapturedLogs } from '../support/captured-logs';
 import { ManualSource, sourceOf } from '../support/fake-source';
 import { assumeIdleLoop, measureLoop } from '../support/idle-loop';
@@ -47,10 +48,17 @@ const chainOf = (guard: RemoteGuard, onUnavailable: OnUnavailable): Chain =>
 function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}) {
   const states: BreakerState[] = [];
   const waiting = new Map<BreakerState, () => void>();
-  const guard = new RemoteGuard(source, { ...defaults, ...options }, state => {
-    states.push(state);
-    waiting.get(state)?.();
-  });
+  const guard = new RemoteGuard(
+    source,
+    { ...defaults, ...options },
+    {
+      breakerChanged: state => {
+        states.push(state);
+        waiting.get(state)?.();
+      },
+      allCallsHang: () => {},
+    },
+  );
   const ask = async (
     deadline = 10_000,
     mode: OnUnavailable = 'fail-open',
@@ -479,7 +487,10 @@ describe('calls that go on after the timeout', () => {
   it('are told when they hold all slots, and again only after one has ended', async () => {
     const source = new ManualSource();
     const told = jest.fn();
-    const guard = new RemoteGuard(source, defaults, () => {}, told);
+    const guard = new RemoteGuard(source, defaults, {
+      breakerChanged: () => {},
+      allCallsHang: told,
+    });
     const ask = (): Promise<ChainAnswer> =>
       Promise.resolve(chainOf(guard, 'fail-open').ask(request, new Deadline(10_000)));
     await hang(ask, 1);

@@ -2,12 +2,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as realTurn } from 'node:timers/promises';
 import fc from 'fast-check';
+import { failed, type Answer } from '../../src/answer';
 import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import { OpaSource } from '../../src/sources/opa/source';
-import { failed, type Answer, type RemoteSource } from '../../src/sources/source';
+import { type RemoteSource } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
 import { ManualSource } from '../support/fake-source';
 
@@ -42,7 +43,11 @@ let guard: RemoteGuard | undefined;
 const states: BreakerState[] = [];
 
 function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): void {
-  guard = new RemoteGuard(source, { ...options, ...more }, state => states.push(state));
+  guard = new RemoteGuard(
+    source,
+    { ...options, ...more },
+    { breakerChanged: state => states.push(state), allCallsHang: () => {} },
+  );
 }
 
 const ask = (user: string, name: string, deadline = 10_000): Promise<string> =>

@@ -1,13 +1,8 @@
 import fc from 'fast-check';
-import {
-  Chain,
-  type ChainAnswer,
-  type Link,
-  type OnUnavailable,
-} from '../../src/guard/chain';
+import { failed, type Answer } from '../../src/answer';
+import { Chain, type ChainAnswer, type Link } from '../../src/guard/chain';
 import { Deadline } from '../../src/lib/deadline';
-import { failed, type Answer } from '../../src/sources/source';
-import type { FailureClass } from '../../src/verdict';
+import type { FailureClass, OnUnavailable } from '../../src/verdict';
 import {
   ALLOW,
   DENY,

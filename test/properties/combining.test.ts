@@ -5,7 +5,12 @@ import {
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
 import { allOf, anyOf } from '../../src/conditions/algebra';
-import type { ApplicableVerdict, Criteria, Verdict } from '../../src/verdict';
+import type {
+  ApplicableVerdict,
+  Conditions,
+  Criteria,
+  Verdict,
+} from '../../src/verdict';
 import {
   all,
   any,
@@ -37,7 +42,7 @@ const RULES = [
 const EVERY_RESOURCE = assignments(RULES);
 
 /** Trees with duplicates, groups of one, groups in groups and double negations. */
-const { criteria: anyCriteria } = fc.letrec<{ criteria: Criteria }>(tie => {
+const { criteria: anyCriteria } = fc.letrec<{ criteria: Conditions }>(tie => {
   const group = fc.array(tie('criteria'), { minLength: 1, maxLength: 4 });
   return {
     criteria: fc.oneof(
@@ -66,10 +71,10 @@ const anyVerdicts = fc.array(anyVerdict, { maxLength: 6 });
 const anyAlgorithm = fc.constantFrom(...ALGORITHMS);
 
 /** What no resource can meet, because the algebra saw so, holds for none. */
-const holdsAny = (criteria: Criteria | undefined, resource: Assignment): boolean =>
+const holdsAny = (criteria: Conditions | undefined, resource: Assignment): boolean =>
   criteria !== undefined && holds(criteria, resource);
 
-const nodesOfAny = (criteria: Criteria | undefined): Criteria[] =>
+const nodesOfAny = (criteria: Conditions | undefined): Criteria[] =>
   criteria === undefined ? [] : nodesOf(criteria);
 
 /** The result once every verdict was added, settled or not. */
@@ -99,7 +104,7 @@ function combineUntilSettled(
 function written(
   algorithm: CombiningAlgorithm,
   verdicts: readonly Verdict[],
-): Criteria {
+): Conditions {
   const conditions = verdicts.flatMap(verdict =>
     verdict.kind === 'CONDITIONAL' ? [verdict.conditions] : [],
   );

@@ -3,7 +3,7 @@
  * document that says so. The others of the 100,000 cases are in hostile-input.
  */
 import fc from 'fast-check';
-import { parseRegoDecision } from '../../src/sources/rego/answer';
+import { regoAnswer } from '../../src/sources/rego/answer';
 import { checkLine, fuzzedRouter, type FuzzedRouter } from '../support/fuzzed-router';
 import {
   applicable,
@@ -149,7 +149,7 @@ describe('whatever a policy says', () => {
     fc.assert(
       fc.property(resourceType.chain(decisionOf), written => {
         const value = JSON.parse(JSON.stringify(written)) as unknown;
-        const given = parseRegoDecision(value);
+        const given = regoAnswer(value);
         if ((given.kind === 'ALLOW') !== (said(value) === 'ALLOW'))
           throw new Error(given.kind);
         if (given.kind === 'ALLOW') allowed++;

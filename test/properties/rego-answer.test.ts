@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { parseRegoDecision } from '../../src/sources/rego/answer';
-import type { Answer } from '../../src/sources/source';
+import type { Answer } from '../../src/answer';
+import { regoAnswer } from '../../src/sources/rego/answer';
 
-const parse = (value: unknown): Answer => parseRegoDecision(value);
+const parse = (value: unknown): Answer => regoAnswer(value);
 
 const leaf = fc.record(
   {

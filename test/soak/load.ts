@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Permission } from '@backstage/plugin-permission-common';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { Agent, fetch } from 'undici';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import type { Failure } from '../../src/verdict';
 import type { SoakBackend } from './backend';
 import { allowedOutcomes, outcomeOf, type OpaStates, type Outcome } from './oracle';
@@ -207,7 +207,7 @@ const userOf = ({ ref, claims }: Person): PolicyQueryUser =>
     info: { userEntityRef: ref, ownershipEntityRefs: [...claims] },
   }) as unknown as PolicyQueryUser;
 
-const failuresOf = (trace: DecisionTrace | undefined): Failure[] =>
+const failuresOf = (trace: DecisionRecord | undefined): Failure[] =>
   (trace?.sources ?? []).flatMap(({ failure, attempts }) =>
     (attempts ?? [{ failure }]).flatMap(attempt => attempt.failure ?? []),
   );

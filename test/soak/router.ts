@@ -3,16 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { LiveConfig } from '../../src/config/live-config';
 import type { RouterConfig } from '../../src/config/types';
 import { PublishedRules } from '../../src/conditions/published-rules';
-import { RuleDirectory } from '../../src/conditions/rule-directory';
-import { PolicyRouter } from '../../src/policy';
-import { Snapshot } from '../../src/snapshot';
-import { warnOfFailures } from '../../src/trace/failure-log';
-import { logTraces } from '../../src/trace/log';
-import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/record';
+import { createRouter, type Router } from '../../src/router';
+import type { DecisionRecord } from '../../src/trace/record';
 import { ChangingConfig } from '../support/changing-config';
 import type { QuietLogs } from './quiet-logs';
 import {
@@ -24,28 +18,28 @@ import {
   type WorldUrls,
 } from './world';
 import { BroughtSources } from '../../src/hosting/brought-sources';
-import { NOTHING_BROUGHT } from '../../src/config/hosted';
 
 /** One decision, with what was in force when it began and its own trace. */
 export interface Decided {
   readonly decision: PolicyDecision;
   readonly table: TableName;
-  readonly trace: DecisionTrace | undefined;
+  readonly trace: Readonly<DecisionRecord> | undefined;
 }
 
-/** The router in this process, put together as src/module.ts does it, on a config that changes. */
+/** The router in this process, on a config that changes. */
 export class SoakRouter {
   /** Reloads that changed something. */
   reloads = 0;
   private round = 0;
   private roundInUse = 0;
   private tableInUse: TableName = 'A';
-  private router!: PolicyRouter;
-  private readonly traceOf = new AsyncLocalStorage<{ trace?: DecisionTrace }>();
+  private router!: Router;
+  private readonly traceOf = new AsyncLocalStorage<{
+    trace?: Readonly<DecisionRecord>;
+  }>();
 
   private constructor(
     private readonly config: ChangingConfig,
-    private readonly live: LiveConfig,
     private readonly urls: WorldUrls,
     private readonly file: string,
     private readonly logs: QuietLogs,
@@ -58,51 +52,44 @@ export class SoakRouter {
   ): Promise<SoakRouter> {
     await writeFile(file, routingFile('A'));
     const config = new ChangingConfig(settings(urls, file, 0));
-    const logger = logs.logger();
-    const live = new LiveConfig(config.service, logger, NOTHING_BROUGHT);
-    const soak = new SoakRouter(config, live, urls, file, logs);
-    await soak.build(logger);
+    const soak = new SoakRouter(config, urls, file, logs);
+    await soak.create(logs.logger());
     return soak;
   }
 
-  private async build(logger: LoggerService): Promise<void> {
-    const { config } = await this.live.first();
-    const lasting = {
-      logger,
-      ruleDirectory: new RuleDirectory(async () => OWNER_RULE, logger),
-      brought: new BroughtSources(),
-    };
-    let snapshot = await Snapshot.build(config, lasting);
-    this.router = new PolicyRouter(
-      snapshot,
-      { getUserInfo: () => Promise.reject(new Error('every user comes with info')) },
-      [
-        logTraces(logger),
-        warnOfFailures(logger),
-        warnOfLargeConditions(logger),
+  private async create(logger: LoggerService): Promise<void> {
+    this.router = await createRouter({
+      config: this.config.service,
+      services: {
+        logger,
+        userInfo: {
+          getUserInfo: () => Promise.reject(new Error('every user has info')),
+        },
+        readRules: async () => OWNER_RULE,
+        policies: new BroughtSources(),
+      },
+      sinks: [
         trace => {
           const note = this.traceOf.getStore();
           if (note) note.trace = trace;
         },
       ],
-    );
-    this.live.watch(async read => {
-      snapshot = await Snapshot.build(read.config, lasting, snapshot);
-      this.router.swap(snapshot);
-      // Known by what only one of the tables says.
-      this.tableInUse = read.config.fallback === TABLES.A.fallback ? 'A' : 'B';
-      this.roundInUse = roundOf(read.config);
-      this.reloads++;
-      logger.info(IN_USE);
+      onReload: ({ config }) => {
+        // Known by what only one of the tables says.
+        this.tableInUse = config.fallback === TABLES.A.fallback ? 'A' : 'B';
+        this.roundInUse = roundOf(config);
+        this.reloads++;
+        logger.info(IN_USE);
+      },
     });
   }
 
   /** Rejects if `handle` does. */
   async decide(query: PolicyQuery, user: PolicyQueryUser): Promise<Decided> {
     const table = this.tableInUse;
-    const note: { trace?: DecisionTrace } = {};
+    const note: { trace?: Readonly<DecisionRecord> } = {};
     const decision = await this.traceOf.run(note, () =>
-      this.router.handle(query, user),
+      this.router.policy.handle(query, user),
     );
     return { decision, table, trace: note.trace };
   }
@@ -120,7 +107,6 @@ export class SoakRouter {
   }
 
   close(): void {
-    this.live.stop();
     this.router.close();
   }
 }
@@ -130,7 +116,7 @@ const IN_USE = 'The changed config is in use';
 /** Odd or even, as `sourcesConfig` writes it. */
 function roundOf({ sources }: RouterConfig): number {
   const source = sources.get('closed');
-  return source?.type === 'opa' ? source.guard.concurrency : 0;
+  return source?.remote?.guard.concurrency ?? 0;
 }
 
 const settings = (urls: WorldUrls, file: string, round: number): object => ({

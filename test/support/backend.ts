@@ -9,7 +9,7 @@ import {
   type SampleBackend,
   type SampleBackendOptions,
 } from '../../dev/backend';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 
 export interface TestBackendOptions {
@@ -29,7 +29,7 @@ export interface TestBackendOptions {
 
 export interface TestBackend extends SampleBackend {
   readonly logs: CapturedLogs;
-  readonly traces: DecisionTrace[];
+  readonly traces: DecisionRecord[];
   /** A folder of its own, gone after `stop`; `app-config.yaml` in it holds `policyRouter`. */
   readonly folder: string;
   writeConfig(policyRouter: object): Promise<void>;
@@ -41,7 +41,7 @@ export async function startTestBackend(
 ): Promise<TestBackend> {
   const folder = await temporaryFolder();
   const logs = new CapturedLogs();
-  const traces: DecisionTrace[] = [];
+  const traces: DecisionRecord[] = [];
   const writeConfig = (policyRouter: object | undefined): Promise<void> =>
     writeFile(
       join(folder, 'app-config.yaml'),

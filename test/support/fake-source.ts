@@ -1,6 +1,6 @@
+import type { Answer } from '../../src/answer';
 import type { PermissionRequest } from '../../src/request';
 import type {
-  Answer,
   Cancellation,
   PreparedQuestion,
   RemoteSource,

@@ -2,15 +2,11 @@
 import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { readConfig } from '../../src/config/read';
-import { PolicyRouter } from '../../src/policy';
-import { Snapshot } from '../../src/snapshot';
 import { warnOfFailures } from '../../src/trace/failure-log';
-import { logTraces } from '../../src/trace/log';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
-import { directoryOf } from './rule-directory';
+import { startRouter } from './router';
 import { BroughtSources } from '../../src/hosting/brought-sources';
 
 /** Characters of a log line, and of any one text in a trace. */
@@ -26,7 +22,7 @@ export interface FuzzedRouter {
   decide(
     query: unknown,
     user: unknown,
-  ): Promise<{ decision: PolicyDecision; trace: DecisionTrace }>;
+  ): Promise<{ decision: PolicyDecision; trace: Readonly<DecisionRecord> }>;
   /** What the `userInfo` service answers from now on. */
   serve(getUserInfo: () => Promise<BackstageUserInfo>): void;
   close(): void;
@@ -39,24 +35,23 @@ export async function fuzzedRouter(
 ): Promise<FuzzedRouter> {
   const logs = new CapturedLogs();
   const logger = logs.logger();
-  const traces: DecisionTrace[] = [];
+  const traces: Array<Readonly<DecisionRecord>> = [];
   let serve: () => Promise<BackstageUserInfo> = () => Promise.reject(new Error('none'));
-  const snapshot = await Snapshot.build(readConfig(config, undefined, brought).config, {
+  const router = await startRouter(config, {
     logger,
-    ruleDirectory: directoryOf(),
-    brought,
+    policies: brought,
+    userInfo: { getUserInfo: () => serve() },
+    sinks: [
+      trace => traces.push(trace),
+      // A new one each time: one that remembers writes only the first line of a kind.
+      trace => warnOfFailures(logger)(trace),
+      trace => warnOfLargeConditions(logger)(trace),
+    ],
   });
-  const router = new PolicyRouter(snapshot, { getUserInfo: () => serve() }, [
-    trace => traces.push(trace),
-    logTraces(logger),
-    // A new one each time: one that remembers writes only the first line of a kind.
-    trace => warnOfFailures(logger)(trace),
-    trace => warnOfLargeConditions(logger)(trace),
-  ]);
   return {
     decide: async (query, user) => {
       traces.length = logs.lines.length = 0;
-      const decision = await router.handle(
+      const decision = await router.decide(
         query as PolicyQuery,
         user as PolicyQueryUser,
       );
@@ -82,7 +77,7 @@ export async function fuzzedRouter(
 /** Word for word what callers, the host and OPA said; in the debug log as values only. */
 const QUOTED = new Set(['permission', 'user', 'exchange', 'conditions']);
 
-function checkTrace(trace: DecisionTrace): void {
+function checkTrace(trace: Readonly<DecisionRecord>): void {
   const told = JSON.stringify(trace, (key, value: unknown) => {
     if (QUOTED.has(key)) return undefined;
     if (typeof value === 'string') checkLine(value);

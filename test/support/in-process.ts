@@ -1,12 +1,6 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import { readConfig } from '../../src/config/read';
-import { PolicyRouter } from '../../src/policy';
-import { Snapshot } from '../../src/snapshot';
-import { warnOfFailures } from '../../src/trace/failure-log';
-import type { DecisionTrace } from '../../src/trace/record';
-import { directoryOf } from './rule-directory';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { startRouter } from './router';
 
 /** What came of one decision. */
 export interface Outcome {
@@ -24,37 +18,28 @@ export interface InProcessRouter {
   close(): void;
 }
 
-/** The router without a backend, for thousands of decisions: the config, the sources, the log. */
-export async function startRouter(
+/** A router that is asked by the names of permissions, thousands of times. */
+export async function startNameRouter(
   policyRouter: object,
   logger: LoggerService,
 ): Promise<InProcessRouter> {
-  const lasting = {
-    logger,
-    ruleDirectory: directoryOf(),
-    brought: new BroughtSources(),
-  };
-  let snapshot = await Snapshot.build(readConfig(policyRouter).config, lasting);
   const codes = new Map<string, string | undefined>();
-  const router = new PolicyRouter(
-    snapshot,
-    { getUserInfo: () => Promise.reject(new Error('unasked')) },
-    [
-      warnOfFailures(logger),
-      ({ permission, sources }: DecisionTrace) =>
+  const router = await startRouter(policyRouter, {
+    logger,
+    sinks: [
+      ({ permission, sources }) =>
         codes.set(permission!.name, sources[0]?.failure?.code),
     ],
-  );
+  });
   return {
     async ask(name) {
-      const { result } = await router.handle(queryOf(name), USER);
+      const { result } = await router.decide(queryOf(name), USER);
       const code = codes.get(name);
       codes.delete(name);
       return { name, result, code };
     },
     async reload(next) {
-      snapshot = await Snapshot.build(readConfig(next).config, lasting, snapshot);
-      router.swap(snapshot);
+      await router.reload(next);
     },
     close: () => router.close(),
   };

@@ -1,7 +1,7 @@
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 
 /** By the name of the permission, the last trace of it: its route, and what each source said. */
-export const told = (traces: readonly DecisionTrace[]): Record<string, string[]> =>
+export const told = (traces: readonly DecisionRecord[]): Record<string, string[]> =>
   Object.fromEntries(
     traces.map(({ permission, route, sources }) => [
       permission?.name,

@@ -1,6 +1,6 @@
+import type { Attempt } from '../../src/answer';
 import { warnOfFailures } from '../../src/trace/failure-log';
-import type { Attempt } from '../../src/guard/chain';
-import type { DecisionTrace, SourceTrace } from '../../src/trace/record';
+import type { DecisionRecord, SourceRecord } from '../../src/trace/record';
 import type { Failure, FailureClass } from '../../src/verdict';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
@@ -11,7 +11,7 @@ const failure = (
   message = 'why',
 ): Failure => ({ class: failureClass, code, message });
 
-const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionTrace => ({
+const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionRecord => ({
   permission: permission(name),
   user: 'user:default/olivia',
   route: "routes[0] 'catalog'",
@@ -25,7 +25,7 @@ const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionTrace =>
 });
 
 /** The lines that these decisions leave, with no time between them. */
-function linesOf(...traces: DecisionTrace[]): string[] {
+function linesOf(...traces: DecisionRecord[]): string[] {
   const logs = new CapturedLogs();
   const sink = warnOfFailures(logs.logger());
   for (const trace of traces) sink(trace);
@@ -72,7 +72,7 @@ describe('a source that is asked at several endpoints, or has a standby', () => 
     milliseconds: 1,
     ...fields,
   });
-  const withSource = (fields: Partial<SourceTrace>): DecisionTrace => ({
+  const withSource = (fields: Partial<SourceRecord>): DecisionRecord => ({
     ...ofSource(gone),
     sources: [{ source: 'opa', verdict: 'DENY', ...fields }],
   });

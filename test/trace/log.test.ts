@@ -1,12 +1,12 @@
 /** The debug line of a decision, also where its trace is more than a logger can follow. */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { logTraces } from '../../src/trace/log';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 
 const trace = {
   permission: { type: 'basic', name: 'tested', attributes: {} },
   result: 'DENY',
-} as unknown as DecisionTrace;
+} as unknown as DecisionRecord;
 
 function loggerThat(debug: LoggerService['debug']): LoggerService {
   return { debug } as LoggerService;

@@ -1,5 +1,5 @@
 import { warnOfLargeConditions } from '../../src/trace/size-log';
-import type { DecisionTrace } from '../../src/trace/record';
+import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from '../support/captured-logs';
 
 /** What is logged of decisions with conditions of so many bytes, one after the other. */
@@ -8,7 +8,7 @@ function logged(...decisions: Array<[route: string, bytes?: number, limit?: numb
   const sink = warnOfLargeConditions(logs.logger());
   for (const [route, bytes, limit = 800] of decisions) {
     const conditionSize = bytes === undefined ? undefined : { bytes, limit };
-    sink({ route, conditionSize } as DecisionTrace);
+    sink({ route, conditionSize } as DecisionRecord);
   }
   return logs.lines.map(({ level, message }) => `${level} ${message}`);
 }

@@ -1,29 +1,29 @@
+import { failed, type Answer } from '../../answer';
 import { isJsonObject } from '../../lib/json-object';
-import { parseDecision } from '../decision';
-import { failed, type Answer } from '../source';
+import { readDecision } from '../decision';
 
 /**
- * The verdict in what a hosted policy returned. Keys that Backstage does not read are passed
- * over, as Backstage does.
+ * The answer in what a hosted policy returned. Keys that Backstage does not read are ignored,
+ * as Backstage does.
  *
- * @param mayAbstain - whether NOT_APPLICABLE is an answer, too.
+ * @param mayAbstain - whether NOT_APPLICABLE is an answer as well.
  */
-export function readDecision(returned: unknown, mayAbstain: boolean): Answer {
+export function hostedAnswer(returned: unknown, mayAbstain: boolean): Answer {
   const copied = copyOf(returned);
   if ('problem' in copied) return failed('invalid', 'BAD_DECISION', copied.problem);
-  const answer = parseDecision(copied.decision, 'the policy', mayAbstain);
+  const answer = readDecision(copied.decision, { who: 'the policy', mayAbstain });
   return answer.kind === 'NOT_APPLICABLE' && !mayAbstain
     ? failed(
         'invalid',
         'BAD_DECISION',
-        'a policy of hostPolicy cannot abstain; bring one that does with addSource',
+        'a policy given to hostPolicy cannot abstain; provide one that can with addSource',
       )
     : answer;
 }
 
 type Copied = { readonly decision: unknown } | { readonly problem: string };
 
-/** As the plugin that applies it will see it, so that the policy cannot change it any more. */
+/** A copy, as the plugin that applies it will see it: the policy can no longer change it. */
 function copyOf(returned: unknown): Copied {
   if (Array.isArray(returned)) return { decision: [] };
   if (!isJsonObject(returned)) return { decision: returned };
@@ -38,7 +38,7 @@ function copyOf(returned: unknown): Copied {
   }
 }
 
-/** All of it is read, once, whatever the result; undefined where that throws. */
+/** Every field is read, once, whatever the result; undefined if that throws. */
 function fieldsOf(returned: Record<string, unknown>) {
   try {
     const { result, pluginId, resourceType, conditions } = returned;
@@ -53,14 +53,14 @@ function fieldsOf(returned: Record<string, unknown>) {
   }
 }
 
-/** What is no text may be anything, and is not looked at. */
+/** A value that is not a string may be anything, so it is not looked at. */
 const textOrNull = (value: unknown): string | null =>
   typeof value === 'string' ? value : null;
 
-/** No conditions of `maxConditionBytes` have more. */
+/** Conditions within `maxConditionBytes` cannot have more. */
 const MAX_PARTS = 90_000;
 
-/** @throws Error if there are too many parts: nodes that share children multiply in JSON. */
+/** @throws Error if there are too many parts: shared children multiply in JSON. */
 function jsonCopy(value: unknown): unknown {
   let parts = 0;
   const text = JSON.stringify(value, (_key, part: unknown) => {

@@ -3,20 +3,10 @@ import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-
 import { errorNames, errorPlace } from '../../lib/foreign-error';
 import { oneLine } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
-import {
-  failed,
-  type Answer,
-  type PreparedQuestion,
-  type RemoteSource,
-} from '../source';
-import { readDecision } from './answer';
-import type { PolicySource } from './policy-source';
-
-export interface HostedPolicy {
-  readonly policy: PolicySource;
-  /** Whether it may say NOT_APPLICABLE: a policy written for Backstage alone never does. */
-  readonly mayAbstain: boolean;
-}
+import { failed, type Answer } from '../../answer';
+import type { PreparedQuestion, RemoteSource } from '../source';
+import { hostedAnswer } from './answer';
+import type { HostedPolicy } from './policies';
 
 /**
  * A policy that another module brings. It sees what Backstage would show it, in the async
@@ -46,7 +36,7 @@ export class HostedSource implements RemoteSource {
       this.logger.debug(`Source '${this.name}' ${what} ${oneLine(errorPlace(error))}`);
       return failed('invalid', 'THREW', `the source ${what}`);
     }
-    return readDecision(decision, mayAbstain);
+    return hostedAnswer(decision, mayAbstain);
   }
 }
 

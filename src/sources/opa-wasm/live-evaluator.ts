@@ -1,24 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { followFile, readSettled } from '../../lib/file-watch';
+import { readSettled, watchPath } from '../../lib/file-watch';
+import { LastGood } from '../../lib/last-good';
 import { unpackBundle } from './bundle';
 import { CompiledPolicy } from './compiled-policy';
 import { Evaluator } from './evaluator';
 
-/** The evaluator of a bundle as its file is now; of the last good one while it is bad. */
+/** The evaluator of a bundle as its file is now; of the last good one while the file is bad. */
 export class LiveEvaluator {
   private readonly endWatch: () => void;
-  private lastProblem: string | undefined;
-  private closed = false;
 
   private constructor(
-    private readonly path: string,
-    private readonly entrypoint: string,
-    private readonly name: string,
-    private readonly logger: LoggerService,
-    private inUse: LoadedBundle,
+    path: string,
+    private readonly bundles: LastGood<LoadedBundle>,
   ) {
-    this.endWatch = followFile(path, () => this.reload());
+    this.endWatch = watchPath(path, bundles.reload);
+    // Picks up what has changed since the first reading.
+    bundles.reload();
   }
 
   /**
@@ -31,43 +29,29 @@ export class LiveEvaluator {
     name: string,
     logger: LoggerService,
   ): Promise<LiveEvaluator> {
-    const loaded = await load(path, entrypoint);
-    return new LiveEvaluator(path, entrypoint, name, logger, loaded);
+    const first = await load(path, entrypoint);
+    const bundles = new LastGood(first, {
+      load: inUse => load(path, entrypoint, inUse),
+      accepted: ({ changed }) => {
+        const how = changed ? 'has changed' : 'is valid again';
+        logger.info(`Source '${name}': the bundle '${path}' ${how} and is in use`);
+      },
+      rejected: problem =>
+        logger.error(
+          `Source '${name}': the changed bundle is not used, the last good one stays: ${problem}`,
+        ),
+    });
+    return new LiveEvaluator(path, bundles);
   }
 
   get current(): Evaluator {
-    return this.inUse.evaluator;
+    return this.bundles.inUse.evaluator;
   }
 
   /** Ends the watch; the evaluator stays usable. */
   close(): void {
-    this.closed = true;
+    this.bundles.stop();
     this.endWatch();
-  }
-
-  private async reload(): Promise<void> {
-    try {
-      const next = await load(this.path, this.entrypoint, this.inUse);
-      if (this.closed) return;
-      if (next !== this.inUse) {
-        this.inUse = next;
-        this.logger.info(`${this.who} has changed and is in use`);
-      } else if (this.lastProblem !== undefined) {
-        this.logger.info(`${this.who} is valid again and in use`);
-      }
-      this.lastProblem = undefined;
-    } catch (error) {
-      const { message } = error as Error;
-      if (this.closed || message === this.lastProblem) return;
-      this.lastProblem = message;
-      this.logger.error(
-        `Source '${this.name}': the changed bundle is not used, the last good one stays: ${message}`,
-      );
-    }
-  }
-
-  private get who(): string {
-    return `Source '${this.name}': the bundle '${this.path}'`;
   }
 }
 

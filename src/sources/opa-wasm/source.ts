@@ -1,8 +1,9 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PermissionRequest } from '../../request';
-import { parseRegoDecision } from '../rego/answer';
+import { regoAnswer } from '../rego/answer';
 import { regoInput } from '../rego/input';
-import { failed, type Answer, type LocalSource } from '../source';
+import { failed, type Answer } from '../../answer';
+import type { LocalSource } from '../source';
 import { evaluationProblem } from './evaluation-problem';
 import { encodeJson } from './json-text';
 import { LiveEvaluator } from './live-evaluator';
@@ -66,7 +67,7 @@ export class OpaWasmSource implements LocalSource {
       };
     }
     const exchange = { input, response: results };
-    return { ...parseRegoDecision(firstResult(results)), exchange };
+    return { ...regoAnswer(firstResult(results)), exchange };
   }
 
   async close(): Promise<void> {

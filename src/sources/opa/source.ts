@@ -1,16 +1,10 @@
 import { Pool, type Dispatcher } from 'undici';
 import { isJsonObject } from '../../lib/json-object';
 import type { PermissionRequest } from '../../request';
-import { parseRegoDecision } from '../rego/answer';
+import { regoAnswer } from '../rego/answer';
 import { regoInput, type RegoInput } from '../rego/input';
-import {
-  failed,
-  type Answer,
-  type Cancellation,
-  type Failed,
-  type PreparedQuestion,
-  type RemoteSource,
-} from '../source';
+import { failed, type Answer, type Failed } from '../../answer';
+import type { Cancellation, PreparedQuestion, RemoteSource } from '../source';
 import { parseBody } from './body';
 import { repeatsToken } from './token-echo';
 import { transportFailure } from './transport-failure';
@@ -114,7 +108,7 @@ export class OpaSource implements RemoteSource {
     }
     // What it says may be logged, traced and passed on as a condition.
     if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
-    return { ...parseRegoDecision(body.result), exchange };
+    return { ...regoAnswer(body.result), exchange };
   }
 
   /** `pool.request` without its stream, which costs more than all the checks of an answer. */

@@ -1,4 +1,4 @@
-import { failed, type Failed } from '../source';
+import { failed, type Failed } from '../../answer';
 
 /**
  * Errors that mean "nobody there, or gone before the answer". Everything else (TLS

@@ -7,10 +7,12 @@ import {
   type ConditionalPolicyDecision,
   type ResourcePermission,
 } from '@backstage/plugin-permission-common';
+import { builtConditions } from '../../conditions/parse';
 import { quote } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import { allow, conditional, deny, notApplicable } from '../../verdict';
-import type { Answer, LocalSource } from '../source';
+import type { Answer } from '../../answer';
+import type { LocalSource } from '../source';
 
 /** The rule by which a plugin tells the owner of a resource. */
 export interface OwnerRule {
@@ -73,10 +75,11 @@ export class OwnershipSource implements LocalSource {
     const badge = refs.find(ref => this.bypass.has(ref));
     if (badge !== undefined) return allow(`bypass: member of ${badge}`);
     if (refs.length === 0) return deny('the user has no ownership refs');
-    return conditional(
-      `allowed to owners of the ${this.described(permission)}`,
-      decide(refs),
-    );
+    const { conditions, ...decision } = decide(refs);
+    return conditional(`allowed to owners of the ${this.described(permission)}`, {
+      ...decision,
+      conditions: builtConditions(conditions),
+    });
   }
 
   async close(): Promise<void> {}

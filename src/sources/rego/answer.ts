@@ -1,17 +1,19 @@
-import { parseDecision } from '../decision';
-import { failed, type Answer } from '../source';
+import { failed, type Answer } from '../../answer';
+import { readDecision } from '../decision';
+
+const REGO = { who: 'the Rego policy', mayAbstain: true };
 
 /**
- * The verdict in a Rego decision document. `undefined` is `invalid`, because before a bundle is
+ * The answer in a Rego decision document. `undefined` is `invalid`, because before a bundle is
  * active every decision is undefined, and that must not read as "no opinion".
  */
-export function parseRegoDecision(value: unknown): Answer {
-  return value === undefined
+export function regoAnswer(document: unknown): Answer {
+  return document === undefined
     ? failed(
         'invalid',
         'UNDEFINED_DECISION',
         'the decision is undefined: is the entrypoint right, is the bundle active? ' +
           'A policy abstains with {"result": "NOT_APPLICABLE"}',
       )
-    : parseDecision(value, 'the Rego policy');
+    : readDecision(document, REGO);
 }

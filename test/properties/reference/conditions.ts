@@ -1,6 +1,6 @@
 /** What condition trees mean, read off their definition. */
 import type { PermissionCondition } from '@backstage/plugin-permission-common';
-import type { Criteria } from '../../../src/verdict';
+import type { Conditions, Criteria } from '../../../src/verdict';
 
 /** Which facts are true of the resource at hand. */
 export type Assignment = ReadonlySet<string>;
@@ -28,12 +28,15 @@ export function assignments(rules: readonly Criteria[]): Assignment[] {
 }
 
 /** The same formula, written otherwise: groups reversed, and each child negated twice. */
-export function rewritten(criteria: Criteria): Criteria {
-  const twice = (each: Criteria): Criteria => ({ not: { not: rewritten(each) } });
+export const rewritten = (criteria: Criteria): Conditions =>
+  rewrite(criteria) as Conditions;
+
+function rewrite(criteria: Criteria): Criteria {
+  const twice = (each: Criteria): Criteria => ({ not: { not: rewrite(each) } });
   const reversed = childrenOf(criteria).map(twice).reverse();
   if ('allOf' in criteria) return { allOf: reversed } as unknown as Criteria;
   if ('anyOf' in criteria) return { anyOf: reversed } as unknown as Criteria;
-  if ('not' in criteria) return { not: rewritten(criteria.not) };
+  if ('not' in criteria) return { not: rewrite(criteria.not) };
   return criteria;
 }
 

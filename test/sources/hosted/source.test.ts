@@ -1,5 +1,6 @@
 /** What a hosted policy is shown, and what is made of what it returns or throws. */
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import type { Answer } from '../../../src/answer';
 import {
   readPermission,
   readPrincipal,
@@ -8,7 +9,7 @@ import {
 import { MAX_DECISION_DEPTH } from '../../../src/sources/decision';
 import type { PolicySource } from '../../../src/sources/hosted/policy-source';
 import { HostedSource } from '../../../src/sources/hosted/source';
-import { Cancellation, type Answer } from '../../../src/sources/source';
+import { Cancellation } from '../../../src/sources/source';
 import { permission } from '../../fixtures/builders';
 import { CapturedLogs } from '../../support/captured-logs';
 

@@ -477,7 +477,7 @@ describeWithOpa('a bundle that cannot be used', () => {
         { type: 'opa-wasm', options },
         {
           logger: logs.logger(),
-          brought: new BroughtSources(),
+          policies: new BroughtSources(),
         },
       ),
     ).rejects.toMatchObject({

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
+import type { Answer } from '../../../src/answer';
 import { OpaSource } from '../../../src/sources/opa/source';
-import { Cancellation, type Answer } from '../../../src/sources/source';
+import { Cancellation } from '../../../src/sources/source';
 import type { PermissionRequest } from '../../../src/request';
 import {
   answer,

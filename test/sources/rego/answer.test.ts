@@ -1,5 +1,5 @@
 import { MAX_DECISION_DEPTH } from '../../../src/sources/decision';
-import { parseRegoDecision } from '../../../src/sources/rego/answer';
+import { regoAnswer } from '../../../src/sources/rego/answer';
 
 const leaf = { resourceType: 'catalog-entity', rule: 'IS_ENTITY_OWNER' };
 const conditional = (changes: object = {}) => ({
@@ -12,7 +12,7 @@ const conditional = (changes: object = {}) => ({
 
 /** The verdict, or the code of the failure. */
 function read(value: unknown): string {
-  const answer = parseRegoDecision(value);
+  const answer = regoAnswer(value);
   if (answer.kind !== 'FAILED') return answer.kind;
   return `${answer.failure.class} ${answer.failure.code}`;
 }
@@ -43,7 +43,7 @@ describe('a Rego decision', () => {
     const conditions = {
       anyOf: [{ ...leaf, params: { claims: ['a', 'b'] } }, { not: leaf }],
     };
-    expect(parseRegoDecision(conditional({ conditions }))).toEqual({
+    expect(regoAnswer(conditional({ conditions }))).toEqual({
       kind: 'CONDITIONAL',
       reason: 'the Rego policy says CONDITIONAL',
       pluginId: 'catalog',
@@ -145,7 +145,7 @@ describe('a Rego decision', () => {
       expect.stringMatching(/^conditions\.anyOf: /) as unknown,
     ],
   ])('that is invalid is told %s', (_what, value, message) => {
-    expect(parseRegoDecision(value)).toMatchObject({ failure: { message } });
+    expect(regoAnswer(value)).toMatchObject({ failure: { message } });
   });
 });
 

@@ -1,5 +1,5 @@
-import { allow, deny } from '../verdict';
-import type { LocalSource } from './source';
+import { allow, deny } from '../../verdict';
+import type { LocalSource } from '../source';
 
 const constant = (answer: ReturnType<LocalSource['ask']>): LocalSource => ({
   ask: () => answer,

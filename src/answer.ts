@@ -1,0 +1,50 @@
+/** What came of asking a source: a verdict, or a failure; and who was asked. */
+import type { Failure, FailureClass, Verdict } from './verdict';
+
+/** The source gave no answer of its own. The guard resolves this; combining never sees it. */
+export interface Failed {
+  readonly kind: 'FAILED';
+  readonly failure: Failure;
+}
+
+export const failed = (
+  failureClass: FailureClass,
+  code: string,
+  message: string,
+): Failed => ({ kind: 'FAILED', failure: { class: failureClass, code, message } });
+
+/** The full input and response of an external policy; for the debug log only. */
+export interface Exchange {
+  readonly input: unknown;
+  readonly response?: unknown;
+}
+
+/** How an answer was obtained. */
+export interface AnswerDetails {
+  readonly exchange?: Exchange | undefined;
+  /** True if this is the answer to another caller's identical question. */
+  readonly shared?: boolean | undefined;
+}
+
+export type Answer = (Verdict | Failed) & AnswerDetails;
+
+/** Who is asked: a source, or its standby, at one of its endpoints. */
+export interface LinkName {
+  readonly source: string;
+  /** Set if the source has several endpoints. */
+  readonly endpoint?: string | undefined;
+  /** True if it is asked in place of another source. */
+  readonly standby: boolean;
+}
+
+/** For logs and reasons: `'opa' at http://10.0.0.1:8181`, `standby 'embedded'`. */
+export const nameOf = ({ source, endpoint, standby }: LinkName): string =>
+  `${standby ? 'standby ' : ''}'${source}'${endpoint === undefined ? '' : ` at ${endpoint}`}`;
+
+/** One link of a chain that was asked, and its answer. */
+export interface Attempt extends LinkName, AnswerDetails {
+  readonly verdict: Answer['kind'];
+  readonly failure?: Failure | undefined;
+  /** Time taken, in milliseconds. */
+  readonly milliseconds: number;
+}

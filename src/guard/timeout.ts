@@ -1,0 +1,82 @@
+import { failed, type Answer, type Failed } from '../answer';
+import { settleWithin } from '../lib/deadline';
+import { Cancellation, type PreparedQuestion } from '../sources/source';
+import { threw } from './guard';
+
+export interface TimeoutOptions {
+  /** Milliseconds from putting a question to its answer. */
+  readonly timeout: number;
+  /** Calls that may be under way at once; if all of them hang, there is no slot left. */
+  readonly concurrency: number;
+}
+
+/** A question that has been put. */
+export interface Call {
+  /** Settles when the answer arrives or the timeout is over; never rejects. */
+  readonly answer: Promise<Answer>;
+  /** Settles when the source has let go of the question, which may be later. */
+  readonly released: Promise<void>;
+}
+
+/** Above this share of busy time our own process cannot tell whether the source was in time. */
+const STALLED = 0.9;
+
+/** Puts questions, gives up each one after the timeout, and counts those that go on regardless. */
+export class Timeout {
+  private hanging = 0;
+
+  constructor(
+    private readonly options: TimeoutOptions,
+    private readonly onAllHang: () => void,
+  ) {}
+
+  /** True while every slot is held by a call that has outlasted the timeout. */
+  get allHang(): boolean {
+    return this.hanging >= this.options.concurrency;
+  }
+
+  put(question: PreparedQuestion): Call {
+    const { timeout } = this.options;
+    const signal = new Cancellation();
+    const before = performance.eventLoopUtilization();
+    let hangs = false;
+    const asked = ask(question, signal);
+    const answer = settleWithin(asked, timeout, () => {
+      hangs = !signal.abort();
+      if (hangs) this.hang();
+      const { utilization } = performance.eventLoopUtilization(before);
+      return utilization > STALLED ? stalled() : timedOut(timeout);
+    });
+    const released = asked.then(() => {
+      if (hangs) this.hanging--;
+    });
+    return { answer, released };
+  }
+
+  private hang(): void {
+    this.hanging++;
+    if (this.hanging === this.options.concurrency) this.onAllHang();
+  }
+}
+
+async function ask(question: PreparedQuestion, signal: Cancellation): Promise<Answer> {
+  try {
+    return await question.put(signal);
+  } catch (error) {
+    return threw(error);
+  }
+}
+
+/** Not asked because no slot is free, so an overload; fail-open does not open it. */
+export const allHang = (): Failed =>
+  failed(
+    'overloaded',
+    'HUNG',
+    'every call that may be under way has outlasted the timeout and is still running',
+  );
+
+const stalled = (): Failed =>
+  failed('overloaded', 'STALLED', 'this process was too busy to receive the answer');
+
+const timedOut = (milliseconds: number): Failed =>
+  failed('unavailable', 'TIMEOUT', `no answer within ${milliseconds} ms`);

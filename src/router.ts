@@ -1,0 +1,84 @@
+import type {
+  LoggerService,
+  RootConfigService,
+  UserInfoService,
+} from '@backstage/backend-plugin-api';
+import type { PermissionPolicy } from '@backstage/plugin-permission-node';
+import { RuleDirectory } from './conditions/rule-directory';
+import type { RuleMetadata } from './conditions/rule-metadata';
+import type { Brought } from './config/hosted';
+import { LiveConfig } from './config/live-config';
+import type { ReadConfig } from './config/read';
+import { PolicyRouter } from './policy';
+import { Snapshot } from './snapshot';
+import type { HostedPolicies } from './sources/hosted/policies';
+import { warnOfFailures } from './trace/failure-log';
+import { logTraces } from './trace/log';
+import type { TraceSink } from './trace/record';
+import { warnOfLargeConditions } from './trace/size-log';
+
+export interface RouterOptions {
+  /** Holds `permission.policyRouter`, and is followed if it can change. */
+  readonly config: RootConfigService;
+  readonly services: RouterServices;
+  /** Receive the record of every decision, besides the log. */
+  readonly sinks?: readonly TraceSink[];
+  /** Called with every changed config, once decisions are made with it. */
+  readonly onReload?: (read: ReadConfig) => void;
+}
+
+export interface RouterServices {
+  readonly logger: LoggerService;
+  readonly userInfo: UserInfoService;
+  /** The permission rules that a plugin publishes; never rejects. */
+  readonly readRules: (pluginId: string) => Promise<RuleMetadata>;
+  /** The policies that other modules provide. */
+  readonly policies: HostedPolicies & Brought;
+}
+
+export interface Router {
+  readonly policy: PermissionPolicy;
+  /** The config that it started with. */
+  readonly startConfig: ReadConfig;
+  /** Stops following the config, and closes the sources after the decisions under way. */
+  close(): void;
+}
+
+/**
+ * The only place where things are put together: config and services become sources, a table and
+ * the one policy.
+ *
+ * @throws ConfigError with every problem of the config, or of a source that cannot be set up.
+ */
+export async function createRouter({
+  config,
+  services,
+  sinks = [],
+  onReload = () => {},
+}: RouterOptions): Promise<Router> {
+  const { logger, userInfo, readRules, policies } = services;
+  const ruleDirectory = new RuleDirectory(readRules, logger);
+  const lasting = { logger, ruleDirectory, policies };
+  const liveConfig = new LiveConfig(config, logger, policies);
+  const startConfig = await liveConfig.read();
+  let snapshot = await Snapshot.build(startConfig.config, lasting);
+  const policy = new PolicyRouter(snapshot, userInfo, [
+    logTraces(logger),
+    warnOfFailures(logger),
+    warnOfLargeConditions(logger),
+    ...sinks,
+  ]);
+  liveConfig.watch(async read => {
+    snapshot = await Snapshot.build(read.config, lasting, snapshot);
+    policy.swap(snapshot);
+    onReload(read);
+  });
+  return {
+    policy,
+    startConfig,
+    close: () => {
+      liveConfig.stop();
+      policy.close();
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { resolve } from 'node:path';
+import { text } from '../../lib/fields';
+import { localKind } from '../kind';
+import { entrypoint } from '../rego/entrypoint';
+import { OpaWasmSource } from './source';
+
+/** A Rego policy compiled to WebAssembly, evaluated in this process. */
+export const opaWasm = localKind({
+  type: 'opa-wasm',
+  settings: {
+    bundle: text("the path of a bundle.tar.gz built by 'opa build -t wasm'"),
+    entrypoint,
+  },
+  build: ({ bundle, entrypoint: path }, { name, logger }) =>
+    OpaWasmSource.load({ bundle: resolve(bundle), entrypoint: path }, name, logger),
+});

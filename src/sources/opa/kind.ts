@@ -1,0 +1,147 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import {
+  hasRepeatedText,
+  integer,
+  oneOrMore,
+  strictSecrets,
+  text,
+} from '../../lib/fields';
+import { remoteKind } from '../kind';
+import { entrypoint } from '../rego/entrypoint';
+import { OpaSource } from './source';
+
+const pem = (what: string) =>
+  text(`${what} as PEM text (Backstage reads a file with $file)`).refine(
+    value => value.includes('-----BEGIN '),
+    { error: `must be ${what} as PEM text (Backstage reads a file with $file)` },
+  );
+
+const tls = strictSecrets({
+  ca: pem('a certificate authority').optional(),
+  cert: pem('a client certificate').optional(),
+  key: pem('the key of the client certificate').optional(),
+}).superRefine(({ ca, cert, key }, context) => {
+  if ((cert === undefined) !== (key === undefined)) {
+    context.addIssue('cert and key go together');
+  }
+  if (ca === undefined && cert === undefined && key === undefined) {
+    context.addIssue('is empty; give ca, or cert and key');
+  }
+  if (!isUsable({ ca, cert, key })) {
+    context.addIssue('cannot be used: is it whole, and does key belong to cert?');
+  }
+});
+
+/** An Open Policy Agent server. */
+export const opa = remoteKind({
+  type: 'opa',
+  settings: {
+    baseUrl: oneOrMore(
+      text("a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'").superRefine(
+        (value, context) => {
+          const problem = baseUrlProblem(value);
+          if (problem !== undefined) context.addIssue(problem);
+        },
+      ),
+      'URLs',
+    ),
+    entrypoint,
+    maxResponseBytes: integer(1, 2 ** 31 - 1, 1_048_576),
+    auth: strictSecrets({
+      // A response that repeats it is refused, so it must not be a word of a policy.
+      token: text('a bearer token').regex(/^[\x21-\x7e]{8,}$/, {
+        error:
+          'must be a bearer token: 8 or more printable characters without white space',
+      }),
+    }).optional(),
+    tls: tls.optional(),
+  },
+  defaults: { timeout: '500ms', queue: 256 },
+  check: ({ baseUrl, tls: withTls }, context) => {
+    if (!Array.isArray(baseUrl)) return;
+    const plain = baseUrl.find(url => !/^https:/i.test(url));
+    const servers = baseUrl.map(url => (URL.canParse(url) ? new URL(url).href : url));
+    if (hasRepeatedText(servers.map(server => server.replace(/\/+$/, '')))) {
+      context.addIssue({
+        code: 'custom',
+        path: ['baseUrl'],
+        message: 'names the same server twice',
+      });
+    }
+    if (withTls !== undefined && plain !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['tls'],
+        message: `has no effect unless baseUrl is https://…${baseUrl.length > 1 ? `, and ${plain} is not` : ''}`,
+      });
+    }
+  },
+  endpoints: ({ baseUrl }) => baseUrl,
+  build: (options, { endpoint, concurrency, timeout }) =>
+    new OpaSource({
+      baseUrl: endpoint!,
+      entrypoint: options.entrypoint,
+      maxResponseBytes: options.maxResponseBytes,
+      token: options.auth?.token,
+      tls: options.tls,
+      concurrency,
+      connectTimeout: timeout,
+    }),
+});
+
+/** Found out now, not at the first question. The reason may quote the key, so it is not shown. */
+function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {
+  try {
+    // A context ignores what it cannot read of a bundle of certificates, so each is read.
+    for (const text of [tls.ca, tls.cert]) {
+      for (const certificate of certificatesIn(text)) new X509Certificate(certificate);
+    }
+    createSecureContext(tls);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws Error if there is text, but no certificate in it. */
+function certificatesIn(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs);
+  if (!certificates) throw new Error('no certificate');
+  return certificates;
+}
+
+/** Longer paths of sockets are cut off by the system, in bytes. */
+const MAX_SOCKET_PATH = 107;
+
+function baseUrlProblem(value: string): string | undefined {
+  const problem = value.startsWith('unix:') ? socketProblem(value) : urlProblem(value);
+  // Parsers of URLs drop line ends, and a path of a socket ends at a NUL.
+  if (problem === undefined && /[\s\p{C}]/u.test(value)) {
+    return 'must not hold white space or control characters';
+  }
+  return problem;
+}
+
+function socketProblem(value: string): string | undefined {
+  if (!/^unix:\/[^/]/.test(value)) {
+    return "must name a socket by its absolute path: 'unix:/path/to/socket'";
+  }
+  return Buffer.byteLength(value) - 'unix:'.length > MAX_SOCKET_PATH
+    ? `must name a socket by a path of at most ${MAX_SOCKET_PATH} bytes`
+    : undefined;
+}
+
+function urlProblem(value: string): string | undefined {
+  if (!URL.canParse(value) || !/^https?:\/\//i.test(value)) {
+    return "must be 'http://…', 'https://…' or 'unix:/path/to/socket'";
+  }
+  const url = new URL(value);
+  if (url.username !== '' || url.password !== '') {
+    return 'must not hold credentials; put a token in auth.token';
+  }
+  return url.search !== '' || url.hash !== ''
+    ? 'must not have a query or a fragment'
+    : undefined;
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { PLUGIN_ID } from '../../conditions/fit';
+import { NOT_BLANK, nonEmptyList, shown, strict, text, word } from '../../lib/fields';
+import { localKind } from '../kind';
+import { OwnershipSource } from './source';
+
+const entityRef = text("an entity ref such as 'group:default/platform'").regex(
+  /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,
+  {
+    error: issue =>
+      `must be a whole entity ref such as 'group:default/platform'${shown(issue.input)}`,
+  },
+);
+
+/** The kinds that a catalog takes by default; any other is most likely a typing error. */
+const entityKind = text("an entity kind such as 'Component'")
+  .regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, {
+    error: issue =>
+      `must be an entity kind such as 'Component': a letter, then up to 62 letters and digits${shown(issue.input)}`,
+  })
+  .toLowerCase();
+
+const ownerRule = strict({
+  pluginId: text('the id of the plugin that owns the resource type').regex(PLUGIN_ID, {
+    error: issue =>
+      `must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_'${shown(issue.input)}`,
+  }),
+  rule: word("the name of the plugin's owner rule"),
+  param: word("the rule's parameter that takes the user's refs"),
+});
+
+/** The native ownership policy. */
+export const ownership = localKind({
+  type: 'ownership',
+  settings: {
+    bypass: nonEmptyList(entityRef, 'entity refs').optional(),
+    kinds: nonEmptyList(entityKind, 'entity kinds').optional(),
+    resources: z
+      .record(z.string().regex(NOT_BLANK), ownerRule, {
+        error: issue =>
+          issue.code === 'invalid_key'
+            ? 'must be a resource type, without white space'
+            : 'must be an object of { <resourceType>: { pluginId, rule, param } }',
+      })
+      .optional(),
+  },
+  check: ({ kinds, resources }, context) => {
+    if (kinds === undefined || !Object.hasOwn(resources ?? {}, 'catalog-entity')) {
+      return;
+    }
+    context.addIssue({
+      code: 'custom',
+      path: ['kinds'],
+      message: 'has no effect: resources replaces the rule of catalog-entity',
+    });
+  },
+  build: ({ bypass = [], kinds, resources = {} }) =>
+    new OwnershipSource({
+      bypass,
+      kinds,
+      resources: new Map(Object.entries(resources)),
+    }),
+});

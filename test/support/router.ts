@@ -1,0 +1,66 @@
+import type { PolicyDecision } from '@backstage/plugin-permission-common';
+import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import type { ReadConfig } from '../../src/config/read';
+import { BroughtSources } from '../../src/hosting/brought-sources';
+import { createRouter, type RouterServices } from '../../src/router';
+import type { DecisionRecord, TraceSink } from '../../src/trace/record';
+import { CapturedLogs } from './captured-logs';
+import { ChangingConfig } from './changing-config';
+import { unread } from './rule-directory';
+
+export interface StartRouterOptions extends Partial<RouterServices> {
+  readonly sinks?: readonly TraceSink[];
+}
+
+export interface TestRouter {
+  decide(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision>;
+  /** The record of the last decision. */
+  readonly record: Readonly<DecisionRecord> | undefined;
+  /** Changes the config; resolves once decisions are made with it, so it must be valid. */
+  reload(policyRouter: object): Promise<ReadConfig>;
+  close(): void;
+}
+
+/**
+ * The router as `src/router.ts` puts it together, without a backend, on a config that changes.
+ * By default no module provides a policy, no plugin's rules can be read, and the user must come
+ * with its info.
+ */
+export async function startRouter(
+  policyRouter: object,
+  { sinks = [], ...services }: StartRouterOptions = {},
+): Promise<TestRouter> {
+  const config = new ChangingConfig(policyRouter);
+  let onReload: (read: ReadConfig) => void = () => {};
+  let record: Readonly<DecisionRecord> | undefined;
+  const router = await createRouter({
+    config: config.service,
+    services: {
+      userInfo: { getUserInfo: () => Promise.reject(new Error('not expected')) },
+      readRules: () => Promise.resolve(unread),
+      policies: new BroughtSources(),
+      logger: new CapturedLogs().logger(),
+      ...services,
+    },
+    sinks: [
+      ...sinks,
+      next => {
+        record = next;
+      },
+    ],
+    onReload: read => onReload(read),
+  });
+  return {
+    decide: (query, user) => router.policy.handle(query, user),
+    get record() {
+      return record;
+    },
+    reload(next) {
+      return new Promise(resolve => {
+        onReload = resolve;
+        config.change(next);
+      });
+    },
+    close: () => router.close(),
+  };
+}
