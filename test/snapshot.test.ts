@@ -1,13 +1,16 @@
 /** Snapshots carry unchanged sources over, and close the others after the last decision. */
 import { readConfig } from '../src/config/read';
+import { BroughtSources } from '../src/hosting/brought-sources';
+import { Deadline } from '../src/lib/deadline';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { OpaSource } from '../src/sources/opa/source';
 import { CapturedLogs } from './support/captured-logs';
+import { permission, request } from './fixtures/builders';
 import { queryOf, USER } from './support/in-process';
 import { directoryOf } from './support/rule-directory';
+import { configOf, hosted, HOSTED } from './support/read-config';
 import { decision, silence, startStub, type StubServer } from './support/stub-server';
-import { BroughtSources } from '../src/hosting/brought-sources';
 
 const logger = new CapturedLogs().logger();
 const query = queryOf('tested');
@@ -185,4 +188,30 @@ describe('a closed router', () => {
     expect(await router.handle(query, USER)).toEqual({ result: 'DENY' });
     expect(stub.requests()).toBe(0);
   });
+});
+
+it('keeps the guard of an unchanged source, and the policy of a changed one', async () => {
+  const brought = hosted('team');
+  const logger = new CapturedLogs().logger();
+  const services = { logger, ruleDirectory: directoryOf(), brought };
+  const build = (source: object, previous?: Snapshot): Promise<Snapshot> =>
+    Snapshot.build(
+      readConfig(configOf({ team: source }), undefined, brought).config,
+      services,
+      previous,
+    );
+  const asked = permission('team.read');
+  const guardOf = ({ table: routes }: Snapshot) =>
+    routes.match(asked)!.legs[0]!.chain.links[0].guard;
+  const first = await build(HOSTED);
+  const second = await build({ ...HOSTED, onUnavailable: 'fail-open' }, first);
+  expect(guardOf(second)).toBe(guardOf(first));
+  const third = await build({ ...HOSTED, timeout: '500ms' }, second);
+  expect(guardOf(third)).not.toBe(guardOf(second));
+  for (const snapshot of [second, third]) {
+    const guard = guardOf(snapshot);
+    const answer = await guard.ask(request(asked), new Deadline(1000), said => said);
+    expect(answer).toEqual({ kind: 'DENY', reason: 'the policy says DENY' });
+  }
+  for (const snapshot of [first, second, third]) snapshot.retire();
 });

@@ -1,0 +1,405 @@
+import { longestWait } from '../../src/config/standby';
+import {
+  config,
+  configOf,
+  expectProblems,
+  hosted,
+  HOSTED,
+  opa,
+  OPA,
+  OWNERSHIP,
+  problems,
+  ROUTE,
+  sourcesOf,
+  warnings,
+  withOpa,
+  withRoute,
+  withRoutes,
+  type Row,
+} from '../support/read-config';
+
+describe('a route', () => {
+  it.each<Row>([
+    [
+      'names known sources only',
+      withRoute({ sources: ['opa', 'oppa', 'hosted'] }),
+      "~.routes[0].sources[1]: unknown source 'oppa'; allowed: 'allow', 'deny', 'opa', 'ownership'",
+      "~.routes[0].sources[2]: unknown source 'hosted'; allowed: 'allow', 'deny', 'opa', 'ownership'",
+    ],
+    [
+      'knows no sources named like members of objects',
+      withRoute({ sources: ['constructor', '__proto__'] }),
+      "~.routes[0].sources[0]: unknown source 'constructor'; allowed: 'allow', 'deny', 'opa', 'ownership'",
+      "~.routes[0].sources[1]: unknown source '__proto__'; allowed: 'allow', 'deny', 'opa', 'ownership'",
+    ],
+    [
+      'that ties with another is an error',
+      withRoutes(
+        { prefix: 'a' },
+        { prefix: 'b' },
+        { prefix: 'a.*', sources: ['deny'] },
+      ),
+      "~.routes[2]: ties with routes[0]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
+    ],
+    [
+      'of actions ties with one of resource types',
+      withRoutes(
+        { prefix: 'a', actions: ['read'] },
+        { prefix: 'a', resourceTypes: ['catalog-entity'] },
+      ),
+      "~.routes[1]: ties with routes[0]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
+    ],
+    [
+      'that ties is named by its place in the list, behind broken ones too',
+      withRoutes({ prefix: 1 }, { prefix: 'a' }, { prefix: 'a.' }),
+      '~.routes[0].prefix: must be a string',
+      "~.routes[2]: ties with routes[1]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
+    ],
+  ])('%s', expectProblems);
+
+  it('of disjoint actions does not tie', () => {
+    const raw = withRoutes(
+      { prefix: 'a', actions: ['read'] },
+      { prefix: 'a', actions: ['update', 'none'] },
+    );
+    expect(problems(raw)).toEqual([]);
+  });
+});
+
+describe('a standby', () => {
+  it('is reported together with what else is wrong in its source', () => {
+    expect(problems(configOf({ opa: opa('own', { queue: -1 }) }))).toEqual([
+      '~.sources.opa.queue: must be a whole number from 0 to 100000, not -1',
+      "~.sources.opa.standby: unknown source 'own'; allowed: 'deny'",
+    ]);
+  });
+
+  it('that has mistakes of its own is not reported as unknown', () => {
+    expect(problems(configOf({ opa: opa('own'), own: { type: 'owner' } }))).toEqual([
+      "~.sources.own.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'owner'",
+    ]);
+  });
+});
+
+describe('the timeout of a source', () => {
+  it.each<Row>([
+    [
+      'must not outlast the deadline',
+      withOpa({ timeout: '2001ms' }),
+      '~.sources.opa.timeout: 2001 ms is not shorter than the deadline of a whole decision, 2000 ms',
+    ],
+  ])('%s', expectProblems);
+
+  it('must not be as long as the deadline: it would never be had whole', () => {
+    expect(problems(withOpa({ timeout: '2s' }))).toEqual([
+      '~.sources.opa.timeout: 2000 ms is not shorter than the deadline of a whole decision, 2000 ms',
+    ]);
+    expect(problems(withOpa({ timeout: '1999ms' }))).toEqual([]);
+  });
+});
+
+describe('a source, its endpoints and its standbys', () => {
+  const TWO = ['http://a', 'http://b'];
+  const THREE = [...TWO, 'http://c'];
+
+  it.each<[what: string, sources: object, wait: number, problem: string]>([
+    ['one endpoint', { opa: opa(undefined, { timeout: '1999ms' }) }, 1999, ''],
+    [
+      'two endpoints',
+      { opa: opa(undefined, { baseUrl: TWO, timeout: '999ms' }) },
+      1998,
+      '',
+    ],
+    [
+      'two endpoints',
+      { opa: opa(undefined, { baseUrl: TWO, timeout: '1s' }) },
+      2000,
+      '1000 ms (2000 ms with 2 endpoints)',
+    ],
+    [
+      'a standby that must be waited for',
+      { opa: opa('b', { timeout: '1s' }), b: opa(undefined, { timeout: '999ms' }) },
+      1999,
+      '',
+    ],
+    [
+      'a standby that must be waited for',
+      { opa: opa('b', { timeout: '1s' }), b: opa(undefined, { timeout: '1s' }) },
+      2000,
+      '1000 ms (2000 ms with its standby)',
+    ],
+    [
+      'two endpoints and a standby of three',
+      { opa: opa('b', { baseUrl: TWO }), b: opa(undefined, { baseUrl: THREE }) },
+      2500,
+      '500 ms (2500 ms with 2 endpoints and its standby)',
+    ],
+    [
+      'three in a chain',
+      { opa: opa('b'), b: opa('c', { timeout: '600ms' }), c: opa() },
+      1600,
+      '',
+    ],
+    [
+      'a standby that answers at once',
+      { opa: opa('own', { timeout: '1999ms' }), own: OWNERSHIP },
+      1999,
+      '',
+    ],
+    [
+      'a standby that answers at once',
+      { opa: opa('own', { timeout: '2s' }), own: OWNERSHIP },
+      2000,
+      '2000 ms',
+    ],
+  ])('with %s must be done before the deadline (%#)', (_w, sources, wait, problem) => {
+    expect(problems(configOf(sources))).toEqual(
+      problem === ''
+        ? []
+        : [
+            `~.sources.opa.timeout: ${problem} is not shorter than the deadline of a whole decision, 2000 ms`,
+          ],
+    );
+    const longer = configOf(sources, { deadline: '10s' });
+    expect(longestWait('opa', sourcesOf(longer))).toBe(wait);
+  });
+
+  it('have as much time as the deadline gives', () => {
+    const raw = configOf({ opa: opa('b', { baseUrl: TWO }), b: opa() });
+    expect(problems({ ...raw, deadline: '1501ms' })).toEqual([]);
+    expect(problems({ ...raw, deadline: '1500ms' })).toEqual([
+      '~.sources.opa.timeout: 500 ms (1500 ms with 2 endpoints and its standby) is not shorter than the deadline of a whole decision, 1500 ms',
+    ]);
+  });
+
+  it('are told of where the sum is too long, also in the middle of a chain', () => {
+    const raw = configOf({ opa: opa('b'), b: opa('c'), c: opa() }, { deadline: '1s' });
+    expect(problems(raw).map(problem => problem.split(': ')[0])).toEqual([
+      '~.sources.opa.timeout',
+      '~.sources.b.timeout',
+    ]);
+  });
+});
+
+describe('the time of a hosted source', () => {
+  const hostedFor = (timeout: string, standby?: string): object => ({
+    ...HOSTED,
+    timeout,
+    ...(standby === undefined ? {} : { standby }),
+  });
+
+  it.each<[what: string, sources: object, wait: number, ...problems: string[]]>([
+    ['its own', { team: hostedFor('1999ms') }, 1999],
+    [
+      'its own and that of its standby',
+      { team: hostedFor('1s', 'opa'), opa: OPA },
+      1500,
+    ],
+    [
+      'its own and nothing for a standby that decides at once',
+      { team: hostedFor('1999ms', 'own'), own: OWNERSHIP },
+      1999,
+    ],
+    [
+      'its own and that of its standbys, if it is too long',
+      { team: hostedFor('1s', 'second'), second: hostedFor('900ms', 'opa'), opa: OPA },
+      2400,
+      '~.sources.team.timeout: 1000 ms (2400 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
+    ],
+    [
+      'its own and that of each endpoint of its standby, if it is too long',
+      {
+        team: hostedFor('1s', 'opa'),
+        opa: { ...OPA, baseUrl: ['http://127.0.0.1:1', 'http://127.0.0.1:2'] },
+      },
+      2000,
+      '~.sources.team.timeout: 1000 ms (2000 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
+    ],
+    [
+      'that of the source it stands in for, too',
+      { opa: { ...OPA, standby: 'team' }, team: hostedFor('1500ms') },
+      2000,
+      '~.sources.opa.timeout: 500 ms (2000 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
+    ],
+  ])('is %s', (_what, sources, wait, ...expected) => {
+    const names = ['team', 'second'].filter(name => name in sources);
+    const [first] = Object.keys(sources);
+    expect(problems(configOf(sources), { brought: hosted(...names) })).toEqual(
+      expected,
+    );
+    const longer = configOf(sources, { deadline: '1h' });
+    expect(longestWait(first!, sourcesOf(longer, { brought: hosted(...names) }))).toBe(
+      wait,
+    );
+  });
+});
+
+describe('fail-open', () => {
+  const silences = (algorithm: string) =>
+    `~.routes[0].onUnavailable: fail-open would silence the healthy sources of a route that combines by ${algorithm}; ` +
+    "allowed: 'fail-closed', or combine: deny-overrides";
+  const combining = (combine: string, changes: object = {}) =>
+    config({ routes: [{ ...ROUTE, combine }], ...changes });
+  const openSource = {
+    sources: { opa: { ...OPA, onUnavailable: 'fail-open' }, ownership: OWNERSHIP },
+  };
+
+  it.each(['allow-overrides', 'first-applicable'])(
+    'of the router is an error on a route of several sources by %s',
+    combine => {
+      const raw = combining(combine, { onUnavailable: 'fail-open' });
+      expect(problems(raw)).toEqual([silences(combine)]);
+    },
+  );
+
+  it.each(['allow-overrides', 'first-applicable'])(
+    'of a source is an error on a route of several sources by %s',
+    combine => {
+      expect(problems(combining(combine, openSource))).toEqual([silences(combine)]);
+    },
+  );
+
+  it.each(['allow-overrides', 'first-applicable'])(
+    'of the route is an error where it has several sources by %s',
+    combine => {
+      const raw = withRoute({ combine, onUnavailable: 'fail-open' });
+      expect(problems(raw)).toEqual([silences(combine)]);
+    },
+  );
+
+  it.each([
+    ['is no error by deny-overrides', combining('deny-overrides', openSource)],
+    [
+      'is no error on a route of one source',
+      withRoute({
+        sources: ['opa'],
+        combine: 'first-applicable',
+        onUnavailable: 'fail-open',
+      }),
+    ],
+    [
+      'of the router is no error where the source fails closed',
+      {
+        ...withOpa({ onUnavailable: 'fail-closed' }),
+        onUnavailable: 'fail-open',
+        routes: [{ ...ROUTE, combine: 'allow-overrides' }],
+      },
+    ],
+    [
+      'of a source is no error where the route fails closed',
+      config({
+        ...openSource,
+        routes: [
+          { ...ROUTE, combine: 'allow-overrides', onUnavailable: 'fail-closed' },
+        ],
+      }),
+    ],
+    [
+      'of the router is no error on a route of sources that cannot be unavailable',
+      config({
+        onUnavailable: 'fail-open',
+        routes: [
+          { prefix: '', sources: ['ownership', 'deny'], combine: 'allow-overrides' },
+        ],
+      }),
+    ],
+  ])('%s', (_rule, raw) => {
+    expect(problems(raw)).toEqual([]);
+  });
+
+  it.each(['fail-open', 'fail-closed'])(
+    'or fail-closed on a route none of whose sources can be unavailable is an error: %s',
+    onUnavailable => {
+      const raw = withRoute({ sources: ['ownership', 'allow', 'deny'], onUnavailable });
+      expect(problems(raw)).toEqual([
+        '~.routes[0].onUnavailable: has no effect: none of the sources of this route can be unavailable',
+      ]);
+    },
+  );
+});
+
+describe('fail-open with a hosted source', () => {
+  const open = { ...HOSTED, onUnavailable: 'fail-open' };
+
+  it.each<[what: string, raw: object]>([
+    ['alone on a route', configOf({ team: open })],
+    ['beside others that must agree', configOf({ team: open, own: OWNERSHIP })],
+    [
+      'by the route',
+      configOf({ team: HOSTED }, {}, { sources: ['team'], onUnavailable: 'fail-open' }),
+    ],
+    [
+      'that the route takes back',
+      configOf(
+        { team: open, own: OWNERSHIP },
+        {},
+        {
+          sources: ['team', 'own'],
+          combine: 'first-applicable',
+          onUnavailable: 'fail-closed',
+        },
+      ),
+    ],
+  ])('may be %s', (_what, raw) => {
+    expect(problems(raw, { brought: hosted('team') })).toEqual([]);
+  });
+
+  it.each(['first-applicable', 'allow-overrides'])(
+    'must not silence the others of a route of %s',
+    combine => {
+      const sources = { team: open, own: OWNERSHIP };
+      const raw = configOf(sources, {}, { sources: ['own', 'team'], combine });
+      expect(problems(raw, { brought: hosted('team') })).toEqual([
+        `~.routes[0].onUnavailable: fail-open would silence the healthy sources of a route that combines by ${combine}; allowed: 'fail-closed', or combine: deny-overrides`,
+      ]);
+    },
+  );
+});
+
+describe('what is allowed, but perhaps not meant, is a warning', () => {
+  it('of a source that no route names', () => {
+    const raw = config({ routes: [{ prefix: '', sources: ['opa'] }] });
+    expect(warnings(raw)).toEqual(['~.sources.ownership: no route names this source']);
+  });
+
+  it('of no source that stands in for one that a route names, nor for its standby', () => {
+    const raw = config({
+      sources: {
+        opa: { ...OPA, standby: 'second' },
+        second: { ...OPA, standby: 'ownership' },
+        ownership: OWNERSHIP,
+        spare: { ...OPA, standby: 'behind' },
+        behind: OWNERSHIP,
+      },
+      routes: [{ prefix: '', sources: ['opa'] }],
+    });
+    expect(warnings(raw)).toEqual([
+      '~.sources.spare: no route names this source',
+      '~.sources.behind: no route names this source',
+    ]);
+  });
+
+  it('of a constrained prefix, with where the rest falls', () => {
+    expect(warnings(withRoute({ prefix: 'catalog', actions: ['read'] }))).toEqual([
+      "~.routes[0]: prefix 'catalog' has no route without constraints: " +
+        'its other permissions fall to the fallback (deny)',
+    ]);
+  });
+
+  it('of a route that no permission can reach', () => {
+    const raw = withRoutes(
+      { prefix: '' },
+      { prefix: '', actions: ['create', 'read', 'update', 'delete', 'none'] },
+    );
+    expect(warnings(raw)).toEqual([
+      "~.routes[0]: can never be reached: routes[1] take every action of '*'",
+    ]);
+  });
+
+  it('of a hosted source that no route names', () => {
+    const raw = configOf({ team: HOSTED }, {}, { sources: ['deny'] });
+    expect(warnings(raw, { brought: hosted('team') })).toEqual([
+      '~.sources.team: no route names this source',
+    ]);
+  });
+});

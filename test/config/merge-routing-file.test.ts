@@ -1,0 +1,121 @@
+import { routingFilePath } from '../../src/config/merge-routing-file';
+import { readConfig } from '../../src/config/read';
+import { config, problems, ROUTE, warnings } from '../support/read-config';
+
+describe('the routing file', () => {
+  const path = './config/routing.yaml';
+  const raw = config({ routingFile: path, fallback: undefined, routes: undefined });
+  const table = { fallback: 'allow', routes: [ROUTE] };
+  const fileProblems = (content: unknown, app: unknown = raw) =>
+    problems(app, { file: { path, content } });
+
+  it('gives the fallback and the routes', () => {
+    const read = readConfig(raw, { path, content: table }).config;
+    expect(read.fallback).toBe('allow');
+    expect(read.routes).toMatchObject([{ prefix: '', sources: ['opa', 'ownership'] }]);
+  });
+
+  it.each([
+    ['the fallback', { fallback: 'deny' }, ['fallback']],
+    ['routes', { routes: [ROUTE] }, ['routes']],
+    ['both', { fallback: 'deny', routes: [ROUTE] }, ['fallback', 'routes']],
+    ['a fallback of null', { fallback: null }, ['fallback']],
+  ])('must not stand beside %s in app-config', (_what, changes, keys) => {
+    expect(fileProblems(table, { ...raw, ...changes })).toEqual(
+      keys.map(
+        key =>
+          `~.${key}: stands beside routingFile, which holds fallback and routes; keep one of them`,
+      ),
+    );
+  });
+
+  it.each([
+    ['must not be empty', null, `${path}: must hold fallback and routes, but is empty`],
+    [
+      'must hold something',
+      undefined,
+      `${path}: must hold fallback and routes, but is empty`,
+    ],
+    [
+      'must not be text',
+      'deny',
+      `${path}: must hold fallback and routes, but is no object`,
+    ],
+    [
+      'must not be a list',
+      [ROUTE],
+      `${path}: must hold fallback and routes, but is no object`,
+    ],
+    [
+      'has no unknown key',
+      { ...table, sources: {} },
+      `${path}: unknown key 'sources'; allowed: fallback, routes`,
+    ],
+    [
+      'has no key that would change prototypes',
+      { ...table, ...(JSON.parse('{ "__proto__": {} }') as object) },
+      `${path}: unknown key '__proto__'; allowed: fallback, routes`,
+    ],
+    [
+      'has the fallback',
+      { routes: [ROUTE] },
+      `${path}: fallback: is required: 'allow' or 'deny'`,
+    ],
+    [
+      'has routes',
+      { fallback: 'deny' },
+      `${path}: routes: is required: a list of routes`,
+    ],
+    [
+      'is named in the paths of its problems',
+      { fallback: 'deny', routes: [{ prefix: '', sources: ['oppa'] }] },
+      `${path}: routes[0].sources[0]: unknown source 'oppa'; allowed: 'allow', 'deny', 'opa', 'ownership'`,
+    ],
+    [
+      'is named where routes tie',
+      { fallback: 'deny', routes: [ROUTE, { ...ROUTE, sources: ['deny'] }] },
+      `${path}: routes[1]: ties with routes[0]: prefix '*' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint`,
+    ],
+  ])('%s', (_rule, content, problem) => {
+    expect(fileProblems(content)).toContain(problem);
+  });
+
+  it('is reported together with what is wrong in app-config', () => {
+    const content = { ...table, fallback: 'closed', route: [] };
+    expect(fileProblems(content, { ...raw, anonymous: 'allow' }).sort()).toEqual([
+      `${path}: fallback: must be 'allow' or 'deny', not "closed"`,
+      `${path}: unknown key 'route'; allowed: fallback, routes`,
+      `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
+    ]);
+  });
+
+  it('leaves to app-config the paths of its own problems', () => {
+    expect(fileProblems(table, { ...raw, anonymous: 'allow' })).toEqual([
+      `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
+    ]);
+  });
+
+  it.each([
+    ['as it is written', { routingFile: path }, path],
+    ['as nothing when empty', { routingFile: '' }, undefined],
+    ['as nothing when it is no text', { routingFile: 1 }, undefined],
+    ['as nothing when there is none', {}, undefined],
+    ['as nothing when there is no config', undefined, undefined],
+    ['as nothing when the config is a list', [], undefined],
+  ])('has its path %s', (_how, value, expected) => {
+    expect(routingFilePath(value)).toBe(expected);
+  });
+
+  it('is named in the paths of warnings about its routes', () => {
+    const raw = config({
+      fallback: undefined,
+      routes: undefined,
+      routingFile: 'r.yaml',
+    });
+    const content = { fallback: 'allow', routes: [{ ...ROUTE, actions: ['read'] }] };
+    expect(warnings(raw, { file: { path: 'r.yaml', content } })).toEqual([
+      "r.yaml: routes[0]: prefix '*' has no route without constraints: " +
+        'its other permissions fall to the fallback (allow)',
+    ]);
+  });
+});

@@ -1,0 +1,37 @@
+import {
+  configOf,
+  config,
+  EMBEDDED,
+  expectProblems,
+  OWNERSHIP,
+  problems,
+  type Row,
+} from '../../support/read-config';
+
+describe('a source of type opa-wasm', () => {
+  it.each<Row>([
+    [
+      'has no misspelt key',
+      config({
+        sources: {
+          opa: { type: 'opa-wasm', bundle: 'b', entrypoint: 'a', timeout: '1s' },
+          ownership: OWNERSHIP,
+        },
+      }),
+      "~.sources.opa: unknown key 'timeout'; allowed: type, bundle, entrypoint",
+    ],
+    [
+      'needs a bundle and an entrypoint',
+      config({ sources: { opa: { type: 'opa-wasm' }, ownership: OWNERSHIP } }),
+      "~.sources.opa.bundle: is required: the path of a bundle.tar.gz built by 'opa build -t wasm'",
+      "~.sources.opa.entrypoint: is required: the path of a decision, such as 'backstage_policy/decision'",
+    ],
+  ])('%s', expectProblems);
+
+  it('takes no standby, as it cannot be unavailable', () => {
+    const raw = configOf({ opa: { ...EMBEDDED, standby: 'nobody' } });
+    expect(problems(raw)).toEqual([
+      "~.sources.opa: unknown key 'standby'; allowed: type, bundle, entrypoint",
+    ]);
+  });
+});

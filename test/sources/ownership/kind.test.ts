@@ -1,0 +1,133 @@
+import {
+  configOf,
+  expectProblems,
+  OWNERSHIP,
+  problems,
+  withOwnership,
+  type Row,
+} from '../../support/read-config';
+
+const BAD_KIND =
+  "must be an entity kind such as 'Component': a letter, then up to 62 letters and digits";
+
+describe('a source of type ownership', () => {
+  it('may replace the owner rule of entities', () => {
+    const resources = { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } };
+    expect(problems(withOwnership({ resources }))).toEqual([]);
+  });
+
+  it('may name one kind, with owner rules of other resource types', () => {
+    const resources = { tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' } };
+    const raw = withOwnership({ kinds: ['Component'], resources });
+    expect(problems(raw)).toEqual([]);
+  });
+
+  it.each<Row>([
+    [
+      'has no misspelt key',
+      withOwnership({ bypas: ['group:default/platform'] }),
+      "~.sources.ownership: unknown key 'bypas'; allowed: type, bypass, kinds, resources",
+    ],
+    [
+      'has whole entity refs for its bypass',
+      withOwnership({ bypass: ['group:default/a', 'platform'] }),
+      `~.sources.ownership.bypass[1]: must be a whole entity ref such as 'group:default/platform', not "platform"`,
+    ],
+    [
+      'has a kind in every ref of its bypass',
+      withOwnership({ bypass: ['default/platform'] }),
+      `~.sources.ownership.bypass[0]: must be a whole entity ref such as 'group:default/platform', not "default/platform"`,
+    ],
+    [
+      'has no empty bypass',
+      withOwnership({ bypass: [] }),
+      '~.sources.ownership.bypass: is an empty list; name one or more entity refs',
+    ],
+    [
+      'names nobody twice in its bypass',
+      withOwnership({ bypass: ['group:default/a', 'group:default/a'] }),
+      '~.sources.ownership.bypass: names the same value twice',
+    ],
+    [
+      'has a list for its bypass',
+      withOwnership({ bypass: 'group:default/a' }),
+      '~.sources.ownership.bypass: must be a list of entity refs',
+    ],
+    [
+      'has a list for its kinds',
+      withOwnership({ kinds: 'Component' }),
+      '~.sources.ownership.kinds: must be a list of entity kinds',
+    ],
+    [
+      'has no empty kinds',
+      withOwnership({ kinds: [] }),
+      '~.sources.ownership.kinds: is an empty list; name one or more entity kinds',
+    ],
+    [
+      'names no kind twice, whatever the letter case',
+      withOwnership({ kinds: ['Component', 'API', 'component'] }),
+      '~.sources.ownership.kinds: names the same value twice',
+    ],
+    [
+      'has kinds that an entity can have',
+      withOwnership({
+        kinds: ['Component,API', '', 7, '2nd', 'component:default/a', 'K'.repeat(64)],
+      }),
+      `~.sources.ownership.kinds[0]: ${BAD_KIND}, not "Component,API"`,
+      "~.sources.ownership.kinds[1]: must be an entity kind such as 'Component', not empty",
+      "~.sources.ownership.kinds[2]: must be an entity kind such as 'Component'",
+      `~.sources.ownership.kinds[3]: ${BAD_KIND}, not "2nd"`,
+      `~.sources.ownership.kinds[4]: ${BAD_KIND}, not "component:default/a"`,
+      `~.sources.ownership.kinds[5]: ${BAD_KIND}, not "${'K'.repeat(64)}"`,
+    ],
+    [
+      'has no kinds where its rule for entities is replaced',
+      withOwnership({
+        kinds: ['Component'],
+        resources: { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } },
+      }),
+      '~.sources.ownership.kinds: has no effect: resources replaces the rule of catalog-entity',
+    ],
+    [
+      'has whole owner rules',
+      withOwnership({ resources: { tool: { pluginId: 'tools', rule: '' } } }),
+      "~.sources.ownership.resources.tool.rule: must be the name of the plugin's owner rule, not empty",
+      "~.sources.ownership.resources.tool.param: is required: the rule's parameter that takes the user's refs",
+    ],
+    [
+      'has owner rules that a plugin can have',
+      withOwnership({
+        resources: { tool: { pluginId: 'tools/..', rule: 'IS OWNER', param: ' ' } },
+      }),
+      "~.sources.ownership.resources.tool.pluginId: must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_', not \"tools/..\"",
+      '~.sources.ownership.resources.tool.rule: must be the name of the plugin\'s owner rule, without white space, not "IS OWNER"',
+      '~.sources.ownership.resources.tool.param: must be the rule\'s parameter that takes the user\'s refs, without white space, not " "',
+    ],
+    ...['', 'billing invoice'].map((resourceType): [string, object, string] => [
+      `has no owner rule of the resource type '${resourceType}'`,
+      withOwnership({
+        resources: { [resourceType]: { pluginId: 'a', rule: 'b', param: 'c' } },
+      }),
+      `~.sources.ownership.resources.${resourceType}: must be a resource type, without white space`,
+    ]),
+    [
+      'has no misspelt key in an owner rule',
+      withOwnership({
+        resources: { tool: { pluginId: 'a', rule: 'b', param: 'c', params: 'd' } },
+      }),
+      "~.sources.ownership.resources.tool: unknown key 'params'; allowed: pluginId, rule, param",
+    ],
+    [
+      'has its owner rules by resource type',
+      withOwnership({ resources: [] }),
+      '~.sources.ownership.resources: must be an object of { <resourceType>: { pluginId, rule, param } }',
+    ],
+  ])('%s', expectProblems);
+
+  it('takes no standby, as it cannot be unavailable', () => {
+    const raw = configOf({ opa: { ...OWNERSHIP, standby: 'nobody' } });
+    expect(problems(raw)).toEqual([
+      "~.sources.opa: unknown key 'standby'; allowed: type, bypass, kinds, resources",
+    ]);
+  });
+});

@@ -1,0 +1,128 @@
+/** Reads configs of `permission.policyRouter` and shows what is wrong or unusual in them. */
+import type { Brought } from '../../src/config/hosted';
+import type { RoutingFileContent } from '../../src/config/merge-routing-file';
+import { readConfig } from '../../src/config/read';
+import { CONFIG_PATH, ConfigError, type RouterConfig } from '../../src/config/types';
+import { BroughtSources } from '../../src/hosting/brought-sources';
+
+export const OPA = {
+  type: 'opa',
+  baseUrl: 'https://opa.example.com',
+  entrypoint: 'backstage_policy/decision',
+};
+export const OWNERSHIP = { type: 'ownership' };
+export const EMBEDDED = {
+  type: 'opa-wasm',
+  bundle: '/bundle.tar.gz',
+  entrypoint: 'a/b',
+};
+export const HOSTED = { type: 'hosted' };
+export const ROUTE = { prefix: '', sources: ['opa', 'ownership'] };
+
+/** With a standby, if one is named. */
+export const opa = (standby?: string, more: object = {}): object => ({
+  ...OPA,
+  ...(standby === undefined ? {} : { standby }),
+  ...more,
+});
+
+/** A valid config of the sources `opa` and `ownership`, except for what is changed. */
+export const config = (changes: object = {}) => ({
+  fallback: 'deny',
+  sources: { opa: OPA, ownership: OWNERSHIP },
+  routes: [ROUTE],
+  ...changes,
+});
+export const withOpa = (changes: object) =>
+  config({ sources: { opa: { ...OPA, ...changes }, ownership: OWNERSHIP } });
+export const withOwnership = (changes: object) =>
+  config({ sources: { opa: OPA, ownership: { ...OWNERSHIP, ...changes } } });
+export const withRoute = (changes: object) =>
+  config({ routes: [{ ...ROUTE, ...changes }] });
+export const withRoutes = (...routes: object[]) =>
+  config({
+    routes: routes.map(route => ({ sources: ['opa', 'ownership'], ...route })),
+  });
+
+/** With one route to these sources, all of them unless others are named. */
+export const configOf = (
+  sources: object,
+  more: object = {},
+  route: object = { sources: Object.keys(sources) },
+): object => ({
+  fallback: 'deny',
+  sources,
+  routes: [{ prefix: '', ...route }],
+  ...more,
+});
+
+export const POLICY = { handle: async () => ({ result: 'DENY' }) as never };
+
+/** Modules of `hostPolicy`, by the names they are wrapped under. */
+export function hosted(...names: string[]): BroughtSources {
+  const brought = new BroughtSources();
+  for (const name of names) brought.host(name).setPolicy(POLICY);
+  return brought;
+}
+
+/** Modules written for the router. */
+export function added(...names: string[]): BroughtSources {
+  const brought = new BroughtSources();
+  for (const name of names) brought.addSource(name, POLICY);
+  return brought;
+}
+
+/** What the config is read with. */
+interface Beside {
+  readonly file?: RoutingFileContent;
+  readonly brought?: Brought;
+}
+
+export function errorOf(
+  raw: unknown,
+  { file, brought }: Beside = {},
+): ConfigError | undefined {
+  try {
+    readConfig(raw, file, brought);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+/** Each problem as `path: message`; `~` stands for `permission.policyRouter`. */
+export const problems = (raw: unknown, beside?: Beside): string[] =>
+  (errorOf(raw, beside)?.problems ?? []).map(
+    ({ path, message }) => `${path.replace(CONFIG_PATH, '~')}: ${message}`,
+  );
+
+/** Likewise. */
+export const warnings = (raw: unknown, { file, brought }: Beside = {}): string[] =>
+  readConfig(raw, file, brought).warnings.map(warning =>
+    warning.replace(CONFIG_PATH, '~'),
+  );
+
+export const sourcesOf = (
+  raw: unknown,
+  { file, brought }: Beside = {},
+): RouterConfig['sources'] => readConfig(raw, file, brought).config.sources;
+
+/** The rule, a config that breaks it, and every problem that is reported. */
+export type Row = [rule: string, raw: unknown, ...problems: string[]];
+export const expectProblems = (
+  _rule: string,
+  raw: unknown,
+  ...expected: string[]
+): void => {
+  expect(problems(raw)).toEqual(expected);
+};
+
+/** Where one mistake may lead to a second. */
+export const expectAmong = (
+  _rule: string,
+  raw: unknown,
+  ...expected: string[]
+): void => {
+  expect(problems(raw)).toEqual(expect.arrayContaining(expected));
+};
