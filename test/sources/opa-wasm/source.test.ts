@@ -28,7 +28,7 @@ const mockReadings = Object.assign(new EventEmitter(), {
 });
 
 jest.mock('../../../src/lib/file-watch', () => {
-  const actual = jest.requireActual<typeof fileWatch>('../../src/file-watch');
+  const actual = jest.requireActual<typeof fileWatch>('../../../src/lib/file-watch');
   const readSettledAndTell = async (path: string): Promise<Buffer> => {
     try {
       return await actual.readSettled(path);
