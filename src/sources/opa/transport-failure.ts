@@ -52,7 +52,7 @@ export function transportFailure(error: unknown, secure: boolean): Failed {
  * just ends before a byte of HTTP. That is no outage.
  */
 function isLostConnection(error: unknown, secure: boolean): boolean {
-  const { code, message, socket } = error as {
+  const { code, message, socket } = Object(error) as {
     code?: unknown;
     message?: unknown;
     socket?: { bytesRead?: number } | null;
