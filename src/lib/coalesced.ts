@@ -1,8 +1,8 @@
 /**
- * Makes what runs for long safe to trigger at any time: one run after the other, and however
- * often it was triggered during a run, one more after that.
+ * Makes a slow task safe to trigger at any time: runs never overlap, and any number of triggers
+ * during a run cause exactly one more run after it.
  *
- * @param run - must not reject.
+ * @param run - reports its own errors; if it throws or rejects all the same, only that run ends.
  */
 export function coalesced(run: () => Promise<void>): () => void {
   let running = false;
@@ -11,7 +11,11 @@ export function coalesced(run: () => Promise<void>): () => void {
     running = true;
     while (triggered) {
       triggered = false;
-      await run();
+      try {
+        await run();
+      } catch {
+        // Nobody waits for a run, so nobody could handle this. The next trigger must still work.
+      }
     }
     running = false;
   };

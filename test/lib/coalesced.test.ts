@@ -45,3 +45,41 @@ it('runs again when it is triggered after the end', async () => {
   trigger();
   expect(begun()).toBe(2);
 });
+
+describe.each<[how: string, fail: () => Promise<void>]>([
+  ['rejects', () => Promise.reject(new Error('the logger failed'))],
+  [
+    'throws',
+    () => {
+      throw new Error('the logger failed');
+    },
+  ],
+])('a run that %s', (_how, fail) => {
+  /** Runs that all fail. */
+  function failingRuns() {
+    let begun = 0;
+    const trigger = coalesced(() => {
+      begun++;
+      return fail();
+    });
+    return { trigger, begun: () => begun };
+  }
+
+  it('ends only itself: the next trigger runs again', async () => {
+    const { trigger, begun } = failingRuns();
+    for (const expected of [1, 2, 3]) {
+      trigger();
+      // A rejection left unhandled fails the test here.
+      await new Promise(setImmediate);
+      expect(begun()).toBe(expected);
+    }
+  });
+
+  it('is followed by the run that was triggered during it', async () => {
+    const { trigger, begun } = failingRuns();
+    trigger();
+    trigger();
+    await new Promise(setImmediate);
+    expect(begun()).toBe(2);
+  });
+});

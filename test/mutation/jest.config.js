@@ -13,6 +13,7 @@ module.exports = {
   testEnvironment: base.testEnvironment,
   testMatch: [
     '<rootDir>/test/{routing,combining}/*.test.ts',
+    '<rootDir>/test/conditions/algebra.test.ts',
     '<rootDir>/test/properties/{routing,combining}.test.ts',
   ],
   transform: base.transform,
