@@ -20,7 +20,7 @@ import {
 } from './conditions/rule-metadata';
 import type { ReadConfig } from './config/read';
 import { summary } from './config/summary';
-import { BroughtSources } from './hosting/brought-sources';
+import { ProvidedPolicies } from './hosting/provided-policies';
 import {
   hostingExtensionPoint,
   policySourceExtensionPoint,
@@ -34,7 +34,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
     pluginId: 'permission',
     moduleId: 'policy-router',
     register(registration) {
-      const policies = new BroughtSources();
+      const policies = new ProvidedPolicies();
       registration.registerExtensionPoint(policySourceExtensionPoint, {
         addSource: (name, source) => policies.addSource(name, source),
       });
@@ -76,7 +76,7 @@ interface Services extends RuleMetadataServices {
 
 async function start(
   { permission, rootConfig, logger, lifecycle, userInfo, ...services }: Services,
-  policies: BroughtSources,
+  policies: ProvidedPolicies,
   sinks: readonly TraceSink[],
 ): Promise<void> {
   // Modules that provide a policy have been initialised before this one.

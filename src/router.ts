@@ -6,7 +6,7 @@ import type {
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { RuleDirectory } from './conditions/rule-directory';
 import type { RuleMetadata } from './conditions/rule-metadata';
-import type { Brought } from './config/hosted';
+import type { ProvidedPolicyInfo } from './config/hosted';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
 import { PolicyRouter } from './policy';
@@ -33,7 +33,7 @@ export interface RouterServices {
   /** The permission rules that a plugin publishes; never rejects. */
   readonly readRules: (pluginId: string) => Promise<RuleMetadata>;
   /** The policies that other modules provide. */
-  readonly policies: HostedPolicies & Brought;
+  readonly policies: HostedPolicies & ProvidedPolicyInfo;
 }
 
 export interface Router {

@@ -1,6 +1,6 @@
 /** Snapshots carry unchanged sources over, and close the others after the last decision. */
 import { readConfig } from '../src/config/read';
-import { BroughtSources } from '../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../src/hosting/provided-policies';
 import { Deadline } from '../src/lib/deadline';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
@@ -29,7 +29,7 @@ const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
   });
   return Snapshot.build(
     config,
-    { logger, ruleDirectory: directoryOf(), policies: new BroughtSources() },
+    { logger, ruleDirectory: directoryOf(), policies: new ProvidedPolicies() },
     previous,
   );
 };
@@ -191,12 +191,12 @@ describe('a closed router', () => {
 });
 
 it('keeps the guard of an unchanged source, and the policy of a changed one', async () => {
-  const brought = hosted('team');
+  const provided = hosted('team');
   const logger = new CapturedLogs().logger();
-  const services = { logger, ruleDirectory: directoryOf(), brought };
+  const services = { logger, ruleDirectory: directoryOf(), policies: provided };
   const build = (source: object, previous?: Snapshot): Promise<Snapshot> =>
     Snapshot.build(
-      readConfig(configOf({ team: source }), undefined, brought).config,
+      readConfig(configOf({ team: source }), undefined, provided).config,
       services,
       previous,
     );

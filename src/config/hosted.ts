@@ -6,7 +6,7 @@ import { sourceNameProblem } from '../sources/source-name';
 import type { Route, RouterConfig } from './types';
 
 /** The policies that other modules bring, by the name of their source. */
-export interface Brought {
+export interface ProvidedPolicyInfo {
   /** Those that are there. */
   readonly names: readonly string[];
   /** Modules that `hostPolicy` wraps under these names have started, but set no policy. */
@@ -15,7 +15,7 @@ export interface Brought {
   mayAbstain(name: string): boolean;
 }
 
-export const NOTHING_BROUGHT: Brought = {
+export const NOTHING_PROVIDED: ProvidedPolicyInfo = {
   names: [],
   unset: [],
   mayAbstain: () => true,
@@ -24,17 +24,17 @@ export const NOTHING_BROUGHT: Brought = {
 /** On raw sources, so that another mistake in one is not told as a missing one. */
 export const unmatchedPolicies = (
   rawSources: Readonly<Record<string, unknown>>,
-  brought: Brought,
+  provided: ProvidedPolicyInfo,
 ): Finding[] => [
   ...Object.entries(rawSources).flatMap(([name, source]) => {
     // A name that is none has been told.
     if (sourceNameProblem(name) !== undefined) return [];
     const isHosted = isJsonObject(source) && source.type === 'hosted';
-    return isHosted && !brought.names.includes(name)
-      ? [{ path: ['sources', name], message: whyMissing(name, brought) }]
+    return isHosted && !provided.names.includes(name)
+      ? [{ path: ['sources', name], message: whyMissing(name, provided) }]
       : [];
   }),
-  ...brought.names.flatMap(name => {
+  ...provided.names.flatMap(name => {
     if (!Object.hasOwn(rawSources, name)) {
       const message = `a module brings the policy ${quote(name)}, but no source has this name; add ${name}: { type: hosted }, or take the module out of the backend`;
       return [{ path: ['sources'], message }];
@@ -46,18 +46,18 @@ export const unmatchedPolicies = (
   }),
 ];
 
-function whyMissing(name: string, { names, unset }: Brought): string {
+function whyMissing(name: string, { names, unset }: ProvidedPolicyInfo): string {
   if (unset.includes(name)) {
     return `the module of hostPolicy('${name}', …) has set no policy in its init; has it failed to start?`;
   }
   const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
-  return `no module brings this policy; brought: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of yours. If there is such a module, it has not started: see its own error`;
+  return `no module brings this policy; provided: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of yours. If there is such a module, it has not started: see its own error`;
 }
 
 /** A policy that says something of every permission, where others may be meant to decide. */
 export function neverAbstaining(
   { routes, sources }: RouterConfig,
-  brought: Brought,
+  provided: ProvidedPolicyInfo,
 ): Finding[] {
   const warning = (
     name: string,
@@ -65,7 +65,7 @@ export function neverAbstaining(
     effect: string | undefined,
   ): Finding[] => {
     const isHosted = sources.get(name)?.type === 'hosted';
-    if (!isHosted || brought.mayAbstain(name) || effect === undefined) return [];
+    if (!isHosted || provided.mayAbstain(name) || effect === undefined) return [];
     const message = `'${name}' is hosted and never abstains, so ${effect}`;
     return [{ path, message }];
   };

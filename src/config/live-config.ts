@@ -3,7 +3,7 @@ import type { LoggerService, RootConfigService } from '@backstage/backend-plugin
 import { canonical } from '../lib/canonical';
 import { watchPath } from '../lib/file-watch';
 import { LastGood } from '../lib/last-good';
-import type { Brought } from './hosted';
+import type { ProvidedPolicyInfo } from './hosted';
 import { routingFilePath } from './merge-routing-file';
 import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile } from './routing-file';
@@ -34,7 +34,7 @@ export class LiveConfig {
   constructor(
     private readonly rootConfig: RootConfigService,
     private readonly logger: LoggerService,
-    private readonly brought: Brought,
+    private readonly provided: ProvidedPolicyInfo,
   ) {}
 
   /**
@@ -86,7 +86,7 @@ export class LiveConfig {
     const path = routingFilePath(raw);
     const file =
       path === undefined ? undefined : { path, content: await readRoutingFile(path) };
-    const read = readConfig(raw, file, this.brought);
+    const read = readConfig(raw, file, this.provided);
     return { read, key: canonical(read) };
   }
 

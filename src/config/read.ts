@@ -20,9 +20,9 @@ import {
 } from './checks';
 import {
   neverAbstaining,
-  NOTHING_BROUGHT,
+  NOTHING_PROVIDED,
   unmatchedPolicies,
-  type Brought,
+  type ProvidedPolicyInfo,
 } from './hosted';
 import {
   mergeRoutingFile,
@@ -48,17 +48,17 @@ export interface ReadConfig {
  * Reads `permission.policyRouter`, with the table of `routingFile` if one is named.
  *
  * @param raw - the value at `permission.policyRouter`.
- * @param brought - the policies that other modules bring.
+ * @param provided - the policies that other modules bring.
  * @throws ConfigError with every problem, each with its path and the allowed values.
  */
 export function readConfig(
   raw: unknown,
   routingFile?: RoutingFileContent,
-  brought: Brought = NOTHING_BROUGHT,
+  provided: ProvidedPolicyInfo = NOTHING_PROVIDED,
 ): ReadConfig {
-  if (!routingFile) return new Reader(brought).read(raw);
+  if (!routingFile) return new Reader(provided).read(raw);
   const { merged, problems } = mergeRoutingFile(raw, routingFile);
-  return new Reader(brought, routingFile.path, problems).read(merged);
+  return new Reader(provided, routingFile.path, problems).read(merged);
 }
 
 /** One pass over the config that gathers problems instead of stopping at the first. */
@@ -66,12 +66,12 @@ class Reader {
   private readonly problems: ConfigProblem[];
 
   /**
-   * @param brought - the policies that other modules bring.
+   * @param provided - the policies that other modules bring.
    * @param routingFile - where `fallback` and `routes` come from, if not inline.
    * @param problems - those known already.
    */
   constructor(
-    private readonly brought: Brought,
+    private readonly provided: ProvidedPolicyInfo,
     private readonly routingFile?: string,
     problems: readonly ConfigProblem[] = [],
   ) {
@@ -91,7 +91,7 @@ class Reader {
     const builtIn = BUILT_IN.map(({ type }) => type);
     const names = [...new Set([...builtIn, ...Object.keys(rawSources)])];
     const findings = [
-      ...unmatchedPolicies(rawSources, this.brought),
+      ...unmatchedPolicies(rawSources, this.provided),
       ...badStandbys(rawSources, sources, names),
       ...(settings ? longTimeouts(sources, settings.deadline) : []),
       ...unknownSources(rawRoutes, names),
@@ -112,7 +112,7 @@ class Reader {
     };
     const warnings = [
       ...oddities(config),
-      ...neverAbstaining(config, this.brought),
+      ...neverAbstaining(config, this.provided),
     ].map(({ path, message }) => `${this.pathOf(path)}: ${message}`);
     return { config, warnings };
   }

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
+import type { LoggerService } from '@backstage/backend-plugin-api';
 import { ConfigReader } from '@backstage/config';
-import type { JsonObject } from '@backstage/types';
 import { WinstonLogger } from '@backstage/backend-defaults/rootLogger';
 import { catalogEntityReadPermission } from '@backstage/plugin-catalog-common/alpha';
 import {
@@ -23,7 +22,7 @@ import { Pool } from 'undici';
 import { parse } from 'yaml';
 import { PublishedRules } from '../../src/conditions/published-rules';
 import type { RuleMetadata } from '../../src/conditions/rule-metadata';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { createRouter, type Router } from '../../src/router';
 import type { Contestant } from './drive';
 
@@ -138,8 +137,8 @@ async function startRouter(
   const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
   const embedded = await shipped('config/app-config.embedded.yaml');
   const { fallback, routes } = await readYaml<Table>(routingFile);
-  const brought = new BroughtSources();
-  brought.addSource('hosted', new OwnerPolicy());
+  const provided = new ProvidedPolicies();
+  provided.addSource('hosted', new OwnerPolicy());
   const table = {
     ...settings,
     sources: {
@@ -167,7 +166,7 @@ async function startRouter(
       logger,
       userInfo: { getUserInfo: async () => USER.info },
       readRules: async () => CATALOG_RULES,
-      policies: brought,
+      policies: provided,
     },
   });
 }

@@ -224,11 +224,11 @@ describe('the time of a hosted source', () => {
   ])('is %s', (_what, sources, wait, ...expected) => {
     const names = ['team', 'second'].filter(name => name in sources);
     const [first] = Object.keys(sources);
-    expect(problems(configOf(sources), { brought: hosted(...names) })).toEqual(
+    expect(problems(configOf(sources), { provided: hosted(...names) })).toEqual(
       expected,
     );
     const longer = configOf(sources, { deadline: '1h' });
-    expect(longestWait(first!, sourcesOf(longer, { brought: hosted(...names) }))).toBe(
+    expect(longestWait(first!, sourcesOf(longer, { provided: hosted(...names) }))).toBe(
       wait,
     );
   });
@@ -341,7 +341,7 @@ describe('fail-open with a hosted source', () => {
       ),
     ],
   ])('may be %s', (_what, raw) => {
-    expect(problems(raw, { brought: hosted('team') })).toEqual([]);
+    expect(problems(raw, { provided: hosted('team') })).toEqual([]);
   });
 
   it.each(['first-applicable', 'allow-overrides'])(
@@ -349,7 +349,7 @@ describe('fail-open with a hosted source', () => {
     combine => {
       const sources = { team: open, own: OWNERSHIP };
       const raw = configOf(sources, {}, { sources: ['own', 'team'], combine });
-      expect(problems(raw, { brought: hosted('team') })).toEqual([
+      expect(problems(raw, { provided: hosted('team') })).toEqual([
         `~.routes[0].onUnavailable: fail-open would silence the healthy sources of a route that combines by ${combine}; allowed: 'fail-closed', or combine: deny-overrides`,
       ]);
     },
@@ -398,7 +398,7 @@ describe('what is allowed, but perhaps not meant, is a warning', () => {
 
   it('of a hosted source that no route names', () => {
     const raw = configOf({ team: HOSTED }, {}, { sources: ['deny'] });
-    expect(warnings(raw, { brought: hosted('team') })).toEqual([
+    expect(warnings(raw, { provided: hosted('team') })).toEqual([
       '~.sources.team: no route names this source',
     ]);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { JsonObject } from '@backstage/types';
 import { loadConfigSchema, type ConfigSchema } from '@backstage/config-loader';
 import { parse } from 'yaml';
-import { NOTHING_BROUGHT } from '../../src/config/hosted';
+import { NOTHING_PROVIDED } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { ConfigError } from '../../src/config/types';
 import * as leastPrivilege from '../support/least-privilege';
@@ -139,7 +139,7 @@ function taken(policyRouter: unknown, visibility?: Visibility): unknown {
 /** What our own validator says, one problem a line. */
 function refusal(raw: unknown): string {
   try {
-    readConfig(raw, undefined, { ...NOTHING_BROUGHT, names: ['rbac'] });
+    readConfig(raw, undefined, { ...NOTHING_PROVIDED, names: ['rbac'] });
     return '';
   } catch (error) {
     if (error instanceof ConfigError) return error.message;

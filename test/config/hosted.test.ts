@@ -1,6 +1,6 @@
 /** The table and the modules of the backend must name the same hosted policies. */
 import { LiveConfig } from '../../src/config/live-config';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { CapturedLogs } from '../support/captured-logs';
 import { ChangingConfig } from '../support/changing-config';
 import {
@@ -22,8 +22,8 @@ const named = (name: string, source: object): object =>
   JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(source)}}`) as object;
 
 /** Of a hosted source that no module brings. */
-const missing = (name: string, brought = 'none'): string =>
-  `no module brings this policy; brought: ${brought}. Wrap the module that sets it, ` +
+const missing = (name: string, provided = 'none'): string =>
+  `no module brings this policy; provided: ${provided}. Wrap the module that sets it, ` +
   `backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of ` +
   'yours. If there is such a module, it has not started: see its own error';
 
@@ -31,77 +31,77 @@ describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
     'that a module brings is there: %s',
     name => {
-      for (const brought of [hosted(name), added(name)]) {
+      for (const provided of [hosted(name), added(name)]) {
         const raw = configOf(named(name, HOSTED), {}, { sources: [name] });
-        expect(problems(raw, { brought })).toEqual([]);
-        expect(sourcesOf(raw, { brought }).get(name)).toMatchObject(HOSTED);
+        expect(problems(raw, { provided })).toEqual([]);
+        expect(sourcesOf(raw, { provided }).get(name)).toMatchObject(HOSTED);
       }
     },
   );
 
-  it.each<[what: string, name: string, brought: () => BroughtSources, problem: string]>(
+  it.each<
+    [what: string, name: string, provided: () => ProvidedPolicies, problem: string]
+  >([
+    ['where no module brings any', 'team', hosted, missing('team')],
     [
-      ['where no module brings any', 'team', hosted, missing('team')],
-      [
-        'where modules bring others',
-        'team',
-        () => {
-          const brought = hosted('teem', 'rbac');
-          brought.addSource('own', POLICY);
-          return brought;
-        },
-        missing('team', "'teem', 'rbac', 'own'"),
-      ],
-      [
-        'whose module has set none',
-        'team',
-        () => {
-          const brought = new BroughtSources();
-          brought.host('team');
-          return brought;
-        },
-        "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
-      ],
-      [
-        'whose module has set none, beside others that have',
-        'team',
-        () => {
-          const brought = hosted('rbac');
-          brought.host('team');
-          return brought;
-        },
-        "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
-      ],
-      ...MEMBERS.map((name): [string, string, () => BroughtSources, string] => [
-        'that is a member of objects only',
-        name,
-        hosted,
-        missing(name),
-      ]),
+      'where modules bring others',
+      'team',
+      () => {
+        const provided = hosted('teem', 'rbac');
+        provided.addSource('own', POLICY);
+        return provided;
+      },
+      missing('team', "'teem', 'rbac', 'own'"),
     ],
-  )('%s is an error: %s', (_what, name, brought, problem) => {
+    [
+      'whose module has set none',
+      'team',
+      () => {
+        const provided = new ProvidedPolicies();
+        provided.host('team');
+        return provided;
+      },
+      "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
+    ],
+    [
+      'whose module has set none, beside others that have',
+      'team',
+      () => {
+        const provided = hosted('rbac');
+        provided.host('team');
+        return provided;
+      },
+      "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
+    ],
+    ...MEMBERS.map((name): [string, string, () => ProvidedPolicies, string] => [
+      'that is a member of objects only',
+      name,
+      hosted,
+      missing(name),
+    ]),
+  ])('%s is an error: %s', (_what, name, provided, problem) => {
     const alone = configOf(named(name, HOSTED), {}, { sources: [name] });
-    const others = brought().names;
-    expect(problems(alone, { brought: brought() })).toContain(
+    const others = provided().names;
+    expect(problems(alone, { provided: provided() })).toContain(
       `~.sources.${name}: ${problem}`,
     );
-    expect(problems(alone, { brought: brought() })).toHaveLength(1 + others.length);
+    expect(problems(alone, { provided: provided() })).toHaveLength(1 + others.length);
   });
 
   it('is an error even if no route names it', () => {
     const raw = configOf({ team: HOSTED, own: OWNERSHIP }, {}, { sources: ['own'] });
-    expect(problems(raw, { brought: hosted() })).toEqual([
+    expect(problems(raw, { provided: hosted() })).toEqual([
       `~.sources.team: ${missing('team')}`,
     ]);
   });
 
   it('is not told to be missing twice where it has mistakes of its own', () => {
     const raw = configOf({ team: { ...HOSTED, timout: '1s' } });
-    expect(problems(raw, { brought: hosted() })).toEqual([
+    expect(problems(raw, { provided: hosted() })).toEqual([
       "~.sources.team: unknown key 'timout'; allowed: type, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby",
       `~.sources.team: ${missing('team')}`,
     ]);
-    expect(problems(raw, { brought: hosted('team') })).toHaveLength(1);
+    expect(problems(raw, { provided: hosted('team') })).toHaveLength(1);
   });
 });
 
@@ -110,8 +110,8 @@ describe('a policy that a module brings', () => {
     `~.sources: a module brings the policy "${name}", but no source has this name; add ${name}: { type: hosted }, or take the module out of the backend`;
 
   it.each(['team', ...MEMBERS])('must have a source: %s', name => {
-    for (const brought of [hosted(name), added(name)]) {
-      expect(problems(configOf({ own: OWNERSHIP }), { brought })).toEqual([
+    for (const provided of [hosted(name), added(name)]) {
+      expect(problems(configOf({ own: OWNERSHIP }), { provided })).toEqual([
         unnamed(name),
       ]);
     }
@@ -119,7 +119,7 @@ describe('a policy that a module brings', () => {
 
   it('must have one where the config has none at all', () => {
     const raw = { fallback: 'deny', routes: [{ prefix: '', sources: ['deny'] }] };
-    expect(problems(raw, { brought: hosted('a', 'b') })).toEqual([
+    expect(problems(raw, { provided: hosted('a', 'b') })).toEqual([
       unnamed('a'),
       unnamed('b'),
     ]);
@@ -132,7 +132,7 @@ describe('a policy that a module brings', () => {
   ])('must not have the name of a source of type %s', (_type, source) => {
     for (const name of ['team', ...MEMBERS]) {
       const raw = configOf(named(name, source), {}, { sources: [name] });
-      expect(problems(raw, { brought: hosted(name) })).toEqual([
+      expect(problems(raw, { provided: hosted(name) })).toEqual([
         `~.sources.${name}.type: must be 'hosted', as a module brings a policy of this name`,
       ]);
     }
@@ -162,15 +162,15 @@ describe('a policy that a module brings', () => {
       "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
     ],
   ])('is told the type if the source has %s', (_what, source, ...expected) => {
-    expect(problems(configOf({ team: source }), { brought: hosted('team') })).toEqual(
+    expect(problems(configOf({ team: source }), { provided: hosted('team') })).toEqual(
       expected,
     );
   });
 });
 
 it('all mistakes are told at once, those of hosted policies first', () => {
-  const brought = hosted('unknown', 'own');
-  brought.host('unset');
+  const provided = hosted('unknown', 'own');
+  provided.host('unset');
   const raw = {
     fallbak: 'deny',
     sources: {
@@ -182,7 +182,7 @@ it('all mistakes are told at once, those of hosted policies first', () => {
     },
     routes: [{ prefix: '', sources: ['missing', 'teem'] }],
   };
-  expect(problems(raw, { brought })).toEqual([
+  expect(problems(raw, { provided })).toEqual([
     "~.fallback: is required: 'allow' or 'deny'",
     "~: unknown key 'fallbak'; allowed: routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes",
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
@@ -204,7 +204,7 @@ it.each<[what: string, name: string]>([
   'a name that no source may have is told in one short line, be it %s',
   (_what, name) => {
     const told = problems(configOf({ [name]: HOSTED, own: OWNERSHIP }), {
-      brought: hosted(),
+      provided: hosted(),
     });
     expect(told[0]).toContain('must have 1 to 64 characters');
     for (const line of told) {
@@ -218,7 +218,7 @@ describe('a warning of a policy that never abstains', () => {
   const warned = (
     names: string[],
     combine: string,
-    brought = hosted('team'),
+    provided = hosted('team'),
   ): string[] => {
     const sources: object = { team: HOSTED, own: OWNERSHIP, other: OWNERSHIP };
     const all = [
@@ -232,7 +232,7 @@ describe('a warning of a policy that never abstains', () => {
       sources,
       routes: [{ prefix: '', sources: names, combine }, rest],
     };
-    return warnings(raw, { brought }).filter(warning =>
+    return warnings(raw, { provided }).filter(warning =>
       warning.startsWith('~.routes[0]'),
     );
   };
@@ -304,11 +304,11 @@ describe('a warning of a policy that never abstains', () => {
     const raw = configOf(sources, {}, { sources: ['opa'] });
     const effect = (of: string): string =>
       `is hosted and never abstains, so what it allows because it is not its own is allowed while '${of}' is away or flooded`;
-    expect(warnings(raw, { brought: hosted('rbac', 'team') })).toEqual([
+    expect(warnings(raw, { provided: hosted('rbac', 'team') })).toEqual([
       `~.sources.opa.standby: 'rbac' ${effect('opa')}`,
       `~.sources.rbac.standby: 'team' ${effect('rbac')}`,
     ]);
-    expect(warnings(raw, { brought: added('rbac', 'team') })).toEqual([]);
+    expect(warnings(raw, { provided: added('rbac', 'team') })).toEqual([]);
   });
 
   it('does not come of a standby that is no hosted policy', () => {
@@ -317,7 +317,7 @@ describe('a warning of a policy that never abstains', () => {
       opa: { ...OPA, standby: 'own' },
     };
     const raw = configOf({ ...sources, own: OWNERSHIP }, {}, { sources: ['team'] });
-    expect(warnings(raw, { brought: hosted('team') })).toEqual([]);
+    expect(warnings(raw, { provided: hosted('team') })).toEqual([]);
   });
 
   it('comes for each policy on each route', () => {
@@ -329,7 +329,7 @@ describe('a warning of a policy that never abstains', () => {
     ];
     const told = warnings(
       { fallback: 'deny', sources, routes },
-      { brought: hosted('rbac', 'team') },
+      { provided: hosted('rbac', 'team') },
     );
     expect(told.map(warning => warning.split(' is hosted')[0])).toEqual([
       "~.routes[0]: 'rbac'",
@@ -347,7 +347,7 @@ describe('a warning of a policy that never abstains', () => {
       },
     );
     expect(
-      warnings(raw, { brought: hosted('team') }).map(each => each.split(':')[0]),
+      warnings(raw, { provided: hosted('team') }).map(each => each.split(':')[0]),
     ).toEqual(['~.sources.more', '~.routes[0]']);
   });
 });
@@ -358,16 +358,16 @@ describe('a hot reload', () => {
 
   /** What is told of a table that comes after that of the start. */
   async function reload(
-    brought: BroughtSources,
+    provided: ProvidedPolicies,
     start: object,
     next: object,
   ): Promise<string> {
     const logs = new CapturedLogs();
     const rootConfig = new ChangingConfig(start);
     const logger = logs.logger();
-    live = new LiveConfig(rootConfig.service, logger, brought);
+    live = new LiveConfig(rootConfig.service, logger, provided);
     await live.read();
-    brought.close();
+    provided.close();
     live.watch(async ({ config: read }) => {
       logger.info(`The changed config is in use: ${[...read.sources.keys()].join()}`);
     });
@@ -375,7 +375,7 @@ describe('a hot reload', () => {
     return (await logs.waitFor('The changed config is ')).message;
   }
 
-  it('finds the policies that were brought before the start', async () => {
+  it('finds the policies that were provided before the start', async () => {
     const told = await reload(
       hosted('team'),
       configOf({ team: HOSTED }),
@@ -402,7 +402,7 @@ describe('a hot reload', () => {
       configOf({ team: HOSTED, rbac: HOSTED }),
     );
     expect(told).toContain(
-      "permission.policyRouter.sources.rbac: no module brings this policy; brought: 'team'.",
+      "permission.policyRouter.sources.rbac: no module brings this policy; provided: 'team'.",
     );
   });
 });

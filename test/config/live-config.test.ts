@@ -3,7 +3,7 @@ import { ConfigReader } from '@backstage/config';
 import type { RootConfigService } from '@backstage/backend-plugin-api';
 import { LiveConfig } from '../../src/config/live-config';
 import { CapturedLogs } from '../support/captured-logs';
-import { NOTHING_BROUGHT } from '../../src/config/hosted';
+import { NOTHING_PROVIDED } from '../../src/config/hosted';
 
 const tableOf = (fallback: string) => ({
   permission: {
@@ -36,7 +36,7 @@ beforeEach(async () => {
       return { unsubscribe: () => {} };
     },
   } as unknown as RootConfigService;
-  live = new LiveConfig(rootConfig, logs.logger(), NOTHING_BROUGHT);
+  live = new LiveConfig(rootConfig, logs.logger(), NOTHING_PROVIDED);
   await live.read();
   live.watch(async ({ config }) => {
     if (lacking) throw new Error('the bundle does not exist');

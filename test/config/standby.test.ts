@@ -137,9 +137,9 @@ describe('a standby beside hosted policies', () => {
       .filter(([, source]) => (source as { type: string }).type === 'hosted')
       .map(([name]) => name);
     const raw = configOf(sources, {}, { sources: ['first'] });
-    expect(problems(raw, { brought: hosted(...names) })).toEqual([]);
+    expect(problems(raw, { provided: hosted(...names) })).toEqual([]);
     expect(
-      standbyChain('first', sourcesOf(raw, { brought: hosted(...names) })),
+      standbyChain('first', sourcesOf(raw, { provided: hosted(...names) })),
     ).toEqual(chain);
   });
 
@@ -172,6 +172,6 @@ describe('a standby beside hosted policies', () => {
       "~.sources.opa.standby: leads back to 'opa' (opa → team → opa); a chain of standbys must end",
     ],
   ])('of a hosted policy must not be %s', (_what, sources, ...expected) => {
-    expect(problems(configOf(sources), { brought: hosted('team') })).toEqual(expected);
+    expect(problems(configOf(sources), { provided: hosted('team') })).toEqual(expected);
   });
 });

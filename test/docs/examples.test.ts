@@ -24,7 +24,7 @@ import {
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
 import { allOf } from '../../src/conditions/algebra';
-import { NOTHING_BROUGHT } from '../../src/config/hosted';
+import { NOTHING_PROVIDED } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { routeSchema, settingsSchema } from '../../src/config/schema';
 import type { RouterConfig } from '../../src/config/types';
@@ -202,12 +202,12 @@ function readExample(text: string): void {
   const names = Object.keys(sources).filter(
     name => (sources[name] as Json).type === 'hosted',
   );
-  const brought = { ...NOTHING_BROUGHT, names };
+  const provided = { ...NOTHING_PROVIDED, names };
   if (rest.routingFile === undefined) {
-    readConfig({ ...rest, sources, ...table }, undefined, brought);
+    readConfig({ ...rest, sources, ...table }, undefined, provided);
   } else {
     const content = { path: 'routing.yaml', content: table };
-    readConfig({ ...rest, sources }, content, brought);
+    readConfig({ ...rest, sources }, content, provided);
   }
 }
 

@@ -16,7 +16,7 @@ import {
   policyExtensionPoint,
   type PolicyExtensionPoint,
 } from '@backstage/plugin-permission-node/alpha';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { hostingExtensionPoint } from '../../src/hosting/extension-points';
 import { hostPolicy, type HostableFeature } from '../../src/hosting/host-policy';
 
@@ -56,13 +56,13 @@ const hostsIn = (features: readonly Internal[]): Registration[] =>
     .filter(({ init }) => Object.values(init.deps).includes(hostingExtensionPoint));
 
 /** The names of the policies that are there when the backend has started the feature. */
-async function broughtBy(feature: unknown, deps: object = {}): Promise<unknown> {
-  const brought = new BroughtSources();
+async function providedBy(feature: unknown, deps: object = {}): Promise<unknown> {
+  const provided = new ProvidedPolicies();
   for (const { init } of hostsIn(await load(feature, deps))) {
-    const points = Object.keys(init.deps).map(key => [key, brought] as const);
+    const points = Object.keys(init.deps).map(key => [key, provided] as const);
     await init.func(Object.fromEntries(points));
   }
-  return brought.names;
+  return provided.names;
 }
 
 /** A registration as a module of this version has it, frozen: wrapping must not change it. */
@@ -213,7 +213,7 @@ describe('a wrapped registration', () => {
 
 describe('the init of a wrapped module', () => {
   it('has all its other deps, and an extension point that brings the policy', async () => {
-    const brought = new BroughtSources();
+    const provided = new ProvidedPolicies();
     const cache = {};
     let seen: Record<string, unknown> = {};
     const [own] = await wrapped(
@@ -226,11 +226,11 @@ describe('the init of a wrapped module', () => {
         },
       ),
     );
-    await own!.init.func({ policy: brought, cache });
+    await own!.init.func({ policy: provided, cache });
     expect(Object.keys(seen)).toEqual(['policy', 'cache']);
     expect(seen.cache).toBe(cache);
-    expect(brought.names).toEqual(['team']);
-    expect(brought.get('team').policy).toBe(policy);
+    expect(provided.names).toEqual(['team']);
+    expect(provided.get('team').policy).toBe(policy);
   });
 
   it('has the same one under each of its names', async () => {
@@ -244,10 +244,10 @@ describe('the init of a wrapped module', () => {
         },
       ),
     );
-    const brought = new BroughtSources();
-    await own!.init.func({ first: brought, second: brought });
+    const provided = new ProvidedPolicies();
+    await own!.init.func({ first: provided, second: provided });
     expect(seen.first).toBe(seen.second);
-    expect(brought.unset).toEqual(['team']);
+    expect(provided.unset).toEqual(['team']);
   });
 
   it('is waited for', async () => {
@@ -260,7 +260,7 @@ describe('the init of a wrapped module', () => {
       ),
     );
     let ended = false;
-    const init = own!.init.func({ policy: new BroughtSources() }).then(() => {
+    const init = own!.init.func({ policy: new ProvidedPolicies() }).then(() => {
       ended = true;
     });
     await turn();
@@ -271,7 +271,7 @@ describe('the init of a wrapped module', () => {
   });
 
   it('takes the policy back if it fails after it has set it', async () => {
-    const brought = new BroughtSources();
+    const provided = new ProvidedPolicies();
     const cause = new Error('no database');
     const [own] = await wrapped(
       registrationOf({ policy: policyExtensionPoint }, {}, async deps => {
@@ -279,23 +279,23 @@ describe('the init of a wrapped module', () => {
         throw cause;
       }),
     );
-    await expect(own!.init.func({ policy: brought })).rejects.toBe(cause);
-    expect(brought.names).toEqual([]);
-    expect(brought.unset).toEqual(['team']);
+    await expect(own!.init.func({ policy: provided })).rejects.toBe(cause);
+    expect(provided.names).toEqual([]);
+    expect(provided.unset).toEqual(['team']);
   });
 
   it('leaves the policy of another module where it fails', async () => {
-    const brought = new BroughtSources();
-    brought.host('team').setPolicy(policy);
+    const provided = new ProvidedPolicies();
+    provided.host('team').setPolicy(policy);
     const [own] = await wrapped(
       registrationOf({ policy: policyExtensionPoint }, {}, async deps =>
         (deps.policy as PolicyExtensionPoint).setPolicy({ ...policy }),
       ),
     );
-    await expect(own!.init.func({ policy: brought })).rejects.toThrow(
+    await expect(own!.init.func({ policy: provided })).rejects.toThrow(
       /is there already/,
     );
-    expect(brought.get('team').policy).toBe(policy);
+    expect(provided.get('team').policy).toBe(policy);
   });
 
   it('fails as it fails unwrapped', async () => {
@@ -303,7 +303,9 @@ describe('the init of a wrapped module', () => {
     const [own] = await wrapped(
       registrationOf({ policy: policyExtensionPoint }, {}, () => Promise.reject(cause)),
     );
-    await expect(own!.init.func({ policy: new BroughtSources() })).rejects.toBe(cause);
+    await expect(own!.init.func({ policy: new ProvidedPolicies() })).rejects.toBe(
+      cause,
+    );
   });
 });
 
@@ -363,12 +365,12 @@ describe('hostPolicy takes', () => {
     ['a promise of a loader', Promise.resolve({ default: loaderOf(() => [a]) })],
     ['an array of loaders', [loaderOf(() => [withoutPolicy]), loaderOf(() => [a])]],
   ])('%s', async (_what, given) => {
-    expect(await broughtBy(hostPolicy('team', given))).toEqual(['team']);
+    expect(await providedBy(hostPolicy('team', given))).toEqual(['team']);
   });
 
   it('more than one module, of which the second to set a policy fails', async () => {
     const feature = hostPolicy('team', [settingModule('a'), settingModule('b')]);
-    await expect(broughtBy(feature)).rejects.toThrow(
+    await expect(providedBy(feature)).rejects.toThrow(
       /^hostPolicy\("team", …\): a policy of this name is there already/,
     );
   });
@@ -435,12 +437,12 @@ describe('hostPolicy takes', () => {
   });
 
   it('a name of its own for each use of one module', async () => {
-    const brought = new BroughtSources();
+    const provided = new ProvidedPolicies();
     for (const name of ['first', 'second']) {
       const [host] = hostsIn(await load(hostPolicy(name, a)));
-      await host!.init.func({ policy: brought });
+      await host!.init.func({ policy: provided });
     }
-    expect(brought.names).toEqual(['first', 'second']);
+    expect(provided.names).toEqual(['first', 'second']);
   });
 });
 
@@ -450,7 +452,7 @@ it("shows the module what Backstage's extension point has, and no more", async (
     shown = deps.policy;
   });
   const [host] = hostsIn(await load(hostPolicy('team', featureOf(module))));
-  await host!.init.func({ policy: new BroughtSources() });
+  await host!.init.func({ policy: new ProvidedPolicies() });
   expect(shown).toEqual({ setPolicy: expect.any(Function) as unknown });
 });
 
@@ -549,7 +551,7 @@ describe('hostPolicy refuses', () => {
         (deps.policy as PolicyExtensionPoint).setPolicy({} as PermissionPolicy),
       ),
     );
-    await expect(own!.init.func({ policy: new BroughtSources() })).rejects.toThrow(
+    await expect(own!.init.func({ policy: new ProvidedPolicies() })).rejects.toThrow(
       'hostPolicy("team", …): a policy must have a method handle(request, user)',
     );
   });

@@ -5,7 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { fuzzedRouter, type FuzzedRouter } from '../support/fuzzed-router';
 import { decisionOf, resourceType } from '../support/hostile-decisions';
 import { hostileText } from '../support/hostile-text';
@@ -21,15 +21,15 @@ let second: Handle = () => undefined;
 let router: FuzzedRouter;
 
 beforeAll(async () => {
-  const brought = new BroughtSources();
+  const provided = new ProvidedPolicies();
   const add = (name: string, handle: Handle): void =>
-    brought.addSource(name, { handle } as never);
+    provided.addSource(name, { handle } as never);
   add('team', (query, user) => returns(query, user));
   add('first', (query, user) => first(query, user));
   add('second', (query, user) => second(query, user));
   const hosted = { handle: (query: unknown, user: unknown) => returns(query, user) };
-  brought.host('rbac').setPolicy(hosted as never);
-  brought.close();
+  provided.host('rbac').setPolicy(hosted as never);
+  provided.close();
 
   const source = { type: 'hosted', timeout: '10s' };
   const sources = { team: source, rbac: source, first: source, second: source };
@@ -48,7 +48,7 @@ beforeAll(async () => {
         { prefix: 'both', sources: ['first', 'second'] },
       ],
     },
-    brought,
+    provided,
   );
 });
 

@@ -17,7 +17,7 @@ import {
   type TableName,
   type WorldUrls,
 } from './world';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
 /** One decision, with what was in force when it began and its own trace. */
 export interface Decided {
@@ -66,7 +66,7 @@ export class SoakRouter {
           getUserInfo: () => Promise.reject(new Error('every user has info')),
         },
         readRules: async () => OWNER_RULE,
-        policies: new BroughtSources(),
+        policies: new ProvidedPolicies(),
       },
       sinks: [
         trace => {

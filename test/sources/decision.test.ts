@@ -1,7 +1,7 @@
-import { MAX_DECISION_DEPTH, parseDecision } from '../../src/sources/decision';
-import type { Answer } from '../../src/sources/source';
+import type { Answer } from '../../src/answer';
+import { MAX_DECISION_DEPTH, readDecision } from '../../src/sources/decision';
 
-const parse = (value: unknown): Answer => parseDecision(value, 'the policy');
+const parse = (value: unknown): Answer => readDecision(value, { who: 'the policy', mayAbstain: true });
 
 const leaf = { resourceType: 'catalog-entity', rule: 'IS_ENTITY_OWNER' };
 const conditional = (changes: object = {}) => ({

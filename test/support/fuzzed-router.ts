@@ -7,7 +7,7 @@ import { warnOfLargeConditions } from '../../src/trace/size-log';
 import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 import { startRouter } from './router';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
 /** Characters of a log line, and of any one text in a trace. */
 export const MAX_LINE = 3_000;
@@ -28,10 +28,10 @@ export interface FuzzedRouter {
   close(): void;
 }
 
-/** @param brought - the policies of the hosted sources. */
+/** @param provided - the policies of the hosted sources. */
 export async function fuzzedRouter(
   config: object,
-  brought = new BroughtSources(),
+  provided = new ProvidedPolicies(),
 ): Promise<FuzzedRouter> {
   const logs = new CapturedLogs();
   const logger = logs.logger();
@@ -39,7 +39,7 @@ export async function fuzzedRouter(
   let serve: () => Promise<BackstageUserInfo> = () => Promise.reject(new Error('none'));
   const router = await startRouter(config, {
     logger,
-    policies: brought,
+    policies: provided,
     userInfo: { getUserInfo: () => serve() },
     sinks: [
       trace => traces.push(trace),

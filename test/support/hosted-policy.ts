@@ -1,5 +1,6 @@
 /** Asks a policy that other modules provide under the name `team`. */
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import type { Answer } from '../../src/answer';
 import {
   readPermission,
   readPrincipal,
@@ -7,7 +8,7 @@ import {
 } from '../../src/request';
 import type { PolicySource } from '../../src/sources/hosted/policy-source';
 import { HostedSource } from '../../src/sources/hosted/source';
-import { Cancellation, type Answer } from '../../src/sources/source';
+import { Cancellation } from '../../src/sources/source';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from './captured-logs';
 

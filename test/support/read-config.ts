@@ -1,9 +1,9 @@
 /** Reads configs of `permission.policyRouter` and shows what is wrong or unusual in them. */
-import type { Brought } from '../../src/config/hosted';
+import type { ProvidedPolicyInfo } from '../../src/config/hosted';
 import type { RoutingFileContent } from '../../src/config/merge-routing-file';
 import { readConfig } from '../../src/config/read';
 import { CONFIG_PATH, ConfigError, type RouterConfig } from '../../src/config/types';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
 export const OPA = {
   type: 'opa',
@@ -59,31 +59,31 @@ export const configOf = (
 export const POLICY = { handle: async () => ({ result: 'DENY' }) as never };
 
 /** Modules of `hostPolicy`, by the names they are wrapped under. */
-export function hosted(...names: string[]): BroughtSources {
-  const brought = new BroughtSources();
-  for (const name of names) brought.host(name).setPolicy(POLICY);
-  return brought;
+export function hosted(...names: string[]): ProvidedPolicies {
+  const provided = new ProvidedPolicies();
+  for (const name of names) provided.host(name).setPolicy(POLICY);
+  return provided;
 }
 
 /** Modules written for the router. */
-export function added(...names: string[]): BroughtSources {
-  const brought = new BroughtSources();
-  for (const name of names) brought.addSource(name, POLICY);
-  return brought;
+export function added(...names: string[]): ProvidedPolicies {
+  const provided = new ProvidedPolicies();
+  for (const name of names) provided.addSource(name, POLICY);
+  return provided;
 }
 
 /** What the config is read with. */
 interface Beside {
   readonly file?: RoutingFileContent;
-  readonly brought?: Brought;
+  readonly provided?: ProvidedPolicyInfo;
 }
 
 export function errorOf(
   raw: unknown,
-  { file, brought }: Beside = {},
+  { file, provided }: Beside = {},
 ): ConfigError | undefined {
   try {
-    readConfig(raw, file, brought);
+    readConfig(raw, file, provided);
     return undefined;
   } catch (error) {
     if (error instanceof ConfigError) return error;
@@ -98,15 +98,15 @@ export const problems = (raw: unknown, beside?: Beside): string[] =>
   );
 
 /** Likewise. */
-export const warnings = (raw: unknown, { file, brought }: Beside = {}): string[] =>
-  readConfig(raw, file, brought).warnings.map(warning =>
+export const warnings = (raw: unknown, { file, provided }: Beside = {}): string[] =>
+  readConfig(raw, file, provided).warnings.map(warning =>
     warning.replace(CONFIG_PATH, '~'),
   );
 
 export const sourcesOf = (
   raw: unknown,
-  { file, brought }: Beside = {},
-): RouterConfig['sources'] => readConfig(raw, file, brought).config.sources;
+  { file, provided }: Beside = {},
+): RouterConfig['sources'] => readConfig(raw, file, provided).config.sources;
 
 /** The rule, a config that breaks it, and every problem that is reported. */
 export type Row = [rule: string, raw: unknown, ...problems: string[]];

@@ -1,7 +1,7 @@
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import type { ReadConfig } from '../../src/config/read';
-import { BroughtSources } from '../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { createRouter, type RouterServices } from '../../src/router';
 import type { DecisionRecord, TraceSink } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
@@ -38,7 +38,7 @@ export async function startRouter(
     services: {
       userInfo: { getUserInfo: () => Promise.reject(new Error('not expected')) },
       readRules: () => Promise.resolve(unread),
-      policies: new BroughtSources(),
+      policies: new ProvidedPolicies(),
       logger: new CapturedLogs().logger(),
       ...services,
     },

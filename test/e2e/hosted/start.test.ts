@@ -146,7 +146,7 @@ describe('the start fails and tells of', () => {
       () => [],
       withTeam,
       [
-        `${SOURCE}: no module brings this policy; brought: none. ` +
+        `${SOURCE}: no module brings this policy; provided: none. ` +
           "Wrap the module that sets it, backend.add(hostPolicy('team', …)), or call " +
           "addSource('team', …) in a module of yours. If there is such a module, it has not " +
           'started: see its own error',
@@ -165,7 +165,7 @@ describe('the start fails and tells of', () => {
       'a policy and a source of almost the same name, both at once',
       () => [hostPolicy('teem', setting())],
       withTeam,
-      [`${SOURCE}: no module brings this policy; brought: 'teem'.`, 'policy "teem"'],
+      [`${SOURCE}: no module brings this policy; provided: 'teem'.`, 'policy "teem"'],
     ],
     [
       'a source of another type',

@@ -1,4 +1,4 @@
-import type { SourceConfig } from '../../../src/config/types';
+import type { SourceConfig } from '../../../src/sources/kind';
 import {
   configOf,
   hosted,
@@ -11,7 +11,7 @@ import {
 describe('a source of type hosted', () => {
   const read = (source: object): SourceConfig | undefined =>
     sourcesOf(configOf({ team: { ...HOSTED, ...source } }), {
-      brought: hosted('team'),
+      provided: hosted('team'),
     }).get('team');
 
   it('has a default for everything', () => {
@@ -71,7 +71,7 @@ describe('a source of type hosted', () => {
         { team: { ...HOSTED, ...source } },
         { onUnavailable: 'fail-open' },
       );
-      return sourcesOf(raw, { brought: hosted('team') }).get('team');
+      return sourcesOf(raw, { provided: hosted('team') }).get('team');
     };
     expect(modeOf({})).toMatchObject({ onUnavailable: 'fail-open' });
     expect(modeOf({ onUnavailable: 'fail-closed' })).toMatchObject({
@@ -148,7 +148,7 @@ describe('a source of type hosted', () => {
     ],
   ])('must not have %s', (_what, source, problem) => {
     const raw = configOf({ team: { ...HOSTED, ...source } });
-    expect(problems(raw, { brought: hosted('team') })).toEqual([
+    expect(problems(raw, { provided: hosted('team') })).toEqual([
       `~.sources.team${problem}`,
     ]);
   });

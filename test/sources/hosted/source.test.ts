@@ -1,6 +1,5 @@
 /** What a hosted policy is shown, and what becomes of what it throws. */
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
-import type { Answer } from '../../../src/answer';
 import {
   readPermission,
   readPrincipal,

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardedSource } from '../../../src/guard/guarded-source';
-import { BroughtSources } from '../../../src/hosting/brought-sources';
+import { ProvidedPolicies } from '../../../src/hosting/provided-policies';
 import { MAX_EVALUATION_MEMORY } from '../../../src/sources/opa-wasm/compiled-policy';
 import { Evaluator } from '../../../src/sources/opa-wasm/evaluator';
 import { MAX_INPUT_BYTES, OpaWasmSource } from '../../../src/sources/opa-wasm/source';
@@ -163,7 +163,7 @@ describe('a bundle that cannot be used', () => {
         { type: 'opa-wasm', options },
         {
           logger: logs.logger(),
-          policies: new BroughtSources(),
+          policies: new ProvidedPolicies(),
         },
       ),
     ).rejects.toMatchObject({

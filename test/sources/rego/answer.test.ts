@@ -1,8 +1,8 @@
-import { parseRegoDecision } from '../../../src/sources/rego/answer';
+import { regoAnswer } from '../../../src/sources/rego/answer';
 
 describe('a Rego decision', () => {
   it('that is undefined is no abstention: before a bundle is active, all are', () => {
-    expect(parseRegoDecision(undefined)).toMatchObject({
+    expect(regoAnswer(undefined)).toMatchObject({
       kind: 'FAILED',
       failure: { class: 'invalid', code: 'UNDEFINED_DECISION' },
     });
@@ -13,11 +13,11 @@ describe('a Rego decision', () => {
     ['DENY', 'the Rego policy says DENY'],
     ['NOT_APPLICABLE', 'the Rego policy abstains'],
   ])('that is %s names its policy in the reason', (result, reason) => {
-    expect(parseRegoDecision({ result })).toEqual({ kind: result, reason });
+    expect(regoAnswer({ result })).toEqual({ kind: result, reason });
   });
 
   it('of another shape is invalid', () => {
-    expect(parseRegoDecision({ allow: true })).toMatchObject({
+    expect(regoAnswer({ allow: true })).toMatchObject({
       kind: 'FAILED',
       failure: { class: 'invalid', code: 'BAD_DECISION' },
     });

@@ -1,4 +1,4 @@
-import type { Brought } from '../config/hosted';
+import type { ProvidedPolicyInfo } from '../config/hosted';
 import { sourceNameProblem } from '../sources/source-name';
 import { quote } from '../lib/quote';
 import type { PolicySource } from '../sources/hosted/policy-source';
@@ -10,8 +10,12 @@ import type {
 } from './extension-points';
 
 /** The policies that other modules bring while the backend starts. */
-export class BroughtSources
-  implements PolicySourceExtensionPoint, HostingExtensionPoint, Brought, HostedPolicies
+export class ProvidedPolicies
+  implements
+    PolicySourceExtensionPoint,
+    HostingExtensionPoint,
+    ProvidedPolicyInfo,
+    HostedPolicies
 {
   private readonly policies = new Map<string, HostedPolicy>();
   private readonly hosts = new Set<string>();
@@ -40,7 +44,7 @@ export class BroughtSources
     this.closed = true;
   }
 
-  /** @throws Error if no module has brought it. */
+  /** @throws Error if no module has provided it. */
   get(name: string): HostedPolicy {
     const policy = this.policies.get(name);
     if (!policy) throw new Error('no module brings this policy');
