@@ -25,7 +25,7 @@ export interface SampleBackendOptions {
   readonly configFiles: readonly string[];
   /** Receives every decision trace. */
   readonly onTrace?: TraceSink;
-  /** The permission policy, for tests; the policy router unless given. */
+  /** The permission policy, for tests; by default the policy router. */
   readonly policy?: BackendFeature;
   /** Further features, for tests. */
   readonly features?: readonly BackendFeature[];
@@ -35,12 +35,12 @@ export interface SampleBackendOptions {
 
 export interface SampleBackend {
   readonly url: string;
-  /** A token of a user of the catalog; waits until the catalog has ingested the user. */
+  /** A token for a user of the catalog; waits until the catalog has ingested the user. */
   signIn(name: string): Promise<string>;
   stop(): Promise<void>;
 }
 
-/** A real Backstage backend: permission, catalog and auth, in-memory database, this policy. */
+/** A real Backstage backend: permission, catalog, auth, an in-memory database and this policy. */
 export async function startSampleBackend(
   options: SampleBackendOptions,
 ): Promise<SampleBackend> {
@@ -52,7 +52,7 @@ export async function startSampleBackend(
 
   const backend = createBackend();
   const argv = options.configFiles.flatMap(file => ['--config', file]);
-  // As the default factory does it, but so that its file watchers can be ended.
+  // As in the default factory, except that its file watchers can be closed.
   const config = await ConfigSources.toConfig(ConfigSources.default({ argv }));
   backend.add(
     createServiceFactory({
@@ -88,7 +88,7 @@ export async function startSampleBackend(
   try {
     await backend.start();
   } catch (error) {
-    // What had started before the failure would keep the process alive.
+    // What has started before the failure would keep the process alive.
     await stop().catch(() => {});
     throw error;
   }
@@ -100,7 +100,7 @@ export async function startSampleBackend(
   };
 }
 
-/** Plugins find each other at the port that was really bound, so that port 0 works. */
+/** Plugins find each other at the port that was actually bound, so that port 0 works. */
 const discoveryAt = (url: () => string) =>
   createServiceFactory({
     service: coreServices.discovery,
@@ -123,9 +123,9 @@ async function signIn(url: string, name: string): Promise<string> {
       const body = (await response.json()) as { backstageIdentity: { token: string } };
       return body.backstageIdentity.token;
     }
-    // The catalog says nothing when it has ingested an entity, so it must be asked again.
+    // The catalog does not announce that it has ingested an entity, so ask again.
     await response.arrayBuffer();
     await delay(100);
   }
-  throw new Error(`user '${name}' has not appeared in the catalog`);
+  throw new Error(`user '${name}' has not appeared in the catalog within 30 seconds`);
 }

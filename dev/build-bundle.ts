@@ -16,7 +16,8 @@ export const buildArguments = (output: string): string[] => [
 
 async function main(): Promise<void> {
   const opa = await obtainOpa();
-  if (opa.path === undefined) throw new Error(`no OPA to build with: ${opa.reason}`);
+  if (opa.path === undefined)
+    throw new Error(`cannot build without OPA: ${opa.reason}`);
   execFileSync(opa.path, buildArguments(BUNDLE), { stdio: 'inherit' });
 }
 

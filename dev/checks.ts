@@ -18,7 +18,7 @@ const catalog = (name: string, resourceRef?: string): Check => {
   return resourceRef === undefined ? { permission } : { permission, resourceRef };
 };
 
-/** What the sample asks, for every persona. */
+/** What the sample asks for every persona. */
 export const CHECKS: readonly Check[] = [
   catalog('catalog.entity.read', 'component:default/payments-api'),
   catalog('catalog.entity.read', 'component:default/payments-ledger'),
@@ -57,10 +57,10 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /**
- * Asks every check at `/api/permission/authorize`, one request each, so that each decision
- * is the one trace that came meanwhile.
+ * Sends every check to `/api/permission/authorize` in a request of its own, so that the trace
+ * received meanwhile belongs to it.
  *
- * @param traces - receives the traces of this process; emptied before each question.
+ * @param traces - where the sample backend puts its traces; emptied before each request.
  */
 export async function decide(
   url: string,
@@ -79,7 +79,7 @@ export async function decide(
     const result = body.items?.[0]?.result;
     const trace = traces.find(each => each.permission?.name === permission.name);
     if (result === undefined || !trace) {
-      throw new Error(`asking for ${permission.name} gave HTTP ${response.status}`);
+      throw new Error(`no decision on ${permission.name}: HTTP ${response.status}`);
     }
     decided.push({ result, trace });
   }

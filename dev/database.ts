@@ -5,9 +5,9 @@ import { coreServices, createServiceFactory } from '@backstage/backend-plugin-ap
 const load = createRequire(__filename);
 
 /**
- * better-sqlite3 12, which Backstage asks for, aborts the process on Node.js 24.19 and later
- * when a statement is collected (it wraps objects in a way that Node.js changed);
- * better-sqlite3 13 does not, but crashes below Node.js 22. So each Node.js gets its own.
+ * better-sqlite3 12, which Backstage depends on, aborts the process on Node.js 24.19 and later
+ * when a statement is garbage-collected, because Node.js changed how native objects are wrapped.
+ * better-sqlite3 13 works there but crashes below Node.js 22. So the version depends on Node.js.
  */
 export function sqliteDriver(): unknown {
   const [major] = process.versions.node.split('.').map(Number);

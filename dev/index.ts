@@ -1,4 +1,4 @@
-/** `npm start`: the sample backend decides a dozen permissions for three people, then stays up. */
+/** `npm start`: the sample backend decides some permissions for three people, then stays up. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startSampleBackend } from './backend';
 import { catalogNames, CHECKS, decide, type Decided } from './checks';
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
 
 const SAMPLE_COMPONENTS = 4;
 
-/** Ingestion goes entity by entity: wait until one who may see all of them does. */
+/** The catalog ingests one entity after the other: wait until a user who may see all sees all. */
 async function catalogIsComplete(url: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
     if ((await catalogNames(url, token)).length === SAMPLE_COMPONENTS) return;
@@ -79,7 +79,7 @@ async function catalogIsComplete(url: string, token: string): Promise<void> {
 
 function printCurlLines(url: string): void {
   console.log(`
-The backend stays up at ${url} (stop it with Ctrl-C). To go on:
+The backend stays up at ${url} (stop it with Ctrl-C). Try:
 
   TOKEN=$(curl -s -X POST '${url}/api/auth/personas/refresh?as=olivia' \\
     | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
@@ -93,7 +93,7 @@ The backend stays up at ${url} (stop it with Ctrl-C). To go on:
   curl -s "${url}/api/catalog/entities?filter=kind=component&fields=metadata.name" \\
     -H "Authorization: Bearer $TOKEN"
 
-Edit config/routing.yaml and ask again: the table is taken into use within a second.
+Edit config/routing.yaml and ask again: the new table is in use within a second.
 `);
 }
 

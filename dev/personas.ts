@@ -1,6 +1,6 @@
 import { signInByName } from './sign-in-by-name';
 
-/** The people of the sample catalog, by name, and what makes each of them interesting. */
+/** The people of the sample catalog, and the role of each in the sample. */
 export const PERSONAS = {
   olivia: 'owner: in group:default/payments',
   nolan: 'non-owner: in group:default/search',
@@ -9,7 +9,7 @@ export const PERSONAS = {
 
 export type Persona = keyof typeof PERSONAS;
 
-/** Signs anybody in as any user of the catalog: for samples and tests only. */
+/** Lets anyone sign in as any user of the catalog: for samples and tests only. */
 export const personasAuthModule = signInByName('personas', (name, context) =>
   context.signInWithCatalogUser({ entityRef: { name } }),
 );

@@ -11,9 +11,10 @@ import {
 } from '@backstage/plugin-auth-node';
 
 /**
- * Signs in whoever `/api/auth/<providerId>/refresh?as=<name>` names: for samples and tests only.
+ * Signs in the user that `/api/auth/<providerId>/refresh?as=<name>` names, without any proof of
+ * identity: for samples and tests only.
  *
- * @param providerId - of a provider in the config, `auth.providers.<providerId>`.
+ * @param providerId - the key of a provider in the config, `auth.providers.<providerId>`.
  */
 export const signInByName = (
   providerId: string,

@@ -6,9 +6,9 @@
  *
  * - `deny-overrides` is the AND of all; a DENY settles it.
  * - `allow-overrides` is the OR of all; an ALLOW settles it (XACML 3.0 permit-overrides).
- * - `first-applicable` is the first; an unmet condition is a DENY, not "ask the next".
+ * - `first-applicable` is the first; an unmet condition is a DENY, so the next is not asked.
  *
- * Failures have been resolved to DENY or ALLOW before; none arrives here.
+ * The guard has already resolved failures to DENY or ALLOW, so none arrives here.
  */
 import { quote } from '../lib/quote';
 import {
@@ -28,12 +28,12 @@ export const ALGORITHMS = [
 ] as const;
 export type CombiningAlgorithm = (typeof ALGORITHMS)[number];
 
-/** Takes verdicts one by one, so that a settled route asks no one else. */
+/** Takes verdicts one by one, so that no further source is asked once the result is settled. */
 export interface Accumulator {
   add(verdict: Verdict): void;
   /** True once no further verdict can change the result. */
   readonly settled: boolean;
-  /** The combined verdict; undefined when no verdict was applicable. */
+  /** The combined verdict; undefined if no verdict was applicable. */
   result(): ApplicableVerdict | undefined;
 }
 
@@ -51,14 +51,14 @@ export function createAccumulator(algorithm: CombiningAlgorithm): Accumulator {
 type Join = typeof allOf;
 
 /**
- * AND and OR are duals: one constant dominates (settles), the other is neutral, and the
+ * AND and OR are duals: one constant dominates and settles the result, the other is neutral, and
  * conditions are joined.
  */
 class Junction implements Accumulator {
   private dominant: ApplicableVerdict | undefined;
   private neutral: ApplicableVerdict | undefined;
   private readonly conditionals: Conditional[] = [];
-  /** All conditionals so far. */
+  /** All conditionals so far, as one verdict. */
   private joined: ApplicableVerdict | undefined;
 
   constructor(
@@ -82,7 +82,7 @@ class Junction implements Accumulator {
     return this.dominant ?? this.joined ?? this.neutral;
   }
 
-  /** Conditions that contradict each other, or cannot be joined, are a DENY like any other. */
+  /** Conditions that contradict each other, or cannot be joined, count as any other DENY. */
   private addConditional(verdict: Conditional): void {
     this.conditionals.push(verdict);
     this.joined = joinConditionals(this.conditionals, this.join);
@@ -106,7 +106,7 @@ class FirstApplicable implements Accumulator {
   }
 }
 
-/** Backstage applies conditions in one plugin, so those of two plugins cannot be joined. */
+/** Backstage applies a decision in one plugin, so conditions of two plugins cannot be joined. */
 function joinConditionals(
   verdicts: readonly Conditional[],
   join: Join,
@@ -114,14 +114,14 @@ function joinConditionals(
   const [first, ...others] = verdicts;
   if (!first) throw new Error('no conditional verdict to join');
   if (others.length === 0) return first;
-  const stranger = others.find(
+  const mismatch = others.find(
     other =>
       other.pluginId !== first.pluginId || other.resourceType !== first.resourceType,
   );
-  if (stranger) {
+  if (mismatch) {
     return deny(
-      `conditions of '${first.pluginId}' (${quote(first.resourceType)}) and '${stranger.pluginId}' ` +
-        `(${quote(stranger.resourceType)}) cannot be combined: Backstage applies a decision in one plugin`,
+      `conditions of '${first.pluginId}' (${quote(first.resourceType)}) and '${mismatch.pluginId}' ` +
+        `(${quote(mismatch.resourceType)}) cannot be combined: Backstage applies all conditions of a decision in one plugin, to one resource type`,
     );
   }
   const conditions = join(verdicts.map(verdict => verdict.conditions));

@@ -3,13 +3,12 @@ import stringify from 'safe-stable-stringify';
 import type { Conditions, Criteria } from '../verdict';
 
 /*
- * The algebra of conditions. A result is in normal form: flattened, free of duplicates, of what
- * another child absorbs, of double negations, and of visible contradictions and tautologies
- * within it; never empty, in the order of first appearance, and always logically equal to the
- * formula.
+ * The algebra of conditions. A result is always logically equal to the formula it was made of,
+ * and in normal form: flat, without duplicates, absorbed children, double negations, or visible
+ * contradictions and tautologies inside it; never empty; in the order of first appearance.
  *
- * A whole formula that is a tautology stays a condition: Backstage denies a resource that does
- * not exist, and ALLOW would not.
+ * A formula that is a tautology as a whole stays a condition: for a resource that does not exist
+ * Backstage denies a condition, but would follow an ALLOW.
  */
 
 /** The conjunction of one or more criteria; undefined if no resource can meet it. */
@@ -25,7 +24,7 @@ type Connective = 'allOf' | 'anyOf';
 const dual = (connective: Connective): Connective =>
   connective === 'allOf' ? 'anyOf' : 'allOf';
 
-/** True or false of every resource: what `of` and its negation make together. */
+/** True or false for every resource: a disjunction or conjunction of `of` and its negation. */
 class Constant {
   constructor(
     readonly value: boolean,
@@ -46,7 +45,7 @@ function toConditions(normal: Normal): Conditions | undefined {
   return group('anyOf', tautology) as Conditions;
 }
 
-/** The children, if it is a group of this connective. */
+/** The children, if the criteria are a group of this connective. */
 function childrenIn(
   criteria: Criteria,
   connective: Connective,
@@ -56,7 +55,7 @@ function childrenIn(
 }
 
 function join(connective: Connective, criteria: readonly Criteria[]): Normal {
-  // True decides an OR and takes no part in an AND; false the other way round.
+  // True decides an OR and is neutral in an AND; false the other way round.
   const decisive = connective === 'anyOf';
   const normals = criteria.map(normalize);
   const constants = normals.filter(isConstant);
@@ -89,7 +88,7 @@ function negate(normal: Normal): Normal {
   return 'not' in normal ? normal.not : { not: normal };
 }
 
-/** The only place where a group is built. */
+/** The only place that builds a group, so that none is empty or has one child. */
 function group(connective: Connective, children: readonly Criteria[]): Criteria {
   const [only, ...others] = children;
   if (!only) throw new Error(`an empty ${connective} has no meaning in Backstage`);
@@ -101,8 +100,8 @@ const flatten = (connective: Connective, criteria: readonly Criteria[]): Criteri
   criteria.flatMap(child => childrenIn(child, connective) ?? [child]);
 
 /**
- * The simplest criteria that the children of such a group hold both as they are and negated;
- * as they are: a child, or several that make up a group of this connective.
+ * The simplest criteria that a group of this connective contains together with their negation;
+ * undefined if there are none. The criteria may be one child or spread over several children.
  */
 function complemented(
   connective: Connective,
@@ -118,7 +117,7 @@ function complemented(
   );
 }
 
-/** Whatever the order of the candidates; undefined if there is none. */
+/** Independent of the order of the candidates; undefined if there are none. */
 const simplest = (candidates: readonly Criteria[]): Criteria | undefined =>
   candidates
     .map(criteria => ({ criteria, key: keyOf(criteria) }))
@@ -130,8 +129,8 @@ const simplest = (candidates: readonly Criteria[]): Criteria | undefined =>
 
 /**
  * Drops every child that another child makes redundant: `A ∧ (A ∨ B) = A` and, dually,
- * `A ∨ (A ∧ B) = A`. Seen as sets of the dual connective's members, a child is redundant when
- * it contains another child whole; of equal children the first stays.
+ * `A ∨ (A ∧ B) = A`. With each child seen as the set of its members under the dual connective, a
+ * child is redundant if it is a superset of another child. Of equal children the first stays.
  */
 function absorb(connective: Connective, children: readonly Criteria[]): Criteria[] {
   const byMembers = new Map<
@@ -165,19 +164,19 @@ const isSubset = (small: ReadonlySet<string>, large: ReadonlySet<string>): boole
 const keys = new WeakMap<Criteria, string>();
 
 /**
- * Equal criteria have equal keys: parameters are compared by value, not by the order of their
- * keys, and groups whatever the order of their children. A key is spelt once: the guard has made
- * a copy of what the source said, which nobody changes.
+ * Equal criteria have equal keys: neither the order of a parameter's keys nor the order of a
+ * group's children matters. Keys can be cached because the guard has copied the criteria, so
+ * nothing changes them.
  */
 function keyOf(criteria: Criteria): string {
   const known = keys.get(criteria);
   if (known !== undefined) return known;
-  const key = spell(criteria);
+  const key = formatKey(criteria);
   keys.set(criteria, key);
   return key;
 }
 
-function spell(criteria: Criteria): string {
+function formatKey(criteria: Criteria): string {
   for (const connective of ['allOf', 'anyOf'] as const) {
     const children = childrenIn(criteria, connective);
     if (children) return `${connective}[${membersOf(children).join()}]`;

@@ -4,20 +4,20 @@ import { z } from 'zod';
 import { isJsonObject } from '../lib/json-object';
 import { oneLine, quote } from '../lib/quote';
 
-/** What a plugin says of a rule at `/.well-known/backstage/permissions/metadata`. */
+/** What a plugin publishes about its rules at `/.well-known/backstage/permissions/metadata`. */
 const metadata = z.object({
   rules: z.array(
     z.object({
       name: z.string(),
       resourceType: z.string(),
-      /** A JSON Schema; the permission backend's own plugins publish draft-07. */
+      /** A JSON Schema; Backstage's own plugins publish draft-07. */
       paramsSchema: z.unknown().optional(),
     }),
   ),
 });
 
-/** The params do not meet the rule's schema, or the schema is none that can be used. */
 export interface ParamsProblem {
+  /** `bad`: the params do not match the rule's schema. `unknown`: the schema is unusable. */
   readonly kind: 'bad' | 'unknown';
   readonly message: string;
 }
@@ -26,7 +26,7 @@ export interface ParamsProblem {
 export class PublishedRules {
   private readonly byResourceType = new Map<string, Map<string, PublishedRule>>();
 
-  /** @throws Error if the body is no rule metadata. */
+  /** @throws Error if the body is not rule metadata. */
   constructor(body: unknown) {
     for (const { name, resourceType, paramsSchema } of metadata.parse(body).rules) {
       const rules =
@@ -49,7 +49,7 @@ export class PublishedRule {
     private readonly paramsSchema: unknown,
   ) {}
 
-  /** Says which parameter is wrong and how, not what its value is: that may be private. */
+  /** The message names the wrong parameter, never its value, which may be private. */
   paramsProblem(params: unknown): ParamsProblem | undefined {
     if (this.paramsSchema === undefined) return undefined;
     try {
@@ -65,18 +65,21 @@ export class PublishedRule {
 }
 
 /**
- * Schemas made with zod 3 refuse parameters they do not know; those made with zod 4 say nothing
- * of them, and a misspelt one would pass. Whoever means any parameter says so.
+ * Schemas made with zod 3 refuse unknown parameters. Those made with zod 4 do not mention them, so
+ * a misspelt parameter would pass. A schema that wants to allow any parameter says so itself.
  */
 function closed(schema: unknown): unknown {
   if (!isJsonObject(schema) || !isJsonObject(schema.properties)) return schema;
-  const says = ['additionalProperties', 'patternProperties', 'unevaluatedProperties'];
-  return [...says, 'allOf', 'anyOf', 'oneOf', '$ref'].some(key => key in schema)
+  const rulesOnOthers = [
+    ...['additionalProperties', 'patternProperties', 'unevaluatedProperties'],
+    ...['allOf', 'anyOf', 'oneOf', '$ref'],
+  ];
+  return rulesOnOthers.some(key => key in schema)
     ? schema
     : { ...schema, additionalProperties: false };
 }
 
-/** JSON Schema patterns are Unicode, but some that plugins publish are not valid as such. */
+/** JSON Schema patterns are Unicode regular expressions, but some plugins publish others. */
 function compileAny(schema: unknown): ValidateFunction {
   try {
     return compile(schema, true);
@@ -85,7 +88,7 @@ function compileAny(schema: unknown): ValidateFunction {
   }
 }
 
-/** Takes what other plugins' schemas may hold: no schema of ours is compiled here. */
+/** Lenient, because the schemas are those of other plugins. */
 function compile(schema: unknown, unicodeRegExp: boolean): ValidateFunction {
   const ajv = addFormats(
     new Ajv({ strict: false, validateSchema: false, unicodeRegExp, logger: false }),
@@ -96,14 +99,14 @@ function compile(schema: unknown, unicodeRegExp: boolean): ValidateFunction {
 }
 
 function describe(error: ErrorObject | undefined): string {
-  if (!error) return 'params do not meet its schema';
-  // Of the parameter, and no deeper: what lies there is part of its value.
+  if (!error) return 'params do not match its schema';
+  // Names the parameter but nothing inside it, which would be part of its value.
   const [, parameter, deeper] = error.instancePath.split('/');
   const path = parameter === undefined ? 'params' : `params.${parameter}`;
   const within = deeper === undefined ? '' : 'a part of ';
   const extra: unknown = error.params.additionalProperty;
   const which =
     extra === undefined || parameter !== undefined ? '' : `: ${quote(extra)}`;
-  const what = oneLine(error.message ?? 'does not meet its schema');
+  const what = oneLine(error.message ?? 'does not match its schema');
   return `${within}${quote(path)} ${what}${which}`;
 }

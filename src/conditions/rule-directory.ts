@@ -3,17 +3,17 @@ import pLimit from 'p-limit';
 import { quote } from '../lib/quote';
 import type { RuleMetadata } from './rule-metadata';
 
-/** Milliseconds after which published rules are read anew. */
+/** Milliseconds after which published rules are read again. */
 export const FRESH_FOR = 10 * 60_000;
-/** Milliseconds between two readings of one plugin, at least. */
+/** Minimum milliseconds between two readings of one plugin. */
 export const READ_AGAIN_AFTER = 10_000;
-/** Of plugins that publish no rules; those that do are never forgotten. */
+/** How many plugins without rules are remembered; those with rules are never forgotten. */
 export const MAX_WITHOUT_RULES = 200;
 const READINGS_AT_ONCE = 8;
 
 interface Plugin {
   known?: RuleMetadata;
-  /** When it was read last; on the monotonic clock. */
+  /** When it was last read, on the monotonic clock. */
   readAt: number;
   /** True while the last reading failed. */
   failing: boolean;
@@ -21,8 +21,8 @@ interface Plugin {
 }
 
 /**
- * Remembers which permission rules the plugins publish. Policies name the plugins, and callers
- * may have a say in it: so what is asked and remembered of names without rules is bounded.
+ * Remembers which permission rules the plugins publish. The names of plugins come from policies,
+ * and callers may influence them, so what is asked and remembered for names without rules is bounded.
  */
 export class RuleDirectory {
   private readonly plugins = new Map<string, Plugin>();
@@ -38,7 +38,7 @@ export class RuleDirectory {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** At once; undefined before the first reading. What is old is read anew meanwhile. */
+  /** What is known now; undefined before the first reading. Old rules are refreshed in the background. */
   known(pluginId: string): RuleMetadata | undefined {
     const plugin = this.plugins.get(pluginId);
     if (!plugin?.known) return undefined;
@@ -50,7 +50,7 @@ export class RuleDirectory {
     return plugin.known;
   }
 
-  /** All who ask while a reading is under way share it. */
+  /** Callers that ask during a reading share it. */
   read(pluginId: string): Promise<RuleMetadata> {
     const plugin = this.remember(pluginId);
     if (!plugin) return Promise.resolve(NOT_ASKED);
@@ -62,7 +62,7 @@ export class RuleDirectory {
     return plugin.reading;
   }
 
-  /** A new reading, for one who misses something; undefined if the last is too recent. */
+  /** A new reading, for a caller that misses a rule; undefined if the last one is too recent. */
   readAgain(pluginId: string): Promise<RuleMetadata> | undefined {
     const plugin = this.plugins.get(pluginId);
     const isRecent = plugin && this.now() - plugin.readAt < READ_AGAIN_AFTER;
@@ -71,14 +71,14 @@ export class RuleDirectory {
 
   private keep(pluginId: string, plugin: Plugin, read: RuleMetadata): RuleMetadata {
     plugin.readAt = this.now();
-    this.tell(pluginId, plugin, read);
-    // Rules that were published once are better than none.
+    this.log(pluginId, plugin, read);
+    // While a plugin cannot be read, its last known rules are better than none.
     if (read.kind !== 'unread' || plugin.known?.kind !== 'published')
       plugin.known = read;
     return plugin.known;
   }
 
-  /** Undefined if it is new, and there is no room. */
+  /** Undefined if the plugin is new and there is no room for it. */
   private remember(pluginId: string): Plugin | undefined {
     const remembered = this.plugins.get(pluginId);
     if (remembered) return remembered;
@@ -98,20 +98,20 @@ export class RuleDirectory {
     return plugin;
   }
 
-  /** Once when it begins to fail, once when it is over. */
-  private tell(pluginId: string, plugin: Plugin, read: RuleMetadata): void {
+  /** Logs when reading a plugin begins to fail, and when it works again. */
+  private log(pluginId: string, plugin: Plugin, read: RuleMetadata): void {
     const failing = read.kind === 'unread';
     if (failing && !plugin.failing) {
       const until =
         plugin.known?.kind === 'published'
-          ? 'its conditions are verified by those that were read before'
-          : 'its conditions cannot be verified: verifyConditions true lets them pass, required denies them';
+          ? 'its conditions are verified against the rules read before'
+          : 'its conditions cannot be verified (verifyConditions: true lets them pass, required denies them)';
       this.logger.warn(
-        `The permission rules of plugin ${quote(pluginId)} could not be read (${read.why}). Until they can, ${until}`,
+        `Could not read the permission rules of plugin ${quote(pluginId)} (${read.why}). Until they can be read, ${until}`,
       );
     } else if (!failing && plugin.failing) {
       this.logger.info(
-        `The permission rules of plugin ${quote(pluginId)} could be read again`,
+        `The permission rules of plugin ${quote(pluginId)} can be read again`,
       );
     }
     plugin.failing = failing;
@@ -120,5 +120,5 @@ export class RuleDirectory {
 
 const NOT_ASKED: RuleMetadata = {
   kind: 'none',
-  why: 'not asked: too many other plugins without rules were named',
+  why: 'not asked: policies have named too many other plugins that publish no rules',
 };

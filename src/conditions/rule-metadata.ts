@@ -4,17 +4,17 @@ import { errorName } from '../lib/foreign-error';
 import { settleWithin } from '../lib/deadline';
 import { PublishedRules } from './published-rules';
 
-/** What could be learned of a plugin's rules. */
+/** What is known about a plugin's rules. */
 export type RuleMetadata =
   | { readonly kind: 'published'; readonly rules: PublishedRules }
-  /** There is no such plugin, or it publishes no rules: nothing can apply its conditions. */
+  /** There is no such plugin, or it publishes no rules, so nothing can apply its conditions. */
   | { readonly kind: 'none'; readonly why: string }
-  /** Nobody knows: the plugin could not be asked. */
+  /** Unknown, because the plugin could not be asked. */
   | { readonly kind: 'unread'; readonly why: string };
 
-/** Milliseconds for reading one plugin's metadata. */
+/** Timeout for reading one plugin's metadata, in milliseconds. */
 export const READ_TIMEOUT = 1000;
-/** Of one plugin's metadata; some hundreds of rules are well below. */
+/** Limit for one plugin's metadata; several hundred rules stay well below it. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 export interface RuleMetadataServices {
@@ -50,38 +50,39 @@ async function ask(
   });
   const { statusCode, body } = await request(
     `${baseUrl}/.well-known/backstage/permissions/metadata`,
-    // Without a token where the operator has turned authentication off.
+    // The token is empty if the operator has turned authentication off.
     { signal, headers: token ? { authorization: `Bearer ${token}` } : {} },
   );
   if (statusCode !== 200) {
     await body.dump();
     const why = `HTTP ${statusCode}`;
-    return refuses(statusCode, pluginId) ? { kind: 'none', why } : unread(why);
+    return isFinal(statusCode, pluginId) ? { kind: 'none', why } : unread(why);
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) return unread(`more than ${MAX_BYTES} bytes`);
+    if (bytes > MAX_BYTES) return unread(`its answer has more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return parse(Buffer.concat(chunks).toString());
 }
 
-/** Whether it would answer the same to who asks it to apply conditions. */
-function refuses(statusCode: number, pluginId: string): boolean {
+/** Whether the plugin would also refuse a request to apply conditions, rather than just now. */
+function isFinal(statusCode: number, pluginId: string): boolean {
   if (statusCode >= 500 || [408, 425, 429].includes(statusCode)) return false;
-  // Paths are matched in any case, tokens are not: it is there under another spelling.
+  // Paths match in any letter case, but a token is for one exact plugin id: a 401 for a misspelt
+  // id comes from the plugin with the right spelling.
   const isMisspelt = pluginId !== pluginId.toLowerCase();
   return isMisspelt || (statusCode !== 401 && statusCode !== 403);
 }
 
-/** A backend that serves a frontend answers any path it does not know with a page. */
+/** A backend that also serves the frontend answers unknown paths with an HTML page. */
 function parse(text: string): RuleMetadata {
   try {
     return { kind: 'published', rules: new PublishedRules(JSON.parse(text)) };
   } catch {
-    return { kind: 'none', why: 'its answer is no rule metadata' };
+    return { kind: 'none', why: 'its answer is not rule metadata' };
   }
 }
 

@@ -1,17 +1,17 @@
-/** What the table says of the policies that other modules bring, and what those modules say. */
+/** Compares the hosted sources of the table with the policies that modules provide. */
 import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
 import type { Finding } from './checks';
 import { sourceNameProblem } from '../sources/source-name';
 import type { Route, RouterConfig } from './types';
 
-/** The policies that other modules bring, by the name of their source. */
+/** The policies that other modules provide, by the name of their source. */
 export interface ProvidedPolicyInfo {
-  /** Those that are there. */
+  /** The names under which a policy was provided. */
   readonly names: readonly string[];
-  /** Modules that `hostPolicy` wraps under these names have started, but set no policy. */
+  /** The names of `hostPolicy` calls whose module has started without setting a policy. */
   readonly unset: readonly string[];
-  /** Whether it may say NOT_APPLICABLE: a policy written for Backstage alone never does. */
+  /** Whether it may answer NOT_APPLICABLE, which a policy written for Backstage never does. */
   mayAbstain(name: string): boolean;
 }
 
@@ -21,13 +21,13 @@ export const NOTHING_PROVIDED: ProvidedPolicyInfo = {
   mayAbstain: () => true,
 };
 
-/** On raw sources, so that another mistake in one is not told as a missing one. */
+/** Checks the raw sources, so that a source with another mistake does not count as missing. */
 export const unmatchedPolicies = (
   rawSources: Readonly<Record<string, unknown>>,
   provided: ProvidedPolicyInfo,
 ): Finding[] => [
   ...Object.entries(rawSources).flatMap(([name, source]) => {
-    // A name that is none has been told.
+    // Invalid names have already been reported.
     if (sourceNameProblem(name) !== undefined) return [];
     const isHosted = isJsonObject(source) && source.type === 'hosted';
     return isHosted && !provided.names.includes(name)
@@ -36,25 +36,25 @@ export const unmatchedPolicies = (
   }),
   ...provided.names.flatMap(name => {
     if (!Object.hasOwn(rawSources, name)) {
-      const message = `a module brings the policy ${quote(name)}, but no source has this name; add ${name}: { type: hosted }, or take the module out of the backend`;
+      const message = `a module provides the policy ${quote(name)}, but no source has this name; add ${name}: { type: hosted }, or remove the module from the backend`;
       return [{ path: ['sources'], message }];
     }
     const source = rawSources[name];
     if (!isJsonObject(source) || source.type === 'hosted') return [];
-    const message = `must be 'hosted', as a module brings a policy of this name`;
+    const message = `must be 'hosted', because a module provides a policy with this name`;
     return [{ path: ['sources', name, 'type'], message }];
   }),
 ];
 
 function whyMissing(name: string, { names, unset }: ProvidedPolicyInfo): string {
   if (unset.includes(name)) {
-    return `the module of hostPolicy('${name}', …) has set no policy in its init; has it failed to start?`;
+    return `the module in hostPolicy('${name}', …) did not call setPolicy() during init; check whether it started`;
   }
   const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
-  return `no module brings this policy; provided: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of yours. If there is such a module, it has not started: see its own error`;
+  return `no module provides this policy; provided: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of your own. If there is such a module, it did not start: see its own error`;
 }
 
-/** A policy that says something of every permission, where others may be meant to decide. */
+/** Warns of policies that answer for every permission where other sources may be meant to decide. */
 export function neverAbstaining(
   { routes, sources }: RouterConfig,
   provided: ProvidedPolicyInfo,
@@ -78,7 +78,7 @@ export function neverAbstaining(
     ...[...sources].flatMap(([name, source]) => {
       const standby = source.remote?.standby;
       if (standby === undefined) return [];
-      const effect = `what it allows because it is not its own is allowed while '${name}' is away or flooded`;
+      const effect = `if it allows permissions that it does not know, they are allowed while '${name}' is unavailable or overloaded`;
       return warning(standby, ['sources', name, 'standby'], effect);
     }),
   ];
@@ -88,13 +88,13 @@ function effectOn({ sources, combine }: Route, position: number): string | undef
   if (sources.length === 1) return undefined;
   switch (combine) {
     case 'deny-overrides':
-      return 'a permission that it denies because it is not its own is denied here, whatever the others say (deny-overrides)';
+      return 'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)';
     case 'allow-overrides':
-      return 'a permission that it allows because it is not its own is allowed here, whatever the others say (allow-overrides)';
+      return 'if it allows permissions that it does not know, they are allowed here, whatever the other sources answer (allow-overrides)';
     case 'first-applicable': {
       const later = sources.slice(position + 1).map(each => `'${each}'`);
       return later.length > 0
-        ? `${later.join(', ')} after it never decide${later.length === 1 ? 's' : ''} (first-applicable)`
+        ? `${later.join(', ')}, listed after it, ${later.length === 1 ? 'is' : 'are'} never asked (first-applicable)`
         : undefined;
     }
   }

@@ -1,43 +1,43 @@
 import { isJsonObject } from '../lib/json-object';
 import { CONFIG_PATH, type ConfigProblem } from './types';
 
-/** The routing table from a file of its own. */
+/** A routing table in a file of its own. */
 export interface RoutingFileContent {
-  /** As named in the config; stands in paths of problems. */
+  /** As written in the config; begins the paths of problems. */
   readonly path: string;
   readonly content: unknown;
 }
 
-/** What a routing file holds, and app-config then must not. */
+/** The keys of a routing file, which app-config must not have as well. */
 export const TABLE_KEYS = ['fallback', 'routes'] as const;
 
-/** The `routingFile` named in the config, if it is there and may be read. */
+/** The `routingFile` of the config, if it is a valid path. */
 export function routingFilePath(raw: unknown): string | undefined {
   const value = isJsonObject(raw) ? raw.routingFile : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** The config as if the table of the file stood in it. */
+/** The config as if the file's table were written in it. */
 export function mergeRoutingFile(
   raw: unknown,
   { path, content }: RoutingFileContent,
 ): { merged: unknown; problems: ConfigProblem[] } {
-  const holds = TABLE_KEYS.join(' and ');
+  const keys = TABLE_KEYS.join(' and ');
   const problems: ConfigProblem[] = TABLE_KEYS.filter(
     key => isJsonObject(raw) && raw[key] !== undefined,
   ).map(key => ({
     path: `${CONFIG_PATH}.${key}`,
-    message: `stands beside routingFile, which holds ${holds}; keep one of them`,
+    message: `cannot be combined with routingFile, which contains ${keys}; keep one of the two`,
   }));
   if (!isJsonObject(content)) {
-    const is = content === null || content === undefined ? 'empty' : 'no object';
-    problems.push({ path, message: `must hold ${holds}, but is ${is}` });
+    const is = content === null || content === undefined ? 'empty' : 'not an object';
+    problems.push({ path, message: `must contain ${keys}, but is ${is}` });
     return { merged: raw, problems };
   }
-  const strangers = Object.keys(content).filter(
+  const unknownKeys = Object.keys(content).filter(
     key => !(TABLE_KEYS as readonly string[]).includes(key),
   );
-  for (const key of strangers) {
+  for (const key of unknownKeys) {
     const message = `unknown key '${key}'; allowed: ${TABLE_KEYS.join(', ')}`;
     problems.push({ path, message });
   }

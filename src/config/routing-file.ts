@@ -2,15 +2,15 @@ import { Lexer, parseDocument } from 'yaml';
 import { readSettled } from '../lib/file-watch';
 import { ConfigError } from './types';
 
-/** A table of ten thousand routes has less, in characters. */
+/** In characters; a table of ten thousand routes has fewer. */
 const MAX_CHARACTERS = 2 ** 20;
-/** A table has five; the parser recurses, and Node.js may not survive its end. */
+/** A table has five levels. The parser recurses, and Node.js may not survive a stack overflow. */
 const MAX_DEPTH = 64;
 
 /**
  * The content of a routing file: parsed YAML, not yet validated.
  *
- * @param path - as configured; it is taken from the working directory.
+ * @param path - as configured, relative to the working directory.
  * @throws ConfigError if it cannot be read or is not one YAML document.
  */
 export async function readRoutingFile(path: string): Promise<unknown> {
@@ -35,13 +35,13 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Found out without the parser's recursion. */
+/** What is too large or too deep in the text, found without recursion. */
 function excessOf(text: string): string | undefined {
   if (text.length > MAX_CHARACTERS) {
     return `is longer than ${MAX_CHARACTERS} characters`;
   }
   const tooDeep = `is nested deeper than ${MAX_DEPTH} levels`;
-  // A level of a block takes two characters of its line.
+  // Each level of a block takes at least one character of indentation, or two on the same line.
   if (new RegExp(`^[ \\t?:-]{${2 * MAX_DEPTH + 1}}`, 'm').test(text)) return tooDeep;
   let depth = 0;
   for (const token of new Lexer().lex(text)) {

@@ -1,8 +1,8 @@
 import type { SourceConfig } from '../sources/kind';
 
 /**
- * The source and its standbys, in the order they are asked. Ends at a name that no source has,
- * and before one that is in it already.
+ * The source and its standbys, in the order they are asked. The chain ends before a name that no
+ * source has, and before one that it already contains.
  */
 export function standbyChain(
   name: string,
@@ -19,7 +19,7 @@ export function standbyChain(
 const standbyOf = (source: SourceConfig | undefined): string | undefined =>
   source?.remote?.standby;
 
-/** What is wrong with the standby of a source; undefined if it has none, or a good one. */
+/** What is wrong with the standby of a source; undefined if nothing is. */
 export function standbyProblem(
   name: string,
   standby: string,
@@ -29,7 +29,7 @@ export function standbyProblem(
   const others = known.filter(each => each !== name && each !== 'allow');
   const allowed = `allowed: ${others.map(each => `'${each}'`).join(', ')}`;
   if (standby === 'allow') {
-    return `must not be 'allow': an outage or a flood would open everything; ${allowed}`;
+    return `must not be 'allow': an outage or a flood would allow everything; ${allowed}`;
   }
   if (!known.includes(standby)) return `unknown source '${standby}'; ${allowed}`;
   const chain = standbyChain(name, sources);
@@ -39,7 +39,7 @@ export function standbyProblem(
     : undefined;
 }
 
-/** How long the source and its standbys may take one after the other, in milliseconds. */
+/** How long the source and its standbys may take in total, in milliseconds. */
 export const longestWait = (
   name: string,
   sources: ReadonlyMap<string, SourceConfig>,

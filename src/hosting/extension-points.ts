@@ -2,15 +2,17 @@ import { createExtensionPoint } from '@backstage/backend-plugin-api';
 import type { PolicyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import type { PolicySource } from '../sources/hosted/policy-source';
 
-/** For modules of the plugin `permission` that bring a source for the routing table. */
+/** For modules of the plugin `permission` that provide a source for the routing table. */
 export interface PolicySourceExtensionPoint {
   /**
-   * Brings a policy, or a source that may also say NOT_APPLICABLE, under the name that
-   * `permission.policyRouter.sources` gives it with `type: hosted`. Do it last in `init`, after
-   * all that may fail: it stays, should Backstage be told to go on without a module that failed.
+   * Provides a policy, or a source that may also answer NOT_APPLICABLE. The name is that of a
+   * source with `type: hosted` in `permission.policyRouter.sources`.
    *
-   * @throws Error if the name is taken, if the source has no `handle`, or when the policy
-   * router has started already: call it in the module's `init`.
+   * Call it at the end of the module's `init`, after everything that can fail: if `init` fails
+   * later, and Backstage is configured to start without this module, the source still decides.
+   *
+   * @throws Error if the name is invalid or already used, if the source has no `handle` method,
+   * or if the policy router has already started.
    */
   addSource(name: string, source: PolicySource): void;
 }
@@ -20,9 +22,9 @@ export const policySourceExtensionPoint =
     id: 'permission.policy-router.sources',
   });
 
-/** What `hostPolicy` gives a module in place of Backstage's extension point. */
+/** What a module wrapped by `hostPolicy` gets instead of Backstage's extension point. */
 export interface Hosting extends PolicyExtensionPoint {
-  /** Takes back what this module has set. */
+  /** Removes the policy that this module has set. */
   withdraw(): void;
 }
 

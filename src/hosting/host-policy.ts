@@ -10,8 +10,8 @@ import { sourceNameProblem } from '../sources/source-name';
 import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
 
 /**
- * What `backend.add` takes, and what can be made of it: a backend feature, the promise of one
- * that `import()` gives, a feature loader, or an array of these.
+ * What `backend.add` accepts: a backend feature, the promise that `import()` returns, or a
+ * feature loader. An array of these is accepted too.
  */
 export type HostableFeature = LoadedFeature | Promise<LoadedFeature>;
 
@@ -20,27 +20,30 @@ type LoadedFeature =
 
 /**
  * Wraps a published policy module, unmodified, so that the policy it sets becomes the source
- * `name` of the routing table instead of the one policy of the backend. All else that the
- * module brings is left as it is.
+ * `name` of the routing table instead of the backend's only policy. Everything else that the
+ * module registers stays as it is.
  *
  * ```ts
  * backend.add(hostPolicy('rbac', import('@backstage-community/plugin-rbac-backend')));
  * ```
  *
- * @param name - of a source of `type: hosted` in `permission.policyRouter.sources`.
- * @throws Error if it is no name of a source.
- * @returns a feature loader; the start of the backend fails, and names the source, if what it
- * was given is no backend feature or if nothing in it depends on the policy extension point.
+ * @param name - the name of a source with `type: hosted` in `permission.policyRouter.sources`.
+ * @throws Error if a source cannot have this name.
+ * @returns a feature loader. The backend fails to start, with an error that names the source, if
+ * `feature` is not a backend feature or no module in it depends on the policy extension point.
  */
 export function hostPolicy(name: string, feature: HostableFeature): BackendFeature {
   if (typeof name !== 'string') {
-    throw new Error('hostPolicy(name, feature): the name must be a text');
+    throw new Error(
+      `hostPolicy(name, feature): name must be a string, not ${typeOf(name)}`,
+    );
   }
   const call = `hostPolicy('${name}', …)`;
   const problem = sourceNameProblem(name);
   if (problem !== undefined) throw new Error(`hostPolicy: ${problem}`);
   const features = flatten(feature, call);
-  // Backstage reports it when it loads the feature; until then it would end the process.
+  // Backstage reports a rejection when it loads the feature. Unhandled until then, it would end
+  // the process.
   features.catch(() => {});
   const loader = createBackendFeatureLoader({
     loader: async () => {
@@ -51,7 +54,10 @@ export function hostPolicy(name: string, feature: HostableFeature): BackendFeatu
   return Object.assign(loader, { description: call });
 }
 
-/** @param defaults - how many `default` may lie around it; one that is its own has no end. */
+/**
+ * @param defaults - how many nested `default` exports are unwrapped; bounded, because a namespace
+ * can be its own default.
+ */
 async function flatten(
   given: HostableFeature,
   call: string,
@@ -63,17 +69,20 @@ async function flatten(
     return (await Promise.all(all)).flat();
   }
   if (isFeature(feature)) return [feature];
-  // A CommonJS package that is imported natively has its default export in a second one.
+  // Importing a CommonJS package natively nests its default export in another default export.
   if (isObject(feature) && 'default' in feature && defaults > 0) {
     return flatten(feature.default, call, defaults - 1);
   }
   throw new Error(
-    `${call}: must be given a backend feature, a promise of one as import() gives it, ` +
-      'a feature loader, or an array of these',
+    `${call}: expected a backend feature, the promise that import() returns, a feature ` +
+      `loader, or an array of these, but got ${typeOf(feature)}`,
   );
 }
 
-/** The features of one call: one of them must set a policy, and a loader tells late. */
+/**
+ * The features of one `hostPolicy` call. At least one must be able to set a policy, which is only
+ * known once every feature loader among them has run.
+ */
 class HostedFeatures {
   private setsPolicy = false;
   private loadersLeft = 0;
@@ -83,11 +92,13 @@ class HostedFeatures {
     private readonly call: string,
   ) {}
 
-  /** @throws Error once all features are known and none of them can set a policy. */
+  /** @throws Error if all features are known and none of them can set a policy. */
   wrapAll(features: readonly InternalFeature[]): BackendFeature[] {
     const wrapped = features.map(each => this.wrap(each));
     if (!this.setsPolicy && this.loadersLeft === 0) {
-      throw new Error(`${this.call}: no module in it sets a permission policy`);
+      throw new Error(
+        `${this.call}: no module in it depends on policyExtensionPoint, so none can set a permission policy`,
+      );
     }
     return wrapped;
   }
@@ -112,7 +123,7 @@ class HostedFeatures {
   }
 }
 
-/** The same registration, with our extension point for each of Backstage's. */
+/** The same registration, with Backstage's extension point replaced by ours. */
 function wrapRegistration(registration: Registration, name: string): Registration {
   const { deps, func } = registration.init;
   const keys = Object.keys(deps).filter(
@@ -132,13 +143,14 @@ function wrapRegistration(registration: Registration, name: string): Registratio
       func: async given => {
         const hosting = given[keys[0]!] as HostingExtensionPoint;
         const point = hosting.host(name);
-        const shown: PolicyExtensionPoint = {
+        // The module must not see `withdraw`.
+        const setPolicyOnly: PolicyExtensionPoint = {
           setPolicy: policy => point.setPolicy(policy),
         };
         try {
-          await func({ ...given, ...replaced(shown) });
+          await func({ ...given, ...replaced(setPolicyOnly) });
         } catch (error) {
-          // Backstage may be told to start all the same: half a module must decide nothing.
+          // Backstage can be configured to start anyway; a module that failed must not decide.
           point.withdraw();
           throw error;
         }
@@ -147,7 +159,7 @@ function wrapRegistration(registration: Registration, name: string): Registratio
   };
 }
 
-/** The shape of what `@backstage/backend-plugin-api` creates; its types do not tell it. */
+/** The shape of what `@backstage/backend-plugin-api` creates, which its types do not expose. */
 interface InternalFeature extends BackendFeature {
   readonly getRegistrations?: () => Registration[];
   readonly loader?: (deps: unknown) => Promise<HostableFeature[]>;
@@ -159,6 +171,8 @@ interface Registration {
     readonly func: (deps: Record<string, unknown>) => Promise<void>;
   };
 }
+
+const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value);
 
 const isObject = (value: unknown): value is object =>
   (typeof value === 'object' || typeof value === 'function') && value !== null;

@@ -9,7 +9,7 @@ import type {
   PolicySourceExtensionPoint,
 } from './extension-points';
 
-/** The policies that other modules bring while the backend starts. */
+/** The policies that other modules provide while the backend starts. */
 export class ProvidedPolicies
   implements
     PolicySourceExtensionPoint,
@@ -39,15 +39,15 @@ export class ProvidedPolicies
     };
   }
 
-  /** No module may bring one any more. */
+  /** From now on no module can provide a policy. */
   close(): void {
     this.closed = true;
   }
 
-  /** @throws Error if no module has provided it. */
+  /** @throws Error if no module has provided a policy with this name. */
   get(name: string): HostedPolicy {
     const policy = this.policies.get(name);
-    if (!policy) throw new Error('no module brings this policy');
+    if (!policy) throw new Error('no module provides this policy');
     return policy;
   }
 
@@ -71,19 +71,30 @@ export class ProvidedPolicies
   ): void {
     if (this.closed) {
       throw new Error(
-        `${call} comes too late: the policy router has started. Set it in the module's init`,
+        `${call} provided its policy too late: the policy router has already started. Provide it during the module's init()`,
       );
     }
     const problem = sourceNameProblem(name);
     if (problem !== undefined) throw new Error(`${call}: ${problem}`);
     if (this.policies.has(name)) {
       throw new Error(
-        `${call}: a policy of this name is there already; each name is for one policy, set once`,
+        `${call}: a policy with this name was already provided; each name takes one policy, set once`,
       );
     }
-    if (typeof (policy as Partial<PolicySource> | undefined)?.handle !== 'function') {
-      throw new Error(`${call}: a policy must have a method handle(request, user)`);
+    if (!hasHandle(policy)) {
+      throw new Error(
+        `${call}: the policy must be an object with a method handle(request, user)${likelySlip(policy)}`,
+      );
     }
     this.policies.set(name, { policy, mayAbstain });
   }
+}
+
+const hasHandle = (value: unknown): boolean =>
+  typeof (value as Partial<PolicySource> | null | undefined)?.handle === 'function';
+
+function likelySlip(given: unknown): string {
+  if (given instanceof Promise) return '; it is a promise, so await it first';
+  const isClass = typeof given === 'function' && hasHandle(given.prototype);
+  return isClass ? '; it is a class, so pass an instance of it' : '';
 }

@@ -1,4 +1,4 @@
-/** A point in time that a decision must not pass; on the monotonic clock. */
+/** The time by which a decision must be made, on the monotonic clock. */
 export class Deadline {
   private readonly at: number;
 
@@ -6,17 +6,17 @@ export class Deadline {
     this.at = performance.now() + milliseconds;
   }
 
-  /** Milliseconds left; 0 when it has passed. */
+  /** Milliseconds left; 0 once it has passed. */
   remaining(): number {
     return Math.max(0, this.at - performance.now());
   }
 }
 
 /**
- * Settles as `promise` does, but no later than in `milliseconds`, then with `late()`.
+ * Settles like `promise` if that settles within `milliseconds`, else resolves to `late()`.
  *
- * After a stall of this process timers run before sockets are read. So two turns of the event
- * loop pass between the end of the time and `late()`: an answer that has arrived counts.
+ * After this process was stalled, timers run before sockets are read. So that an answer that has
+ * already arrived still counts, `late()` is called two turns of the event loop after the timeout.
  */
 export async function settleWithin<T>(
   promise: Promise<T>,

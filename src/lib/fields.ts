@@ -1,16 +1,16 @@
-/** The kinds of values a config has, each with an error that names what is allowed. */
+/** The kinds of values in a config, each with an error that names what is allowed. */
 import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
 
-/** Node's timers fire at once past this many milliseconds. */
+/** In milliseconds; Node.js fires a longer timer at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** A misspelt key must not pass, least of all a misspelt safety setting. */
+/** An object without other keys: a misspelt key must not pass, least of all a safety setting. */
 export const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
   strictObject(shape, keys => ` ${keys.map(key => `'${key}'`).join(', ')}`);
 
-/** Without its colon, `token: hunter2` is a key: those of secrets are not repeated. */
+/** The same for secrets: in `{ token hunter2 }`, without the colon, the secret is part of the key. */
 export const strictSecrets = <S extends z.core.$ZodLooseShape>(shape: S) =>
   strictObject(shape, () => '');
 
@@ -70,7 +70,7 @@ export const integer = (min: number, max: number, fallback: number) =>
     ),
   );
 
-/** Any duration Backstage knows, as milliseconds. */
+/** A duration in any form that Backstage accepts, as milliseconds. */
 export const duration = (fallback: string, longest = MAX_TIMER) =>
   z
     .unknown()
@@ -85,7 +85,7 @@ export const duration = (fallback: string, longest = MAX_TIMER) =>
         );
         if (milliseconds > 0 && milliseconds <= longest) return milliseconds;
       } catch {
-        // Told below, with the forms that are allowed.
+        // Reported below, with the forms that are allowed.
       }
       context.addIssue(
         "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
@@ -106,7 +106,7 @@ export function nonEmptyList<T extends z.ZodType>(item: T, what: string) {
     .refine(items => !hasRepeatedText(items), { error: 'names the same value twice' });
 }
 
-/** A value, or a list of such; the output is a list. */
+/** A value or a list of values; the output is always a list. */
 export function oneOrMore<T extends z.ZodType>(item: T, what: string) {
   const list = nonEmptyList(item, what);
   return z

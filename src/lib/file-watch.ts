@@ -1,24 +1,24 @@
-/** Files that are read again when they change: what is at a path now, and when to look. */
+/** Files that are read again when they change. */
 import { readFile } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { coalesced } from './coalesced';
 
-/** How often the file's metadata is looked at, in milliseconds. */
+/** How often the file's metadata is checked, in milliseconds. */
 const POLL_INTERVAL = 500;
 
-/** Two readings this far apart (milliseconds) must agree: a writer may be half-way. */
+/** A writer may be halfway, so two readings this many milliseconds apart must agree. */
 const SETTLE_INTERVAL = 50;
 const SETTLE_ATTEMPTS = 20;
 
 /**
- * Calls `onChange` after every change of the file, deletion and return included. It looks at
- * what the path leads to now, so that atomic renames and the symlink swaps of Kubernetes
- * ConfigMaps count as changes, on network and bind mounts too, where events do not arrive.
- * The watch keeps no process alive.
+ * Calls `onChange` after every change of the file, including its deletion and return. It polls
+ * what the path refers to, so that atomic renames and the symlink swaps of Kubernetes ConfigMaps
+ * count as changes, also on network and bind mounts, which deliver no events. The watch does not
+ * keep the process alive.
  *
- * @param path - taken from the working directory.
+ * @param path - relative to the working directory.
  * @returns a function that ends the watch.
  */
 export function watchPath(path: string, onChange: () => void): () => void {
@@ -28,11 +28,11 @@ export function watchPath(path: string, onChange: () => void): () => void {
 }
 
 /**
- * Calls `look` at once, for what has changed before the watch began, and again after every
- * change of the file; one call after the other, and no new one once it has ended.
+ * Calls `look` at once, for changes made before the watch began, and after every change of the
+ * file. Calls never overlap, and none begins once the watch has ended.
  *
- * @param look - must not reject.
- * @returns a function that ends it.
+ * @param look - reports its own errors.
+ * @returns a function that ends the watch.
  */
 export function followFile(path: string, look: () => Promise<void>): () => void {
   let ended = false;
@@ -48,10 +48,10 @@ export function followFile(path: string, look: () => Promise<void>): () => void 
 }
 
 /**
- * The content of a file once nobody is writing it: two readings agree.
+ * The content of a file once it has stopped changing, that is, once two readings agree.
  *
- * @param path - taken from the working directory.
- * @throws Error that says what is wrong with the file, without its path as configured.
+ * @param path - relative to the working directory.
+ * @throws Error whose message says what is wrong; the caller puts the configured path before it.
  */
 export async function readSettled(path: string): Promise<Buffer> {
   let before = await read(path);
@@ -61,7 +61,7 @@ export async function readSettled(path: string): Promise<Buffer> {
     if (now.equals(before)) return now;
     before = now;
   }
-  throw new Error('is being written without a pause');
+  throw new Error('keeps changing while it is being read');
 }
 
 async function read(path: string): Promise<Buffer> {

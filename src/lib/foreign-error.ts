@@ -1,6 +1,6 @@
 /**
- * What a foreign error calls itself, its code before its name, if that is one word; never its
- * message, which may hold anything. Undefined where it cannot be read.
+ * The code of a foreign error, else its name, if that is one word. Never its message, which may
+ * contain secrets. Undefined if neither can be read.
  */
 export function errorName(error: unknown): string | undefined {
   try {
@@ -13,20 +13,20 @@ export function errorName(error: unknown): string | undefined {
   }
 }
 
-/** With its cause: `TypeError (ECONNREFUSED)` is what `fetch` throws when nobody listens. */
+/** With its cause: `fetch` throws `TypeError (ECONNREFUSED)` if nothing listens. */
 export function errorNames(error: unknown): string {
   const name = errorName(error) ?? (error === null ? 'null' : typeof error);
   const cause = errorName(field(error, 'cause'));
   return cause === undefined ? name : `${name} (${cause})`;
 }
 
-/** Where it was thrown, `at handle (/app/policy.js:12:5)`; never what it says. */
+/** Where it was thrown, `at handle (/app/policy.js:12:5)`; never its message. */
 export function errorPlace(error: unknown): string {
   const [stack, message] = [field(error, 'stack'), field(error, 'message')];
   if (typeof stack !== 'string') return 'at an unknown place';
-  // The message, of any number of lines, comes first.
-  const said = typeof message === 'string' ? stack.indexOf(message) : -1;
-  const frames = said < 0 ? stack : stack.slice(said + String(message).length);
+  // The stack begins with the message, which may have several lines.
+  const start = typeof message === 'string' ? stack.indexOf(message) : -1;
+  const frames = start < 0 ? stack : stack.slice(start + String(message).length);
   return /^\s+(at .*)$/m.exec(frames)?.[1] ?? 'at an unknown place';
 }
 

@@ -1,21 +1,21 @@
-const SHOWN = 100;
+const MAX_SHOWN = 100;
 
-/** Text of callers or policies for a message: one line, quoted, cut to a bounded length. */
+/** Text of callers or policies for use in a message: one quoted line of bounded length. */
 export function quote(text: unknown): string {
   const whole = String(text);
-  const shown = whole.length > SHOWN ? `${whole.slice(0, SHOWN)}…` : whole;
-  return JSON.stringify(shown).replace(UNSEEN, escaped);
+  const shown = whole.length > MAX_SHOWN ? `${whole.slice(0, MAX_SHOWN)}…` : whole;
+  return JSON.stringify(shown).replace(INVISIBLE, escaped);
 }
 
-/** Text of other plugins for a message of ours: one line of a bounded length. */
+/** Text of other plugins for use in a message: one line of bounded length, not quoted. */
 export const oneLine = (text: string): string =>
-  text.replace(/[\s\p{C}]+/gu, ' ').slice(0, 2 * SHOWN);
+  text.replace(/[\s\p{C}]+/gu, ' ').slice(0, 2 * MAX_SHOWN);
 
 /**
- * What JSON leaves as it is, and a terminal or a reader of logs may obey: the further control
- * characters and line ends, and marks that turn the direction of the text.
+ * Characters that JSON does not escape but a terminal or log viewer may act on: control
+ * characters, line separators, and marks that change the direction of the text.
  */
-const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 const escaped = (character: string): string =>
   character

@@ -1,7 +1,7 @@
 import { formatPrefix } from './prefix';
 import { ACTIONS, constraintCount, groupIndices, type RoutePattern } from './route';
 
-/** What a reader of the table may not expect: where permissions fall that a route leaves out. */
+/** Something in the table that its author may not expect. */
 export interface CoverageFinding {
   /** Index of the route the finding is about. */
   readonly route: number;
@@ -9,54 +9,57 @@ export interface CoverageFinding {
 }
 
 /**
- * Routes that no permission can reach, and constrained prefixes without a route for the
- * permissions their constraints leave out.
+ * Finds routes that no permission can reach, and prefixes whose routes all have constraints, so
+ * that some of their permissions are decided elsewhere.
  *
- * @param describeFallback - what a permission gets that no route matches, e.g. `the fallback (deny)`.
+ * @param describeFallback - what decides a permission that no route matches, for messages:
+ * `the fallback (deny)`.
  */
 export function findCoverageGaps(
   routes: readonly RoutePattern[],
   describeFallback: string,
 ): CoverageFinding[] {
   return groupIndices(routes, route => route.segments).flatMap(group => [
-    ...shadowedRoutes(routes, group),
-    ...openConstraints(routes, group, describeFallback),
+    ...unreachableRoutes(routes, group),
+    ...constrainedPrefix(routes, group, describeFallback),
   ]);
 }
 
-/** A route is unreachable when more constrained routes of its prefix take every action from it. */
-function shadowedRoutes(
+/** A route is unreachable if more constrained routes of its prefix match every action. */
+function unreachableRoutes(
   routes: readonly RoutePattern[],
   group: readonly number[],
 ): CoverageFinding[] {
   return group.flatMap(index => {
     const route = routes[index]!;
     if (route.actions) return [];
-    const takers = group.filter(other => takesFrom(routes[other]!, route));
-    const isTaken = (resourceType?: string): boolean =>
+    const winners = group.filter(other => winsOver(routes[other]!, route));
+    const isCovered = (resourceType?: string): boolean =>
       coverAllActions(
-        takers
+        winners
           .map(other => routes[other]!)
           .filter(
             ({ resourceTypes }) =>
               resourceType === undefined || resourceTypes?.includes(resourceType),
           ),
       );
-    if (!(route.resourceTypes?.every(isTaken) ?? isTaken())) return [];
-    const message = `can never be reached: ${list(takers)} take every action of '${formatPrefix(route.segments)}'`;
+    if (!(route.resourceTypes?.every(isCovered) ?? isCovered())) return [];
+    const match = winners.length === 1 ? 'matches' : 'match';
+    const message = `can never be reached: ${list(winners)} already ${match} every action of '${formatPrefix(route.segments)}'`;
     return [{ route: index, message }];
   });
 }
 
-/** Whether the other route is more constrained and fits some of what this one fits. */
-function takesFrom(other: RoutePattern, route: RoutePattern): boolean {
+/** Whether the other route is more constrained and fits some of the permissions this one fits. */
+function winsOver(other: RoutePattern, route: RoutePattern): boolean {
   if (!other.actions) return false;
   const { resourceTypes } = other;
   if (!route.resourceTypes) return !resourceTypes;
   return route.resourceTypes.some(type => resourceTypes?.includes(type));
 }
 
-function openConstraints(
+/** Where the permissions go that fit none of the prefix's routes, if there are any. */
+function constrainedPrefix(
   routes: readonly RoutePattern[],
   group: readonly number[],
   describeFallback: string,
@@ -67,42 +70,42 @@ function openConstraints(
   if (unconstrained || coverAllActions(byAction)) return [];
   const first = group[0]!;
   const { segments } = routes[first]!;
-  const heirs = heirsOf(routes, segments);
+  const next = nextRoutes(routes, segments);
   const where =
-    heirs.length === 0
+    next.length === 0
       ? describeFallback
-      : `${list(heirs)}${orElse(routes, heirs, describeFallback)}`;
+      : `${list(next)}${orFallback(routes, next, describeFallback)}`;
   const message = `prefix '${formatPrefix(segments)}' has no route without constraints: its other permissions fall to ${where}`;
   return [{ route: first, message }];
 }
 
-const orElse = (
+const orFallback = (
   routes: readonly RoutePattern[],
-  heirs: readonly number[],
+  next: readonly number[],
   describeFallback: string,
 ): string =>
-  heirs.some(index => isUnconstrained(routes[index]!)) ||
+  next.some(index => isUnconstrained(routes[index]!)) ||
   coverAllActions(
-    heirs.map(index => routes[index]!).filter(heir => !heir.resourceTypes),
+    next.map(index => routes[index]!).filter(route => !route.resourceTypes),
   )
     ? ''
     : ` where they fit, else to ${describeFallback}`;
 
 /** The routes of the shorter prefixes, longest first, up to the first without constraints. */
-function heirsOf(
+function nextRoutes(
   routes: readonly RoutePattern[],
   segments: readonly string[],
 ): number[] {
-  const heirs: number[] = [];
+  const next: number[] = [];
   for (let length = segments.length - 1; length >= 0; length--) {
     const key = JSON.stringify(segments.slice(0, length));
     const here = routes.flatMap((route, index) =>
       JSON.stringify(route.segments) === key ? [index] : [],
     );
-    heirs.push(...here);
+    next.push(...here);
     if (here.some(index => isUnconstrained(routes[index]!))) break;
   }
-  return heirs;
+  return next;
 }
 
 const isUnconstrained = (route: RoutePattern): boolean => constraintCount(route) === 0;

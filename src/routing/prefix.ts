@@ -2,9 +2,9 @@ import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 
 /**
  * The segments of a routing prefix. `catalog.entity`, `catalog.entity.` and
- * `catalog.entity.*` are the same; `''` and `*` have no segments and match every name.
+ * `catalog.entity.*` mean the same; `''` and `*` have no segments and match every name.
  *
- * @throws Error if the prefix can match no permission name or is ambiguous to read.
+ * @throws Error if the prefix cannot match any permission name, or could be misread.
  */
 export function parsePrefix(prefix: string): readonly string[] {
   if (prefix === '' || prefix === '*') return [];
@@ -18,18 +18,20 @@ export function parsePrefix(prefix: string): readonly string[] {
     throw new Error("has an empty segment; write '' or '*' to match every permission");
   }
   if (segments.some(segment => segment.includes('*'))) {
-    throw new Error("has a '*' that is not its last segment; a prefix is no pattern");
-  }
-  // White space, what cannot be seen, and commas: typing errors, in no plugin's names.
-  const stranger = /[,\p{Z}\p{C}]/u.exec(prefix);
-  if (stranger) {
     throw new Error(
-      `contains ${JSON.stringify(stranger[0])}; a prefix is words joined by '.'`,
+      "has a '*' that is not its last segment; a prefix is not a pattern",
+    );
+  }
+  // Commas, white space and invisible characters are typing errors: no plugin uses them.
+  const typo = /[,\p{Z}\p{C}]/u.exec(prefix);
+  if (typo) {
+    throw new Error(
+      `contains ${JSON.stringify(typo[0])}; a prefix is words joined by '.'`,
     );
   }
   return segments;
 }
 
-/** The one spelling of a prefix that logs and traces use. */
+/** The prefix as logs and traces write it. */
 export const formatPrefix = (segments: readonly string[]): string =>
   segments.length === 0 ? '*' : segments.join('.');

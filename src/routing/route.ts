@@ -7,16 +7,16 @@ export type Action = (typeof ACTIONS)[number];
 /** The part of a route that decides which permissions it fits. */
 export interface RoutePattern {
   readonly segments: readonly string[];
-  /** Absent: any action. */
+  /** Any action if absent. */
   readonly actions?: readonly Action[] | undefined;
-  /** Absent: any resource type, and basic permissions. */
+  /** Any resource type, and basic permissions, if absent. */
   readonly resourceTypes?: readonly string[] | undefined;
 }
 
 export const constraintCount = (route: RoutePattern): number =>
   (route.actions ? 1 : 0) + (route.resourceTypes ? 1 : 0);
 
-/** The indices of the routes, in groups of equal keys. */
+/** The indices of the routes, grouped by equal keys. */
 export function groupIndices(
   routes: readonly RoutePattern[],
   keyOf: (route: RoutePattern) => unknown,

@@ -10,15 +10,16 @@ import {
 /**
  * The routing table: a trie over the dot-separated segments of permission names.
  *
- * The longest matching prefix wins, whatever the order of the routes. At equal length the
- * route with more constraints wins; one whose constraints do not fit is skipped for the next
- * longest. A match costs the number of segments, not the number of routes: every lookup
- * below is by key. Maps, not objects, because names are arbitrary input (`__proto__`).
+ * The longest matching prefix wins, in whatever order the routes are listed. At equal length the
+ * route with more constraints wins. A route whose constraints do not fit is skipped for the next
+ * longest prefix. The cost of a match depends on the number of segments, not on the number of
+ * routes: every lookup is by key, in maps rather than objects because names are arbitrary input
+ * (`__proto__`).
  */
 export class RoutingTable<R extends RoutePattern> {
   private readonly root = new Node<R>();
 
-  /** Two routes that tie must have been refused before (see `findTies`). */
+  /** @param routes - without ties: the config check has refused them (see `findTies`). */
   constructor(routes: readonly R[]) {
     for (const route of routes) {
       let node = this.root;
@@ -94,7 +95,7 @@ class Node<R extends RoutePattern> {
 
 /**
  * The pairs of routes (as indices) that tie: same prefix, same number of constraints, and
- * some permission fits both. The table could only choose between them by their order.
+ * some permission fits both. Only their order could choose between them.
  */
 export function findTies(routes: readonly RoutePattern[]): Array<[number, number]> {
   const groups = groupIndices(routes, route => [
@@ -118,7 +119,7 @@ function overlap(a: RoutePattern, b: RoutePattern): boolean {
   );
 }
 
-/** An absent list is every value. */
+/** An absent list stands for every value. */
 function intersect<T>(
   a: readonly T[] | undefined,
   b: readonly T[] | undefined,

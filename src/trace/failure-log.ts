@@ -4,50 +4,49 @@ import { quote } from '../lib/quote';
 import type { Failure } from '../verdict';
 import type { SourceRecord, TraceSink } from './record';
 
-/** One kind of failure is written at most once in this time, in milliseconds. */
+/** One kind of failure is logged at most once in this many milliseconds. */
 const QUIET_PERIOD = 60_000;
-/** Past so many kinds, invalid answers of one code are one kind, whatever their cause. */
+/** Once there are this many kinds, a source's invalid answers with one code count as one kind. */
 const MAX_KINDS = 200;
 
 interface Tally {
-  lastWritten: number;
-  unwritten: number;
+  lastLogged: number;
+  suppressed: number;
 }
 
 /**
- * Warns of failures, so that a denial in the night has its cause in the log without debug.
- * An outage repeats the same failure thousands of times a minute: only the first is written,
- * then at most one line a minute with the count of those left out.
+ * Warns of failures, so that the cause of a denial is in the log without debug logging. An outage
+ * repeats the same failure thousands of times a minute: the first is logged at once, then at most
+ * one a minute, with the number of those left out.
  */
 export function warnOfFailures(logger: LoggerService): TraceSink {
   const tallies = new Map<string, Tally>();
 
-  const warn = (who: string, failure: Failure, asked: string): void => {
-    const key = kindOf(who, failure, tallies);
+  const warn = (what: string, failure: Failure, suffix: string): void => {
+    const key = kindOf(what, failure, tallies);
     const now = performance.now();
     const tally = tallies.get(key);
-    if (tally && now - tally.lastWritten < QUIET_PERIOD) {
-      tally.unwritten++;
+    if (tally && now - tally.lastLogged < QUIET_PERIOD) {
+      tally.suppressed++;
       return;
     }
-    const more = tally?.unwritten
-      ? ` (and ${tally.unwritten} more since the last line)`
+    const more = tally?.suppressed
+      ? ` (and ${tally.suppressed} more since the last line)`
       : '';
-    tallies.set(key, { lastWritten: now, unwritten: 0 });
-    logger.warn(
-      `${who} is ${failure.class} [${failure.code}]: ${failure.message}${asked}${more}`,
-    );
+    tallies.set(key, { lastLogged: now, suppressed: 0 });
+    logger.warn(`${what} [${failure.code}]: ${failure.message}${suffix}${more}`);
   };
 
   return ({ permission, failure: ofRouter, sources }) => {
-    const askedFor = ({ class: failureClass }: Failure): string =>
+    // An invalid answer may be about this permission only; an outage is about all of them.
+    const nameFor = ({ class: failureClass }: Failure): string =>
       failureClass === 'invalid' && permission
-        ? `, asked for ${quote(permission.name)}`
+        ? ` (permission ${quote(permission.name)})`
         : '';
-    if (ofRouter) warn('The policy router', ofRouter, askedFor(ofRouter));
+    if (ofRouter) warn('The policy router failed', ofRouter, nameFor(ofRouter));
     for (const source of sources) {
       for (const { who, failure } of failuresOf(source)) {
-        warn(who, failure, askedFor(failure));
+        warn(`${who} is ${failure.class}`, failure, nameFor(failure));
       }
     }
   };
@@ -64,13 +63,13 @@ function failuresOf({ source, endpoint, failure, attempts }: SourceRecord) {
   });
 }
 
-/** An outage is one kind; each thing that is wrong in a policy is one of its own. */
+/** An outage is one kind, whatever its messages; every mistake in a policy is its own kind. */
 function kindOf(
-  who: string,
+  what: string,
   { class: failureClass, code, message }: Failure,
   tallies: ReadonlyMap<string, unknown>,
 ): string {
-  const kind = `${who} ${failureClass} ${code}`;
+  const kind = `${what} ${code}`;
   const precise = `${kind} ${message}`;
   const isRoom = tallies.has(precise) || tallies.size < MAX_KINDS;
   return failureClass === 'invalid' && isRoom ? precise : kind;

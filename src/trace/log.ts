@@ -3,7 +3,7 @@ import type { JsonObject } from '@backstage/types';
 import { quote } from '../lib/quote';
 import type { TraceSink } from './record';
 
-/** One debug line a decision; the logger formats it only where debug is on. */
+/** Logs one debug line per decision; the logger formats it only if debug logging is on. */
 export const logTraces =
   (logger: LoggerService): TraceSink =>
   trace => {
@@ -11,7 +11,7 @@ export const logTraces =
     try {
       logger.debug(line, { decision: trace } as unknown as JsonObject);
     } catch {
-      // A response may be nested deeper than a logger can follow.
+      // A response may be nested too deeply for the logger.
       logger.debug(`${line} (the trace could not be logged)`);
     }
   };

@@ -227,7 +227,7 @@ describe('conditions of two plugins', () => {
         kind: 'DENY',
         reason:
           `conditions of 'catalog' ("catalog-entity") and 'scaffolder' ("catalog-entity") ` +
-          'cannot be combined: Backstage applies a decision in one plugin',
+          'cannot be combined: Backstage applies all conditions of a decision in one plugin, to one resource type',
       });
     },
   );

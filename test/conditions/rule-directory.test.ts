@@ -196,12 +196,12 @@ describe('who misses something', () => {
 
 describe('the log', () => {
   const warning = (until: string): string =>
-    `warn The permission rules of plugin "catalog" could not be read (HTTP 503). Until they can, its conditions ${until}`;
-  const before = warning('are verified by those that were read before');
+    `warn Could not read the permission rules of plugin "catalog" (HTTP 503). Until they can be read, its conditions ${until}`;
+  const before = warning('are verified against the rules read before');
   const never = warning(
-    'cannot be verified: verifyConditions true lets them pass, required denies them',
+    'cannot be verified (verifyConditions: true lets them pass, required denies them)',
   );
-  const over = 'info The permission rules of plugin "catalog" could be read again';
+  const over = 'info The permission rules of plugin "catalog" can be read again';
 
   it.each([
     ['nothing of rules', [rules, newer], []],
@@ -256,7 +256,7 @@ describe('policies may name any plugins:', () => {
     for (const ask of ['read', 'readAgain'] as const) {
       expect(await world.directory[ask]('another')).toEqual({
         kind: 'none',
-        why: 'not asked: too many other plugins without rules were named',
+        why: 'not asked: policies have named too many other plugins that publish no rules',
       });
     }
     expect(world.known('another')).toBeUndefined();

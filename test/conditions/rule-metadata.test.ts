@@ -67,7 +67,7 @@ function plugin(behaviour: Behaviour): void {
 
 const unread = (why: unknown): object => ({ kind: 'unread', why });
 const none = (why: string): object => ({ kind: 'none', why });
-const NO_METADATA = none('its answer is no rule metadata');
+const NO_METADATA = none('its answer is not rule metadata');
 
 /** Whether this rule was read. */
 const has = (metadata: RuleMetadata, rule: string): boolean =>
@@ -116,7 +116,7 @@ describe('the rules of a plugin', () => {
     plugin(answer(large));
     expect(has(await readLarge(), 'A')).toBe(true);
     plugin(answer(`${large} `));
-    expect(await readLarge()).toEqual(unread('more than 4194304 bytes'));
+    expect(await readLarge()).toEqual(unread('its answer has more than 4194304 bytes'));
   });
 
   it('are not read to an end that never comes', async () => {
@@ -126,7 +126,7 @@ describe('the rules of a plugin', () => {
       const write = (): void => void socket.write(chunk, error => error ?? write());
       write();
     });
-    expect(await readLarge()).toEqual(unread('more than 4194304 bytes'));
+    expect(await readLarge()).toEqual(unread('its answer has more than 4194304 bytes'));
     await stub.untilOpen(0);
   });
 });

@@ -23,9 +23,9 @@ const named = (name: string, source: object): object =>
 
 /** Of a hosted source that no module brings. */
 const missing = (name: string, provided = 'none'): string =>
-  `no module brings this policy; provided: ${provided}. Wrap the module that sets it, ` +
+  `no module provides this policy; provided: ${provided}. Wrap the module that sets it, ` +
   `backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of ` +
-  'yours. If there is such a module, it has not started: see its own error';
+  'your own. If there is such a module, it did not start: see its own error';
 
 describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
@@ -61,7 +61,7 @@ describe('a hosted source', () => {
         provided.host('team');
         return provided;
       },
-      "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
+      "the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started",
     ],
     [
       'whose module has set none, beside others that have',
@@ -71,7 +71,7 @@ describe('a hosted source', () => {
         provided.host('team');
         return provided;
       },
-      "the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?",
+      "the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started",
     ],
     ...MEMBERS.map((name): [string, string, () => ProvidedPolicies, string] => [
       'that is a member of objects only',
@@ -107,7 +107,7 @@ describe('a hosted source', () => {
 
 describe('a policy that a module brings', () => {
   const unnamed = (name: string): string =>
-    `~.sources: a module brings the policy "${name}", but no source has this name; add ${name}: { type: hosted }, or take the module out of the backend`;
+    `~.sources: a module provides the policy "${name}", but no source has this name; add ${name}: { type: hosted }, or remove the module from the backend`;
 
   it.each(['team', ...MEMBERS])('must have a source: %s', name => {
     for (const provided of [hosted(name), added(name)]) {
@@ -143,13 +143,13 @@ describe('a policy that a module brings', () => {
       'no type',
       {},
       "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
-      "~.sources.team.type: must be 'hosted', as a module brings a policy of this name",
+      "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
     [
       'a type that is not there',
       { type: 'host' },
       "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'host'",
-      "~.sources.team.type: must be 'hosted', as a module brings a policy of this name",
+      "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
     [
       'no source but a text',
@@ -188,10 +188,10 @@ it('all mistakes are told at once, those of hosted policies first', () => {
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
     '~.sources: the name "te am" must have 1 to 64 characters, without white space or control characters',
     `~.sources.missing: ${missing('missing', "'unknown', 'own'")}`,
-    "~.sources.unset: the module of hostPolicy('unset', …) has set no policy in its init; has it failed to start?",
+    "~.sources.unset: the module in hostPolicy('unset', …) did not call setPolicy() during init; check whether it started",
     `~.sources.broken: ${missing('broken', "'unknown', 'own'")}`,
-    '~.sources: a module brings the policy "unknown", but no source has this name; add unknown: { type: hosted }, or take the module out of the backend',
-    "~.sources.own.type: must be 'hosted', as a module brings a policy of this name",
+    '~.sources: a module provides the policy "unknown", but no source has this name; add unknown: { type: hosted }, or remove the module from the backend',
+    "~.sources.own.type: must be 'hosted', because a module provides a policy with this name",
     "~.sources.broken.standby: unknown source 'nobody'; allowed: 'deny', 'missing', 'unset', 'own', 'te am'",
     "~.routes[0].sources[1]: unknown source 'teem'; allowed: 'allow', 'deny', 'missing', 'unset', 'own', 'te am', 'broken'",
   ]);
@@ -242,37 +242,37 @@ describe('a warning of a policy that never abstains', () => {
     [
       ['team', 'own'],
       'deny-overrides',
-      'a permission that it denies because it is not its own is denied here, whatever the others say (deny-overrides)',
+      'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)',
     ],
     [
       ['own', 'team'],
       'deny-overrides',
-      'a permission that it denies because it is not its own is denied here, whatever the others say (deny-overrides)',
+      'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)',
     ],
     [
       ['own', 'team'],
       'allow-overrides',
-      'a permission that it allows because it is not its own is allowed here, whatever the others say (allow-overrides)',
+      'if it allows permissions that it does not know, they are allowed here, whatever the other sources answer (allow-overrides)',
     ],
     [
       ['team', 'own'],
       'first-applicable',
-      "'own' after it never decides (first-applicable)",
+      "'own', listed after it, is never asked (first-applicable)",
     ],
     [
       ['team', 'own', 'other'],
       'first-applicable',
-      "'own', 'other' after it never decide (first-applicable)",
+      "'own', 'other', listed after it, are never asked (first-applicable)",
     ],
     [
       ['own', 'team', 'other'],
       'first-applicable',
-      "'other' after it never decides (first-applicable)",
+      "'other', listed after it, is never asked (first-applicable)",
     ],
     [
       ['team', 'deny'],
       'first-applicable',
-      "'deny' after it never decides (first-applicable)",
+      "'deny', listed after it, is never asked (first-applicable)",
     ],
   ])('tells the effect on %j under %s', (sources, combine, effect) => {
     expect(warned(sources, combine)).toEqual([`${TEAM} ${effect}`]);
@@ -391,7 +391,7 @@ describe('a hot reload', () => {
       configOf({ own: OWNERSHIP }),
     );
     expect(told).toContain(
-      'permission.policyRouter.sources: a module brings the policy "team", but no source has this name',
+      'permission.policyRouter.sources: a module provides the policy "team", but no source has this name',
     );
   });
 
@@ -402,7 +402,7 @@ describe('a hot reload', () => {
       configOf({ team: HOSTED, rbac: HOSTED }),
     );
     expect(told).toContain(
-      "permission.policyRouter.sources.rbac: no module brings this policy; provided: 'team'.",
+      "permission.policyRouter.sources.rbac: no module provides this policy; provided: 'team'.",
     );
   });
 });

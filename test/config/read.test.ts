@@ -390,8 +390,8 @@ describe('a source', () => {
     [
       'must not take the name of a built-in one',
       config({ sources: { opa: OPA, ownership: OWNERSHIP, allow: OPA, deny: OPA } }),
-      "~.sources: the name 'allow' is taken by the built-in source",
-      "~.sources: the name 'deny' is taken by the built-in source",
+      "~.sources: the name 'allow' is reserved for the built-in source",
+      "~.sources: the name 'deny' is reserved for the built-in source",
     ],
     [
       'has a name that a log line can hold',
@@ -461,7 +461,7 @@ describe('a route', () => {
     [
       'has a prefix, not a pattern',
       withRoute({ prefix: '*.read' }),
-      "~.routes[0].prefix: '*.read' has a '*' that is not its last segment; a prefix is no pattern",
+      "~.routes[0].prefix: '*.read' has a '*' that is not its last segment; a prefix is not a pattern",
     ],
     [
       'knows no other actions than Backstage and none',
@@ -545,7 +545,7 @@ describe('names like those of object members', () => {
     const sources = JSON.parse('{ "__proto__": { "type": "ownership" } }') as object;
     const routes = [{ prefix: '', sources: ['allow'] }];
     const [problem] = problems(config({ sources, routes }));
-    expect(problem).toMatch('~.sources: the name "__proto__" must have ');
+    expect(problem).toMatch("~.sources: the name '__proto__' cannot be used");
     expect(({} as Record<string, unknown>).type).toBeUndefined();
   });
 

@@ -118,7 +118,7 @@ it('is not warned of beside other sources, for it can abstain', () => {
 });
 
 it('can come no more once the router has started', () => {
-  expect(late).toMatch(/^Error: addSource\("late", …\) comes too late/);
+  expect(late).toMatch(/^Error: addSource\("late", …\) provided its policy too late/);
 });
 
 describe('a reload', () => {
@@ -138,7 +138,7 @@ describe('a reload', () => {
       'The changed config is not used',
     );
     expect(refused).toContain(
-      'a module brings the policy "contractors", but no source has this name',
+      'a module provides the policy "contractors", but no source has this name',
     );
     expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
   });

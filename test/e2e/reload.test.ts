@@ -66,7 +66,7 @@ describe('a routing file', () => {
     expect(await decided()).toBe('ALLOW');
 
     const empty = await change(() => writeFile(file, ''), REFUSED);
-    expect(empty).toContain('must hold fallback and routes, but is empty');
+    expect(empty).toContain('must contain fallback and routes, but is empty');
     expect(await decided()).toBe('ALLOW');
 
     const missing = await change(() => rm(file), REFUSED);

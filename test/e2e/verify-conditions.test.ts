@@ -163,17 +163,15 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
     await ask(silently);
     expect(silent.publishing.asked).toBe(mode === 'false' ? 0 : 1);
     const told = backend.logs.lines.filter(({ message }) =>
-      message.includes(
-        'The permission rules of plugin "silent-tools" could not be read',
-      ),
+      message.includes('Could not read the permission rules of plugin "silent-tools"'),
     );
     expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual(
       mode === 'false'
         ? []
         : [
-            'warn The permission rules of plugin "silent-tools" could not be read (HTTP 503). ' +
-              'Until they can, its conditions cannot be verified: ' +
-              'verifyConditions true lets them pass, required denies them',
+            'warn Could not read the permission rules of plugin "silent-tools" (HTTP 503). ' +
+              'Until they can be read, its conditions cannot be verified ' +
+              '(verifyConditions: true lets them pass, required denies them)',
           ],
     );
   });

@@ -109,6 +109,6 @@ function warningOf(
   );
   return line?.message
     .slice(subject.length)
-    .replace(/, asked for ".*$/, '')
+    .replace(/ \(permission ".*$/, '')
     .replace(/"fault\d+\.\S*"/, 'this permission');
 }

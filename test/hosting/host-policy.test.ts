@@ -293,7 +293,7 @@ describe('the init of a wrapped module', () => {
       ),
     );
     await expect(own!.init.func({ policy: provided })).rejects.toThrow(
-      /is there already/,
+      /was already provided/,
     );
     expect(provided.get('team').policy).toBe(policy);
   });
@@ -371,7 +371,7 @@ describe('hostPolicy takes', () => {
   it('more than one module, of which the second to set a policy fails', async () => {
     const feature = hostPolicy('team', [settingModule('a'), settingModule('b')]);
     await expect(providedBy(feature)).rejects.toThrow(
-      /^hostPolicy\("team", …\): a policy of this name is there already/,
+      /^hostPolicy\("team", …\): a policy with this name was already provided/,
     );
   });
 
@@ -457,37 +457,50 @@ it("shows the module what Backstage's extension point has, and no more", async (
 });
 
 describe('hostPolicy refuses', () => {
-  const NO_FEATURE =
-    "hostPolicy('team', …): must be given a backend feature, a promise of one as " +
-    'import() gives it, a feature loader, or an array of these';
-  const NO_POLICY = "hostPolicy('team', …): no module in it sets a permission policy";
+  const noFeature = (got: string): string =>
+    "hostPolicy('team', …): expected a backend feature, the promise that import() returns, " +
+    `a feature loader, or an array of these, but got ${got}`;
+  const NO_POLICY =
+    "hostPolicy('team', …): no module in it depends on policyExtensionPoint, so none can set a permission policy";
 
   it.each<[what: string, given: unknown, message: string]>([
-    ['nothing', undefined, NO_FEATURE],
-    ['null', null, NO_FEATURE],
-    ['text', '@acme/team-policy', NO_FEATURE],
-    ['a number', 1, NO_FEATURE],
-    ['an object', {}, NO_FEATURE],
-    ['a namespace that is its own default', ownDefault(), NO_FEATURE],
-    ['an object of another $$type', { $$type: '@backstage/ServiceRef' }, NO_FEATURE],
-    ['a policy', policy, NO_FEATURE],
-    ['a class', class Team {}, NO_FEATURE],
-    ['a function that gives a module', () => settingModule('a'), NO_FEATURE],
+    ['nothing', undefined, noFeature('undefined')],
+    ['null', null, noFeature('null')],
+    ['text', '@acme/team-policy', noFeature('string')],
+    ['a number', 1, noFeature('number')],
+    ['an object', {}, noFeature('object')],
+    ['a namespace that is its own default', ownDefault(), noFeature('object')],
+    [
+      'an object of another $$type',
+      { $$type: '@backstage/ServiceRef' },
+      noFeature('object'),
+    ],
+    ['a policy', policy, noFeature('object')],
+    ['a class', class Team {}, noFeature('function')],
+    ['a function that gives a module', () => settingModule('a'), noFeature('function')],
     [
       'a function that imports',
       async () => ({ default: settingModule('a') }),
-      NO_FEATURE,
+      noFeature('function'),
     ],
-    ['a promise of nothing', Promise.resolve(undefined), NO_FEATURE],
+    ['a promise of nothing', Promise.resolve(undefined), noFeature('undefined')],
     [
       'a namespace without a default',
       Promise.resolve({ a: settingModule('a') }),
-      NO_FEATURE,
+      noFeature('object'),
     ],
-    ['a namespace with an empty default', { default: undefined }, NO_FEATURE],
-    ['a namespace with nothing in its second', { default: { default: 1 } }, NO_FEATURE],
-    ['an array with a hole', [settingModule('a'), undefined], NO_FEATURE],
-    ['a promise of nothing in an array', [[Promise.resolve(null)]], NO_FEATURE],
+    [
+      'a namespace with an empty default',
+      { default: undefined },
+      noFeature('undefined'),
+    ],
+    [
+      'a namespace with nothing in its second',
+      { default: { default: 1 } },
+      noFeature('number'),
+    ],
+    ['an array with a hole', [settingModule('a'), undefined], noFeature('undefined')],
+    ['a promise of nothing in an array', [[Promise.resolve(null)]], noFeature('null')],
     ['an empty array', [], NO_POLICY],
     ['arrays of empty arrays', [[], [[]]], NO_POLICY],
     ['a promise of an empty array', Promise.resolve([]), NO_POLICY],
@@ -542,7 +555,7 @@ describe('hostPolicy refuses', () => {
       loader: async () => [{ default: 'no feature' }],
     };
     const feature = hostPolicy('team', given);
-    await expect(load(feature)).rejects.toThrow(new Error(NO_FEATURE));
+    await expect(load(feature)).rejects.toThrow(new Error(noFeature('string')));
   });
 
   it('a policy that is none, when the module sets it', async () => {
@@ -552,26 +565,37 @@ describe('hostPolicy refuses', () => {
       ),
     );
     await expect(own!.init.func({ policy: new ProvidedPolicies() })).rejects.toThrow(
-      'hostPolicy("team", …): a policy must have a method handle(request, user)',
+      'hostPolicy("team", …): the policy must be an object with a method handle(request, user)',
     );
   });
 });
 
 it.each<[what: string, name: unknown, message: string]>([
-  ['no text', undefined, 'hostPolicy(name, feature): the name must be a text'],
+  [
+    'missing',
+    undefined,
+    'hostPolicy(name, feature): name must be a string, not undefined',
+  ],
   [
     'a feature',
     settingModule('a'),
-    'hostPolicy(name, feature): the name must be a text',
+    'hostPolicy(name, feature): name must be a string, not object',
   ],
-  ['allow', 'allow', "hostPolicy: the name 'allow' is taken by the built-in source"],
-  ...['', 'te am', 'te\nam', '__proto__', 'x'.repeat(65)].map(
-    (name): [string, string, string] => [
-      JSON.stringify(name),
-      name,
-      `hostPolicy: the name ${JSON.stringify(name)} must have 1 to 64 characters, without white space or control characters`,
-    ],
-  ),
+  [
+    'allow',
+    'allow',
+    "hostPolicy: the name 'allow' is reserved for the built-in source",
+  ],
+  [
+    '__proto__',
+    '__proto__',
+    "hostPolicy: the name '__proto__' cannot be used: Backstage drops this key from the config",
+  ],
+  ...['', 'te am', 'te\nam', 'x'.repeat(65)].map((name): [string, string, string] => [
+    JSON.stringify(name),
+    name,
+    `hostPolicy: the name ${JSON.stringify(name)} must have 1 to 64 characters, without white space or control characters`,
+  ]),
 ])('hostPolicy throws at once if the name is %s', (_what, name, message) => {
   expect(() => hostPolicy(name as string, settingModule('a'))).toThrow(
     new Error(message),

@@ -1,4 +1,4 @@
-/** The policies that other modules bring: each name once, and all of them before the start. */
+/** The policies that other modules provide: each name once, and all of them before the start. */
 import {
   AuthorizeResult,
   type PolicyDecision,
@@ -15,11 +15,11 @@ class Team implements PermissionPolicy {
 }
 const policy = new Team();
 
-/** The two ways to bring a policy, and what an error calls them. */
+/** The two ways to provide a policy, and what an error calls them. */
 const WAYS: ReadonlyArray<
   [
     way: string,
-    bring: (provided: ProvidedPolicies, name: string, given: unknown) => void,
+    provide: (provided: ProvidedPolicies, name: string, given: unknown) => void,
     call: string,
   ]
 > = [
@@ -35,16 +35,16 @@ const WAYS: ReadonlyArray<
   ],
 ];
 
-it('begin with none', () => {
+it('are none at first', () => {
   const provided = new ProvidedPolicies();
   expect(provided.names).toEqual([]);
   expect(provided.unset).toEqual([]);
 });
 
-describe.each(WAYS)('a policy provided by %s', (way, bring, call) => {
-  it('is there under its name, the very same object', () => {
+describe.each(WAYS)('a policy provided by %s', (way, provide, call) => {
+  it('is found under its name, and is the same object', () => {
     const provided = new ProvidedPolicies();
-    bring(provided, 'team', policy);
+    provide(provided, 'team', policy);
     expect(provided.names).toEqual(['team']);
     expect(provided.unset).toEqual([]);
     expect(provided.get('team').policy).toBe(policy);
@@ -54,25 +54,27 @@ describe.each(WAYS)('a policy provided by %s', (way, bring, call) => {
     'may have the name %s',
     name => {
       const provided = new ProvidedPolicies();
-      expect(() => provided.get(name)).toThrow('no module brings this policy');
-      bring(provided, name, policy);
+      expect(() => provided.get(name)).toThrow('no module provides this policy');
+      provide(provided, name, policy);
       expect(provided.names).toEqual([name]);
       expect(provided.get(name).policy).toBe(policy);
     },
   );
 
   it.each<[name: string, problem: string]>([
-    ['allow', "the name 'allow' is taken by the built-in source"],
-    ['deny', "the name 'deny' is taken by the built-in source"],
-    ...['', 'te am', 'te\nam', '__proto__', 'x'.repeat(65)].map(
-      (name): [string, string] => [
-        name,
-        `the name ${JSON.stringify(name)} must have 1 to 64 characters, without white space or control characters`,
-      ],
-    ),
+    ['allow', "the name 'allow' is reserved for the built-in source"],
+    ['deny', "the name 'deny' is reserved for the built-in source"],
+    [
+      '__proto__',
+      "the name '__proto__' cannot be used: Backstage drops this key from the config",
+    ],
+    ...['', 'te am', 'te\nam', 'x'.repeat(65)].map((name): [string, string] => [
+      name,
+      `the name ${JSON.stringify(name)} must have 1 to 64 characters, without white space or control characters`,
+    ]),
   ])('may not have the name %j', (name, problem) => {
     const provided = new ProvidedPolicies();
-    expect(() => bring(provided, name, policy)).toThrow(
+    expect(() => provide(provided, name, policy)).toThrow(
       new Error(`${way}(${JSON.stringify(name)}, …): ${problem}`),
     );
     expect(provided.names).toEqual([]);
@@ -80,17 +82,17 @@ describe.each(WAYS)('a policy provided by %s', (way, bring, call) => {
 
   it(`${way === 'addSource' ? 'may' : 'may not'} abstain`, () => {
     const provided = new ProvidedPolicies();
-    bring(provided, 'team', policy);
+    provide(provided, 'team', policy);
     expect(provided.mayAbstain('team')).toBe(way === 'addSource');
     expect(provided.get('team').mayAbstain).toBe(way === 'addSource');
   });
 
-  it.each(WAYS)('leaves no room for one by %s of its name', (_other, again, other) => {
+  it.each(WAYS)('reserves its name, also against %s', (_other, again, other) => {
     const provided = new ProvidedPolicies();
-    bring(provided, 'team', policy);
+    provide(provided, 'team', policy);
     expect(() => again(provided, 'team', new Team())).toThrow(
       new Error(
-        `${other}: a policy of this name is there already; each name is for one policy, set once`,
+        `${other}: a policy with this name was already provided; each name takes one policy, set once`,
       ),
     );
     expect(provided.names).toEqual(['team']);
@@ -100,51 +102,58 @@ describe.each(WAYS)('a policy provided by %s', (way, bring, call) => {
 
   it('is refused a second time even if it is the same', () => {
     const provided = new ProvidedPolicies();
-    bring(provided, 'team', policy);
-    expect(() => bring(provided, 'team', policy)).toThrow(/is there already/);
+    provide(provided, 'team', policy);
+    expect(() => provide(provided, 'team', policy)).toThrow(/was already provided/);
   });
 
-  it('comes too late once the router has started', () => {
+  it('is refused once the router has started', () => {
     const provided = new ProvidedPolicies();
     provided.close();
-    expect(() => bring(provided, 'team', policy)).toThrow(
+    expect(() => provide(provided, 'team', policy)).toThrow(
       new Error(
-        `${call} comes too late: the policy router has started. Set it in the module's init`,
+        `${call} provided its policy too late: the policy router has already started. Provide it during the module's init()`,
       ),
     );
     expect(provided.names).toEqual([]);
   });
 
-  it.each<[what: string, given: unknown]>([
+  it.each<[what: string, given: unknown, slip?: string]>([
     ['undefined', undefined],
     ['null', null],
-    ['a text', 'policy'],
+    ['a string', 'policy'],
     ['an object without it', {}],
-    ['one that is no function', { handle: { result: 'ALLOW' } }],
-    ['a class, whose instances have it', Team],
+    ['an object whose handle is not a function', { handle: { result: 'ALLOW' } }],
+    ['a class', Team, '; it is a class, so pass an instance of it'],
+    ['a class of something else', Map],
     ['a function', async () => ({ result: 'ALLOW' })],
-    ['a promise of a policy', Promise.resolve(policy)],
-  ])('must have a handle: %s is refused', (_what, given) => {
+    [
+      'a promise of a policy',
+      Promise.resolve(policy),
+      '; it is a promise, so await it first',
+    ],
+  ])('must have a handle method: %s is refused', (_what, given, slip = '') => {
     const provided = new ProvidedPolicies();
-    expect(() => bring(provided, 'team', given)).toThrow(
-      new Error(`${call}: a policy must have a method handle(request, user)`),
+    expect(() => provide(provided, 'team', given)).toThrow(
+      new Error(
+        `${call}: the policy must be an object with a method handle(request, user)${slip}`,
+      ),
     );
     expect(provided.names).toEqual([]);
     // The name is still free.
-    bring(provided, 'team', policy);
+    provide(provided, 'team', policy);
     expect(provided.names).toEqual(['team']);
   });
 
-  it('may have inherited its handle', () => {
+  it('may inherit its handle method', () => {
     for (const given of [new (class extends Team {})(), Object.create(policy)]) {
       const provided = new ProvidedPolicies();
-      bring(provided, 'team', given);
+      provide(provided, 'team', given);
       expect(provided.get('team').policy).toBe(given);
     }
   });
 });
 
-it('are named in the order they came', () => {
+it('are listed in the order in which they were provided', () => {
   const provided = new ProvidedPolicies();
   provided.host('c').setPolicy(policy);
   provided.addSource('a', source);
@@ -152,7 +161,7 @@ it('are named in the order they came', () => {
   expect(provided.names).toEqual(['c', 'a', 'b']);
 });
 
-it('name a mistaken source in one short line', () => {
+it('have errors of one short line, whatever the name', () => {
   const name = `te\nam\u202e${'x'.repeat(1000)}`;
   const provided = new ProvidedPolicies();
   const call = new RegExp(`^\\w+\\("te\\\\nam\\\\u202ex{94}…", …\\)`);
@@ -191,7 +200,7 @@ describe('a module that is hosted', () => {
     const point = provided.host('team');
     provided.close();
     expect(() => point.setPolicy(policy)).toThrow(
-      'hostPolicy("team", …) comes too late: the policy router has started',
+      'hostPolicy("team", …) provided its policy too late: the policy router has already started',
     );
     expect(provided.unset).toEqual(['team']);
   });
@@ -205,7 +214,7 @@ describe('a module that withdraws', () => {
     hosting.withdraw();
     expect(provided.names).toEqual([]);
     expect(provided.unset).toEqual(['team']);
-    expect(() => provided.get('team')).toThrow('no module brings this policy');
+    expect(() => provided.get('team')).toThrow('no module provides this policy');
     const other = new Team();
     provided.host('team').setPolicy(other);
     expect(provided.get('team').policy).toBe(other);
@@ -215,7 +224,7 @@ describe('a module that withdraws', () => {
     const provided = new ProvidedPolicies();
     const [first, second] = [provided.host('team'), provided.host('team')];
     first.setPolicy(policy);
-    expect(() => second.setPolicy(new Team())).toThrow(/is there already/);
+    expect(() => second.setPolicy(new Team())).toThrow(/was already provided/);
     second.withdraw();
     provided.host('other').withdraw();
     expect(provided.get('team').policy).toBe(policy);
@@ -223,6 +232,6 @@ describe('a module that withdraws', () => {
   });
 });
 
-it('may abstain for all that is known of a policy that is not there', () => {
+it('a policy that was not provided may abstain, as far as anybody knows', () => {
   expect(new ProvidedPolicies().mayAbstain('team')).toBe(true);
 });

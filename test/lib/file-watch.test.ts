@@ -31,7 +31,7 @@ describe('a settled reading', () => {
         await rename(`${file}.new`, file);
       }
     })();
-    await expect(reading).rejects.toThrow(/^is being written without a pause$/);
+    await expect(reading).rejects.toThrow(/^keeps changing while it is being read$/);
     await writing;
   });
 

@@ -17,7 +17,9 @@ describe('a route that no permission can reach', () => {
     [
       'is one whose every action other routes take',
       [...everyAction, route('a')],
-      ["2: can never be reached: routes[0], routes[1] take every action of 'a'"],
+      [
+        "2: can never be reached: routes[0], routes[1] already match every action of 'a'",
+      ],
     ],
     [
       'is one of resource types whose every action they take',
@@ -30,7 +32,9 @@ describe('a route that no permission can reach', () => {
         }),
         route('a', { actions: ['delete', 'none'], resourceTypes: ['x'] }),
       ],
-      ["1: can never be reached: routes[2], routes[3] take every action of 'a'"],
+      [
+        "1: can never be reached: routes[2], routes[3] already match every action of 'a'",
+      ],
     ],
     [
       'is one of resource types that other routes take one by one',
@@ -46,7 +50,9 @@ describe('a route that no permission can reach', () => {
           resourceTypes: ['y'],
         }),
       ],
-      ["1: can never be reached: routes[2], routes[3] take every action of 'a'"],
+      [
+        "1: can never be reached: routes[2], routes[3] already match every action of 'a'",
+      ],
     ],
     [
       "is not one that keeps the permissions without an action ('none')",

@@ -41,7 +41,7 @@ describe('a failure is a warning', () => {
 
   it('and, where an answer was invalid, the permission it was met with', () => {
     expect(linesOf(ofSource(failure('invalid', 'BAD_PARAMS'), 'a.b'))).toEqual([
-      'warn Source \'opa\' is invalid [BAD_PARAMS]: why, asked for "a.b"',
+      'warn Source \'opa\' is invalid [BAD_PARAMS]: why (permission "a.b")',
     ]);
   });
 
@@ -49,7 +49,7 @@ describe('a failure is a warning', () => {
     const trace = { ...ofSource(failure('unavailable', 'TIMEOUT')), sources: [] };
     const ofRouter = failure('invalid', 'INTERNAL', 'a bug');
     expect(linesOf({ ...trace, permission: undefined, failure: ofRouter })).toEqual([
-      'warn The policy router is invalid [INTERNAL]: a bug',
+      'warn The policy router failed [INTERNAL]: a bug',
     ]);
   });
 
@@ -98,7 +98,7 @@ describe('a source that is asked at several endpoints, or has a standby', () => 
   it('is warned of with its endpoint where the first one gave nonsense', () => {
     const trace = withSource({ failure: broken, endpoint: 'http://one' });
     expect(linesOf(trace)).toEqual([
-      'warn Source \'opa\' at http://one is invalid [BAD_JSON]: no JSON, asked for "catalog.entity.read"',
+      'warn Source \'opa\' at http://one is invalid [BAD_JSON]: no JSON (permission "catalog.entity.read")',
     ]);
   });
 
@@ -112,8 +112,8 @@ describe('a source that is asked at several endpoints, or has a standby', () => 
     const itself = withSource({ source: 'embedded', failure: broken });
     expect(linesOf(stoodIn, itself)).toEqual([
       "warn Source 'opa' is unavailable [ECONNREFUSED]: gone",
-      "warn Source standby 'embedded' of 'opa' is invalid [BAD_JSON]: no JSON, asked for \"catalog.entity.read\"",
-      'warn Source \'embedded\' is invalid [BAD_JSON]: no JSON, asked for "catalog.entity.read"',
+      "warn Source standby 'embedded' of 'opa' is invalid [BAD_JSON]: no JSON (permission \"catalog.entity.read\")",
+      'warn Source \'embedded\' is invalid [BAD_JSON]: no JSON (permission "catalog.entity.read")',
     ]);
   });
 

@@ -19,8 +19,8 @@ const B = "routes[1] 'b'";
 describe('large conditions', () => {
   it('are warned of with the route, the size, the limit and what will fail', () => {
     expect(logged([A, 101])).toEqual([
-      `warn ${A}: conditions of 101 bytes, an eighth of maxConditionBytes (800) or more. ` +
-        'Backstage puts those of a whole batch into one request of at most 100 kB, so a batch of 1014 or more will fail',
+      `warn ${A}: conditions of 101 bytes, at least an eighth of maxConditionBytes (800). ` +
+        'Backstage sends the conditions of a whole batch in one request of at most 100 kB, so a batch of 1014 or more will fail',
     ]);
   });
 

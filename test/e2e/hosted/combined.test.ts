@@ -200,7 +200,7 @@ describeWithOpa('hosted policies beside others on a route', () => {
     for (const source of Object.keys(SAYS))
       expect([source, spoke(source)]).toEqual([source, true]);
     const unread = backend.logs.lines.filter(({ message }) =>
-      message.includes('could not be read'),
+      message.includes('Could not read the permission rules'),
     );
     expect(unread).toEqual([]);
   });

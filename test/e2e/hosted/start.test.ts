@@ -85,10 +85,10 @@ async function failureOf(options: TestBackendOptions): Promise<string> {
 
 const SOURCE = 'permission.policyRouter.sources.team';
 const NO_FEATURE =
-  "hostPolicy('team', …): must be given a backend feature, a promise of one as import() " +
-  'gives it, a feature loader, or an array of these';
-const NOT_SET = `${SOURCE}: the module of hostPolicy('team', …) has set no policy in its init; has it failed to start?`;
-const TAKEN = 'a policy of this name is there already';
+  "hostPolicy('team', …): expected a backend feature, the promise that import() returns, " +
+  'a feature loader, or an array of these, but got ';
+const NOT_SET = `${SOURCE}: the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started`;
+const TAKEN = 'a policy with this name was already provided';
 
 describe('the start fails and tells of', () => {
   it.each<[string, () => BackendFeature[], object, string[]]>([
@@ -96,7 +96,9 @@ describe('the start fails and tells of', () => {
       'a module that cannot set a policy',
       () => [hostTeam(withoutPolicy)],
       withTeam,
-      ["hostPolicy('team', …): no module in it sets a permission policy"],
+      [
+        "hostPolicy('team', …): no module in it depends on policyExtensionPoint, so none can set a permission policy",
+      ],
     ],
     [
       'a module that could set a policy and does not',
@@ -114,7 +116,10 @@ describe('the start fails and tells of', () => {
       'a module that sets what is no policy',
       () => [hostTeam(moduleThat(point => point.setPolicy({} as never)))],
       withTeam,
-      ["Module 'team-policy'", 'a policy must have a method handle(request, user)'],
+      [
+        "Module 'team-policy'",
+        'the policy must be an object with a method handle(request, user)',
+      ],
     ],
     [
       'a module that sets two policies',
@@ -146,10 +151,10 @@ describe('the start fails and tells of', () => {
       () => [],
       withTeam,
       [
-        `${SOURCE}: no module brings this policy; provided: none. ` +
+        `${SOURCE}: no module provides this policy; provided: none. ` +
           "Wrap the module that sets it, backend.add(hostPolicy('team', …)), or call " +
-          "addSource('team', …) in a module of yours. If there is such a module, it has not " +
-          'started: see its own error',
+          "addSource('team', …) in a module of your own. If there is such a module, it did not " +
+          'start: see its own error',
       ],
     ],
     [
@@ -157,21 +162,23 @@ describe('the start fails and tells of', () => {
       () => [hostTeam(setting())],
       withoutTeam,
       [
-        'permission.policyRouter.sources: a module brings the policy "team", but no source ' +
-          'has this name; add team: { type: hosted }, or take the module out of the backend',
+        'permission.policyRouter.sources: a module provides the policy "team", but no source ' +
+          'has this name; add team: { type: hosted }, or remove the module from the backend',
       ],
     ],
     [
       'a policy and a source of almost the same name, both at once',
       () => [hostPolicy('teem', setting())],
       withTeam,
-      [`${SOURCE}: no module brings this policy; provided: 'teem'.`, 'policy "teem"'],
+      [`${SOURCE}: no module provides this policy; provided: 'teem'.`, 'policy "teem"'],
     ],
     [
       'a source of another type',
       () => [hostTeam(setting())],
       tableOf({ team: { type: 'ownership' } }, 'team'),
-      [`${SOURCE}.type: must be 'hosted', as a module brings a policy of this name`],
+      [
+        `${SOURCE}.type: must be 'hosted', because a module provides a policy with this name`,
+      ],
     ],
     [
       'a policy module that is not wrapped',
@@ -188,7 +195,7 @@ describe('the start fails and tells of', () => {
       'a policy module that is not wrapped, though the table has a source for it',
       () => [allowAllModule],
       withTeam,
-      [`${SOURCE}: no module brings this policy`, "hostPolicy('team', …)"],
+      [`${SOURCE}: no module provides this policy`, "hostPolicy('team', …)"],
     ],
     [
       'a module that cannot be imported',
@@ -219,7 +226,9 @@ describe('the start fails and tells of', () => {
       'an empty array',
       () => [hostTeam([])],
       withTeam,
-      ["hostPolicy('team', …): no module in it sets a permission policy"],
+      [
+        "hostPolicy('team', …): no module in it depends on policyExtensionPoint, so none can set a permission policy",
+      ],
     ],
   ])('%s', async (_what, features, table, said) => {
     const failure = await failureOf({ features: features(), policyRouter: table });
