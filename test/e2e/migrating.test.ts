@@ -45,7 +45,7 @@ import { startOpa, type OpaServer } from '../support/opa-server';
 import { headersOf, idpTokenOf, startOpenChoreoBackend } from '../support/openchoreo';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
 import { endingRbac, untilGroupHasMembers } from '../support/rbac';
-import { told } from '../support/told';
+import { verdictsByPermission } from '../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const entry = new Guide('docs/migrating.md');
@@ -260,7 +260,7 @@ describe('from a policy class of your own', () => {
     const step = { code: after, config: [guide.block('The first step', 'yaml')] };
     await running(step, async backend => {
       expectSame(await look(backend), atStart);
-      const verdicts = told(backend.traces);
+      const verdicts = verdictsByPermission(backend.traces);
       expect(verdicts['catalog.entity.delete']![1]).toMatch(/^ownership: /);
       expect(verdicts['catalog.entity.refresh']![1]).toMatch(/^ownership: /);
       expect(verdicts['catalog.location.create']![1]).toMatch(/^custom: /);

@@ -32,7 +32,7 @@ import {
   type Member,
 } from '../support/openchoreo';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
-import { told } from '../support/told';
+import { verdictsByPermission } from '../support/verdicts-by-permission';
 
 /** The config of docs/openchoreo.md, with `more`. */
 const documented = (more: object = {}): object => {
@@ -211,10 +211,9 @@ describe('with authz enabled', () => {
     expect(await ask(nolan, ...update)).toBe('200 DENY DENY DENY DENY DENY');
     expect(await ask(nolan, ...read)).toBe('200 DENY ALLOW DENY DENY DENY');
     expect(await ask(petra, ...update)).toBe('200 ALLOW ALLOW ALLOW DENY DENY');
-    expect(told(backend.traces)['openchoreo.component.update']).toEqual([
-      "routes[0] 'openchoreo'",
-      'openchoreo: CONDITIONAL',
-    ]);
+    expect(verdictsByPermission(backend.traces)['openchoreo.component.update']).toEqual(
+      ["routes[0] 'openchoreo'", 'openchoreo: CONDITIONAL'],
+    );
   });
 
   describe('decides what of the catalog is seen', () => {
@@ -250,7 +249,7 @@ describe('with authz enabled', () => {
     expect(await ask(olivia, ...refresh)).toBe('200 ALLOW DENY DENY ALLOW DENY');
     expect(await ask(nolan, ...remove)).toBe('200 DENY DENY DENY DENY ALLOW');
     expect(await ask(petra, ...remove)).toBe('200 DENY DENY DENY DENY DENY');
-    expect(told(backend.traces)['catalog.entity.delete']).toEqual([
+    expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
       "routes[4] 'catalog.entity'",
       'openchoreo: CONDITIONAL',
       'ownership: CONDITIONAL',
@@ -278,7 +277,7 @@ describe('with authz enabled', () => {
       ...anyTimes('ALLOW', ofOthers),
       ...anyTimes('DENY', ELSEWHERE),
     ]);
-    const traced = told(backend.traces);
+    const traced = verdictsByPermission(backend.traces);
     expect(ELSEWHERE.map(({ permission }) => traced[permission.name])).toEqual(
       anyTimes(['fallback'], ELSEWHERE),
     );
@@ -516,7 +515,7 @@ describe.each([
       onEntity('catalog.entity.delete', 'delete', LEDGER),
     );
     expect(results).toEqual(['DENY']);
-    expect(told(backend.traces)['catalog.entity.delete']).toEqual([
+    expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
       "routes[4] 'catalog.entity'",
       'openchoreo: ALLOW',
       'ownership: CONDITIONAL',
@@ -574,7 +573,7 @@ describe('a request without a user', () => {
       status: 200,
       results: ['ALLOW', 'ALLOW', 'DENY', 'DENY', 'DENY'],
     });
-    expect(told(backend.traces)['catalog.entity.delete']).toEqual([
+    expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
       "routes[1] 'catalog'",
       'openchoreo: ALLOW',
     ]);

@@ -8,7 +8,7 @@ import {
   startTestBackend,
   type TestBackend,
 } from '../../support/backend';
-import { told } from '../../support/told';
+import { verdictsByPermission } from '../../support/verdicts-by-permission';
 
 let backend: TestBackend;
 let olivia: string;
@@ -46,7 +46,7 @@ it('decides what is routed to it, and the table decides the rest', async () => {
 });
 
 it('is named in the traces of what it decided, and in no other', () => {
-  expect(told(backend.traces)).toEqual({
+  expect(verdictsByPermission(backend.traces)).toEqual({
     'docs.page.create': ["routes[0] 'docs'", 'everybody: ALLOW'],
     'docs.page.read': ["routes[0] 'docs'", 'everybody: ALLOW'],
     'docs.draft.create': ["routes[1] 'docs.draft'", 'deny: DENY'],

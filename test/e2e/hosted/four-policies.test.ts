@@ -19,7 +19,7 @@ import {
 } from '../../support/backend';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
-import { told } from '../../support/told';
+import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
 /** Far more than they take. */
@@ -137,7 +137,7 @@ describeWithOpa('four hosted policies', () => {
   it('are named by the traces', async () => {
     const since = backend.traces.length;
     await authorize(backend.url, await backend.signIn('olivia'), QUESTIONS);
-    expect(told(backend.traces.slice(since))).toEqual({
+    expect(verdictsByPermission(backend.traces.slice(since))).toEqual({
       'docs.page.create': ["routes[0] 'docs'", 'everybody: ALLOW'],
       'asked.by.name': ["routes[1] 'asked'", 'wrapper: ALLOW'],
       'unasked.by.name': ["routes[2] 'unasked'", 'wrapper: DENY'],

@@ -21,7 +21,7 @@ import { checks, LISTS } from '../../support/catalog-reads';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { describeWithPostgres, startPostgres } from '../../support/postgres';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
-import { told } from '../../support/told';
+import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
 interface Database {
@@ -156,7 +156,8 @@ function decides(startDatabase: () => Promise<Database>): void {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const said = (name: string): string[] | undefined => told(backend.traces)[name];
+  const said = (name: string): string[] | undefined =>
+    verdictsByPermission(backend.traces)[name];
 
   async function resultsOf(token: string, ...questions: Question[]): Promise<string[]> {
     const { status, results } = await authorize(backend.url, token, questions);

@@ -1,7 +1,9 @@
 import type { DecisionRecord } from '../../src/trace/record';
 
-/** By the name of the permission, the last trace of it: its route, and what each source said. */
-export const told = (traces: readonly DecisionRecord[]): Record<string, string[]> =>
+/** The route and each source's verdict in the last trace of each permission, by its name. */
+export const verdictsByPermission = (
+  traces: readonly DecisionTrace[],
+): Record<string, string[]> =>
   Object.fromEntries(
     traces.map(({ permission, route, sources }) => [
       permission?.name,
