@@ -45,8 +45,8 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
         : '';
     if (ofRouter) warn('The policy router failed', ofRouter, nameFor(ofRouter));
     for (const source of sources) {
-      for (const { who, failure } of failuresOf(source)) {
-        warn(`${who} is ${failure.class}`, failure, nameFor(failure));
+      for (const { name, failure } of failuresOf(source)) {
+        warn(`${name} is ${failure.class}`, failure, nameFor(failure));
       }
     }
   };
@@ -54,12 +54,12 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
 
 function failuresOf({ source, endpoint, failure, attempts }: SourceRecord) {
   if (!attempts) {
-    const who = `Source ${nameOf({ source, endpoint, standby: false })}`;
-    return failure ? [{ who, failure }] : [];
+    const name = `Source ${nameOf({ source, endpoint, standby: false })}`;
+    return failure ? [{ name, failure }] : [];
   }
   return attempts.flatMap(attempt => {
-    const who = `Source ${nameOf(attempt)}${attempt.standby ? ` of '${source}'` : ''}`;
-    return attempt.failure ? [{ who, failure: attempt.failure }] : [];
+    const name = `Source ${nameOf(attempt)}${attempt.standby ? ` of '${source}'` : ''}`;
+    return attempt.failure ? [{ name, failure: attempt.failure }] : [];
   });
 }
 

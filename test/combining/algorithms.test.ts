@@ -39,7 +39,7 @@ const combined = (algorithm: CombiningAlgorithm, ...verdicts: Verdict[]): string
  * - deny-overrides is AND: DENY dominates, ALLOW is neutral.
  * - allow-overrides is OR: ALLOW dominates, DENY is neutral.
  * - first-applicable is the first that does not abstain.
- * - NOT_APPLICABLE is neutral everywhere; of nothing but abstentions, nothing comes.
+ * - NOT_APPLICABLE is neutral everywhere; if every source abstains, there is no result.
  */
 describe('two verdicts', () => {
   const kinds: Record<string, [first: Verdict, second: Verdict]> = {
@@ -168,7 +168,7 @@ describe('conditions', () => {
     );
   });
 
-  it('said twice are said once', () => {
+  it('given twice appear once', () => {
     expect(combined('deny-overrides', a, b, a)).toBe('allOf(a, b)');
     expect(combined('allow-overrides', a, a)).toBe('a');
   });
@@ -218,12 +218,12 @@ describe('conditions', () => {
 });
 
 describe('conditions of two plugins', () => {
-  const stranger = when(rule('b'), 'scaffolder');
+  const ofOtherPlugin = when(rule('b'), 'scaffolder');
 
   it.each(['deny-overrides', 'allow-overrides'] as const)(
     'are denied under %s, with the reason',
     algorithm => {
-      expect(combine(algorithm, [a, stranger]).result).toEqual({
+      expect(combine(algorithm, [a, ofOtherPlugin]).result).toEqual({
         kind: 'DENY',
         reason:
           `conditions of 'catalog' ("catalog-entity") and 'scaffolder' ("catalog-entity") ` +
@@ -236,9 +236,9 @@ describe('conditions of two plugins', () => {
     expect(combined('deny-overrides', a, when(rule('a'), 'scaffolder'))).toBe('DENY');
   });
 
-  it('are denied wherever the stranger stands', () => {
-    expect(combined('allow-overrides', a, b, stranger)).toBe('DENY');
-    expect(combined('allow-overrides', stranger, a, b)).toBe('DENY');
+  it('are denied in any order', () => {
+    expect(combined('allow-overrides', a, b, ofOtherPlugin)).toBe('DENY');
+    expect(combined('allow-overrides', ofOtherPlugin, a, b)).toBe('DENY');
   });
 
   it('are denied when their resource types differ', () => {
@@ -246,13 +246,13 @@ describe('conditions of two plugins', () => {
     expect(combined('deny-overrides', a, other)).toBe('DENY');
   });
 
-  it('do not matter where a constant settles', () => {
-    expect(combined('allow-overrides', a, stranger, ALLOW)).toBe('ALLOW');
-    expect(combined('deny-overrides', a, stranger, DENY)).toBe('DENY');
+  it('do not matter if a constant settles the result', () => {
+    expect(combined('allow-overrides', a, ofOtherPlugin, ALLOW)).toBe('ALLOW');
+    expect(combined('deny-overrides', a, ofOtherPlugin, DENY)).toBe('DENY');
   });
 
-  it('do not matter where only the first counts', () => {
-    expect(combined('first-applicable', a, stranger)).toBe('a');
+  it('do not matter if only the first verdict counts', () => {
+    expect(combined('first-applicable', a, ofOtherPlugin)).toBe('a');
   });
 });
 

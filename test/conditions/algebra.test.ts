@@ -139,7 +139,7 @@ describe('anyOf', () => {
   });
 });
 
-/* The order of sources must not show in what a tautology becomes. */
+/* What a tautology becomes must not depend on the order of the sources. */
 describe('of several tautologies the simplest stays, in every order', () => {
   const aa = rule('aa');
 
@@ -149,11 +149,11 @@ describe('of several tautologies the simplest stays, in every order', () => {
     ['the one without parameters', d, rule('a', { params: {} })],
   ])('%s', (_rule, simple, other) => {
     const expected = any(simple, not(simple));
-    const taut = (criteria: Conditions): Conditions => any(criteria, not(criteria));
-    expect(allOf([taut(simple), taut(other)])).toEqual(expected);
-    expect(allOf([taut(other), taut(simple)])).toEqual(expected);
-    expect(anyOf([taut(simple), taut(other)])).toEqual(expected);
-    expect(anyOf([taut(other), taut(simple)])).toEqual(expected);
+    const tautology = (criteria: Criteria): Criteria => any(criteria, not(criteria));
+    expect(allOf([tautology(simple), tautology(other)])).toEqual(expected);
+    expect(allOf([tautology(other), tautology(simple)])).toEqual(expected);
+    expect(anyOf([tautology(simple), tautology(other)])).toEqual(expected);
+    expect(anyOf([tautology(other), tautology(simple)])).toEqual(expected);
   });
 });
 
@@ -167,7 +167,7 @@ describe.each([
     expect(() => join([a, not(any())])).toThrow('has no meaning in Backstage');
   });
 
-  it('holds conditions equal whose parameters are equal, whatever the order of keys', () => {
+  it('treats conditions with equal parameters as equal, in any order of keys', () => {
     const one = rule('a', { params: { x: 1, y: ['p', 'q'] } });
     const same = rule('a', { params: { y: ['p', 'q'], x: 1 } });
     expect(join([one, same])).toBe(one);
@@ -186,17 +186,17 @@ describe.each([
     ['letter case', a, rule('A')],
     ['the name of a group', not(all(a, b)), not(any(a, b))],
     ['depth', not(all(a, any(b, c))), not(all(a, any(b, d)))],
-  ])('holds conditions apart that differ in %s', (_what, one, other) => {
+  ])('keeps conditions that differ in %s', (_what, one, other) => {
     expect(join([one, other])).toEqual(group(one, other));
   });
 
-  it('holds groups equal whatever the order of their children, deep down too', () => {
+  it('treats groups with equal children as equal, in any order and at any depth', () => {
     const one = not(all(a, any(b, not(all(c, d)))));
     const same = not(all(any(not(all(d, c)), b), a));
     expect(join([one, same])).toEqual(one);
   });
 
-  it('changes nothing it is given', () => {
+  it('does not change its input', () => {
     const given = [any(a, all(b, b)), all(a, any(a, c)), not(not(not(any(a, a))))];
     const before = structuredClone(given);
     join(given);

@@ -50,7 +50,7 @@ class World {
     return this.directory.known(pluginId);
   }
 
-  get told(): string[] {
+  get logged(): string[] {
     return this.logs.lines.map(({ level, message }) => `${level} ${message}`);
   }
 }
@@ -71,7 +71,7 @@ it('has these limits', () => {
 });
 
 describe('what is known of a plugin', () => {
-  it('is nothing before the first reading, and looking begins none', async () => {
+  it('is nothing before the first reading, and asking for it starts none', async () => {
     expect(world.known()).toBeUndefined();
     expect(await world.asked()).toEqual([]);
   });
@@ -89,7 +89,7 @@ describe('what is known of a plugin', () => {
     ['that there are none', none, READ_AGAIN_AFTER],
     ['that it could not be read', unread, READ_AGAIN_AFTER],
   ])(
-    'is read anew when it is old, in the background: %s',
+    'is read again in the background once it is old: %s',
     async (_what, read, lifetime) => {
       await world.learn(read);
       world.now += lifetime - 1;
@@ -116,14 +116,14 @@ describe('what is known of a plugin', () => {
   });
 });
 
-describe('what a new reading gives counts', () => {
+describe('the latest reading counts', () => {
   it.each([
     ['rules after rules', rules, newer, newer],
     ['none after rules: the plugin is gone', rules, none, none],
     ['rules after none', none, rules, rules],
     ['rules after a failure', unread, rules, rules],
     ['none after a failure', unread, none, none],
-    ['a failure after none: nobody knows any more', none, unread, unread],
+    ['a failure after none: it is unknown again', none, unread, unread],
     ['a failure after another', unread, refused, refused],
     ['but the last rules while they cannot be read', rules, unread, rules],
   ])('%s', async (_what, first, second, expected) => {
@@ -151,8 +151,8 @@ describe('what a new reading gives counts', () => {
   });
 });
 
-describe('all who wait for a plugin', () => {
-  it('share one reading, however they ask', async () => {
+describe('callers that wait for the same plugin', () => {
+  it('share one reading, whichever way they ask', async () => {
     const readings = [
       world.directory.readAgain('catalog')!,
       world.directory.read('catalog'),
@@ -175,7 +175,7 @@ describe('all who wait for a plugin', () => {
   });
 });
 
-describe('who misses something', () => {
+describe('a caller that misses a rule', () => {
   it.each([
     ['rules', rules],
     ['none', none],
@@ -204,25 +204,25 @@ describe('the log', () => {
   const over = 'info The permission rules of plugin "catalog" can be read again';
 
   it.each([
-    ['nothing of rules', [rules, newer], []],
-    ['nothing of a plugin that has none', [none, none, rules, none], []],
+    ['nothing about rules', [rules, newer], []],
+    ['nothing about a plugin without rules', [none, none, rules, none], []],
     ['once of failures from the start', [unread, unread], [never]],
     ['once of failures after rules', [rules, unread, unread, unread], [before]],
-    ['once that it is over', [unread, rules, newer], [never, over]],
-    ['that it is over though there are none', [unread, none], [never, over]],
-    ['anew of another failure', [unread, rules, unread], [never, over, before]],
+    ['once that it works again', [unread, rules, newer], [never, over]],
+    ['that it works again though there are no rules', [unread, none], [never, over]],
+    ['again of another failure', [unread, rules, unread], [never, over, before]],
     ['of a failure after rules that are gone', [rules, none, unread], [never]],
-  ])('tells %s', async (_what, readings, told) => {
+  ])('says %s', async (_what, readings, lines) => {
     for (const read of readings) await world.learn(read);
-    expect(world.told).toEqual(told);
+    expect(world.logged).toEqual(lines);
   });
 
-  it('tells it of each plugin, on one short line whatever its name', async () => {
+  it('says it for each plugin, in one short line whatever its name', async () => {
     const names = ['a', `b\n${'x'.repeat(100_000)}`];
     for (const name of [...names, ...names]) await world.learn(unread, name);
     for (const name of names) await world.learn(rules, name);
-    expect(world.told).toHaveLength(4);
-    for (const line of world.told) expect(line).toMatch(/^.{1,400}$/);
+    expect(world.logged).toHaveLength(4);
+    for (const line of world.logged) expect(line).toMatch(/^.{1,400}$/);
   });
 });
 

@@ -34,7 +34,7 @@ afterEach(() => stub.stop());
 
 const ourselves = { principal: {} } as BackstageCredentials<BackstageServicePrincipal>;
 
-/** Tokens tell for whom and for which plugin they are. */
+/** The tokens say on whose behalf and for which plugin they were issued. */
 const auth = {
   getOwnServiceCredentials: async () => ourselves,
   getPluginRequestToken: async ({ onBehalfOf, targetPluginId }) => ({
@@ -49,13 +49,14 @@ const discovery = {
 const read = (services: object = {}): Promise<RuleMetadata> =>
   readRuleMetadata('catalog', { discovery, auth, ...services });
 
-/** Of much content: a machine too busy to pass it on in time has not shown what is read of it. */
+/** Reads a large body; again if the machine was too busy to deliver it in time. */
 async function readLarge(): Promise<RuleMetadata> {
-  const isLate = (said: RuleMetadata): boolean =>
-    said.kind === 'unread' && said.why === `no answer within ${READ_TIMEOUT} ms`;
-  let said = await read();
-  for (let time = 0; time < 4 && isLate(said); time++) said = await read();
-  return said;
+  const isLate = (metadata: RuleMetadata): boolean =>
+    metadata.kind === 'unread' &&
+    metadata.why === `no answer within ${READ_TIMEOUT} ms`;
+  let metadata = await read();
+  for (let time = 0; time < 4 && isLate(metadata); time++) metadata = await read();
+  return metadata;
 }
 
 function plugin(behaviour: Behaviour): void {
@@ -105,7 +106,7 @@ describe('the rules of a plugin', () => {
     expect((await read()).kind).toBe('published');
   });
 
-  it('may be cut anywhere on their way', async () => {
+  it('may arrive in pieces, cut anywhere', async () => {
     const name = `x${'ä'.repeat(300_000)}`;
     plugin(answer(body.replace('"A"', JSON.stringify(name))));
     expect(has(await read(), name)).toBe(true);
@@ -119,7 +120,7 @@ describe('the rules of a plugin', () => {
     expect(await readLarge()).toEqual(unread('its answer has more than 4194304 bytes'));
   });
 
-  it('are not read to an end that never comes', async () => {
+  it('are not read without limit', async () => {
     plugin(socket => {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
       const chunk = `100000\r\n${' '.repeat(MEBIBYTE)}\r\n`;
@@ -131,7 +132,7 @@ describe('the rules of a plugin', () => {
   });
 });
 
-describe('a plugin is not there, or has no rules, if it answers', () => {
+describe('a plugin does not exist, or has no rules, if it answers', () => {
   it.each([
     ['404', answer('{}', '404 Not Found'), none('HTTP 404')],
     ['404 with rules', answer(body, '404 Not Found'), none('HTTP 404')],
@@ -146,12 +147,12 @@ describe('a plugin is not there, or has no rules, if it answers', () => {
     ['null', answer('null'), NO_METADATA],
     ['a list', answer('[]'), NO_METADATA],
     ['no rules', answer('{"permissions":[]}'), NO_METADATA],
-    ['rules that are no list', answer('{"rules":{}}'), NO_METADATA],
+    ['rules that are not a list', answer('{"rules":{}}'), NO_METADATA],
     ['a rule without a name', answer('{"rules":[{"resourceType":"t"}]}'), NO_METADATA],
     ['a rule without a type', answer('{"rules":[{"name":"A"}]}'), NO_METADATA],
-    ['a name that is no text', answer(body.replace('"A"', '7')), NO_METADATA],
-    ['a type that is no text', answer(body.replace('"thing"', '{}')), NO_METADATA],
-    ['one rule that is none', answer(body.replace(']', ',null]')), NO_METADATA],
+    ['a name that is not a string', answer(body.replace('"A"', '7')), NO_METADATA],
+    ['a type that is not a string', answer(body.replace('"thing"', '{}')), NO_METADATA],
+    ['one invalid rule', answer(body.replace(']', ',null]')), NO_METADATA],
   ])('%s', async (_what, behaviour, expected) => {
     plugin(behaviour);
     expect(await read()).toEqual(expected);
@@ -188,7 +189,7 @@ describe('a plugin is not there, or has no rules, if it answers', () => {
   );
 });
 
-describe('nobody knows the rules of a plugin that', () => {
+describe('the rules are unknown of a plugin that', () => {
   const reset: Behaviour = socket => void socket.resetAndDestroy();
   const cut: Behaviour = (socket: Socket) =>
     socket.end('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"rules":[');
@@ -203,7 +204,7 @@ describe('nobody knows the rules of a plugin that', () => {
     ['is not ready', answer(body, '503 Service Unavailable'), /^HTTP 503$/],
     ['fails in its own way', answer(body, '599 Failure'), /^HTTP 599$/],
     [
-      'speaks no HTTP',
+      'does not speak HTTP',
       socket => socket.end('secret\r\n\r\n'),
       /^(HTTPParserError|HPE_\w+)$/,
     ],
@@ -221,7 +222,7 @@ describe('nobody knows the rules of a plugin that', () => {
     expect(await read()).toEqual(unread('ECONNREFUSED'));
   });
 
-  it('hangs, or whose discovery or token does: a second later nobody waits for it', async () => {
+  it('hangs, or whose discovery or token service hangs: the wait ends after a second', async () => {
     const never = (): Promise<never> => new Promise(() => {});
     const open = await startStub(socket => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n${body}`);
@@ -255,7 +256,7 @@ describe('nobody knows the rules of a plugin that', () => {
     ['rejects with nothing', async () => raise(undefined), 'an unknown error'],
     ['rejects with null', async () => raise(null), 'an unknown error'],
     [
-      'has a code that is no text',
+      'has a code that is not a string',
       () => raise({ code: { secret: 1 } }),
       'an unknown error',
     ],
@@ -278,13 +279,13 @@ describe('nobody knows the rules of a plugin that', () => {
     ['URL', () => 'nowhere'],
     ['protocol', () => 'ftp://127.0.0.1'],
     ['text', () => undefined],
-  ])('has a base URL that is no %s', async (_what, getBaseUrl) => {
+  ])('has a base URL that is not a valid %s', async (_what, getBaseUrl) => {
     expect(await read({ discovery: { getBaseUrl } })).toEqual(
       unread(expect.any(String)),
     );
   });
 
-  it('would need a token that is no header', async () => {
+  it('needs a token that is not a valid header', async () => {
     const getPluginRequestToken = async () => ({ token: 'secret\r\nx: y' });
     const metadata = await read({ auth: { ...auth, getPluginRequestToken } });
     expect(metadata).toEqual(unread('UND_ERR_INVALID_ARG'));

@@ -1,4 +1,4 @@
-/** What `hostPolicy` makes of the things that `backend.add` takes. */
+/** What `hostPolicy` makes of everything that `backend.add` accepts. */
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   coreServices,
@@ -24,7 +24,7 @@ const policy: PermissionPolicy = {
   handle: async () => ({ result: AuthorizeResult.ALLOW }),
 };
 
-/** The parts of a backend feature that Backstage keeps to itself. */
+/** The parts of a backend feature that Backstage's types do not expose. */
 interface Internal extends BackendFeature {
   readonly description?: string;
   readonly deps?: object;
@@ -40,7 +40,7 @@ interface Registration {
 }
 const internal = (feature: unknown): Internal => feature as Internal;
 
-/** What a feature loader is made of, as the backend loads it: nested loaders too. */
+/** The features that the backend would load, through nested loaders too. */
 async function load(feature: unknown, deps: object = {}): Promise<Internal[]> {
   const loaded = await internal(feature).loader(deps);
   const features = loaded.map(each =>
@@ -55,7 +55,7 @@ const hostsIn = (features: readonly Internal[]): Registration[] =>
     .flatMap(each => ('getRegistrations' in each ? each.getRegistrations() : []))
     .filter(({ init }) => Object.values(init.deps).includes(hostingExtensionPoint));
 
-/** The names of the policies that are there when the backend has started the feature. */
+/** The names of the policies that are provided once the backend has started the feature. */
 async function providedBy(feature: unknown, deps: object = {}): Promise<unknown> {
   const provided = new ProvidedPolicies();
   for (const { init } of hostsIn(await load(feature, deps))) {
@@ -65,7 +65,7 @@ async function providedBy(feature: unknown, deps: object = {}): Promise<unknown>
   return provided.names;
 }
 
-/** A registration as a module of this version has it, frozen: wrapping must not change it. */
+/** A module's registration in the current format; frozen, because wrapping must not change it. */
 const registrationOf = (
   deps: object,
   more: object = {},
@@ -94,7 +94,7 @@ async function wrapped(...registrations: Registration[]): Promise<Registration[]
   return feature!.getRegistrations();
 }
 
-/** A published module, in short. */
+/** A policy module as packages publish them. */
 const settingModule = (moduleId: string): BackendFeature =>
   createBackendModule({
     pluginId: 'permission',
@@ -135,7 +135,7 @@ describe('a wrapped registration', () => {
     },
   );
 
-  it('has it for each, where the module names it twice', async () => {
+  it('has it twice if the module depends on it twice', async () => {
     const deps = {
       first: policyExtensionPoint,
       logger: coreServices.logger,
@@ -212,7 +212,7 @@ describe('a wrapped registration', () => {
 });
 
 describe('the init of a wrapped module', () => {
-  it('has all its other deps, and an extension point that brings the policy', async () => {
+  it('keeps its other deps, and its extension point provides the policy', async () => {
     const provided = new ProvidedPolicies();
     const cache = {};
     let seen: Record<string, unknown> = {};
@@ -233,7 +233,7 @@ describe('the init of a wrapped module', () => {
     expect(provided.get('team').policy).toBe(policy);
   });
 
-  it('has the same one under each of its names', async () => {
+  it('has the same one under both names', async () => {
     let seen: Record<string, unknown> = {};
     const [own] = await wrapped(
       registrationOf(
@@ -250,7 +250,7 @@ describe('the init of a wrapped module', () => {
     expect(provided.unset).toEqual(['team']);
   });
 
-  it('is waited for', async () => {
+  it('is awaited', async () => {
     let end: () => void = () => {};
     const [own] = await wrapped(
       registrationOf(
@@ -394,7 +394,7 @@ describe('hostPolicy takes', () => {
     expect(loaded[3]).toBe(service);
   });
 
-  it('a module without changing how the backend tells what it is', async () => {
+  it('a module without changing how the backend recognises it', async () => {
     const given = {
       ...featureOf(registrationOf({ p: policyExtensionPoint })),
       more: 1,
@@ -558,7 +558,7 @@ describe('hostPolicy refuses', () => {
     await expect(load(feature)).rejects.toThrow(new Error(noFeature('string')));
   });
 
-  it('a policy that is none, when the module sets it', async () => {
+  it('an invalid policy, when the module sets it', async () => {
     const [own] = await wrapped(
       registrationOf({ policy: policyExtensionPoint }, {}, async deps =>
         (deps.policy as PolicyExtensionPoint).setPolicy({} as PermissionPolicy),
@@ -627,7 +627,7 @@ describe('a module that cannot be loaded', () => {
     await expect(load(hostPolicy('team', loader))).rejects.toBe(cause);
   });
 
-  it('is told by the source, which the backend calls it by', () => {
+  it('is reported with the name of the source', () => {
     const { description } = internal(hostPolicy('team', Promise.reject(cause)));
     expect(description).toBe("hostPolicy('team', …)");
   });

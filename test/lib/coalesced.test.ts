@@ -11,7 +11,7 @@ function manualRuns() {
   return { trigger, end, begun: () => ends.length };
 }
 
-it('begins at once', () => {
+it('runs at once', () => {
   const { trigger, begun } = manualRuns();
   expect(begun()).toBe(0);
   trigger();
@@ -28,7 +28,7 @@ it('runs once more after a run, however often it was triggered during that', asy
   expect(begun()).toBe(2);
 });
 
-it('takes a trigger that comes while it runs the second time', async () => {
+it('runs a third time if triggered during the second run', async () => {
   const { trigger, end, begun } = manualRuns();
   trigger();
   trigger();

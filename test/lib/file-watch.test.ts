@@ -1,4 +1,4 @@
-/** Files that change: every change is seen, one look after the other, at settled content. */
+/** Every change of a file is seen, and its content is read once it has settled. */
 import { once, EventEmitter } from 'node:events';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ describe('a settled reading', () => {
     expect((await reading).toString()).toBe('whole');
   });
 
-  it('is refused while somebody keeps writing', async () => {
+  it('is refused while the file keeps changing', async () => {
     await writeFile(file, '0');
     let done = false;
     const reading = readSettled(file).finally(() => (done = true));

@@ -14,12 +14,16 @@ describe('an error is called', () => {
       'ECONNRESET',
     ],
     ['by its name', new TypeError('secret'), 'TypeError'],
-    ['by its name if its code is no word', { code: 'a secret', name: 'E' }, 'E'],
+    ['by its name if its code is not a word', { code: 'a secret', name: 'E' }, 'E'],
     ['nothing if neither is a word', { code: 7, name: 'a\nsecret' }, undefined],
     ['nothing if it is too long', { name: 'x'.repeat(101) }, undefined],
     ['nothing if it cannot be read', unreadable, undefined],
-    ['nothing if it is no text', { name: Object.create(null) as object }, undefined],
-    ['nothing if it is nothing', undefined, undefined],
+    [
+      'nothing if its name is not a string',
+      { name: Object.create(null) as object },
+      undefined,
+    ],
+    ['nothing if it is undefined', undefined, undefined],
     ['nothing if it is null', null, undefined],
   ])('%s', (_what, error, name) => {
     expect(errorName(error)).toBe(name);
@@ -44,15 +48,15 @@ describe('an error with a cause is called', () => {
       new TypeError('s', { cause: 's' }),
       'TypeError',
     ],
-    ['by its own name where there is none', new TypeError('secret'), 'TypeError'],
-    ['by its kind where it is no error', 'secret', 'string'],
+    ['by its own name where there is no cause', new TypeError('secret'), 'TypeError'],
+    ['by its type where it is not an error', 'secret', 'string'],
     [
-      'by the cause of what it cannot be called by',
+      'by its type and its cause if it has no name',
       { cause: new Error('s') },
       'object (Error)',
     ],
     ['by its own name where the cause cannot be read', unreadable, 'Error'],
-    ['by its kind where it is nothing', undefined, 'undefined'],
+    ['by its type where it is undefined', undefined, 'undefined'],
   ])('%s', (_what, error, names) => {
     expect(errorNames(error)).toBe(names);
   });

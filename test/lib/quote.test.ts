@@ -1,6 +1,6 @@
 import { oneLine, quote } from '../../src/lib/quote';
 
-describe('what others wrote is one short line', () => {
+describe('foreign text becomes one short line', () => {
   const long = `a\n${'b'.repeat(100_000)}`;
 
   it.each([
@@ -11,20 +11,20 @@ describe('what others wrote is one short line', () => {
   });
 });
 
-describe('what cannot be seen, or is obeyed by a terminal', () => {
+describe('a character that is invisible, or that a terminal acts on', () => {
   const unseen =
     '\u0000\u001b\u007f\u0085\u009b\u2028\u2029\u202e\u200b\ud800\ufeff\udb40\udc41';
 
-  it('is spelt out where text is quoted', () => {
+  it('is escaped where text is quoted', () => {
     expect(quote(unseen)).toMatch(/^"(\\u[0-9a-f]{4}){13}"$/);
     expect(JSON.parse(quote(unseen))).toBe(unseen);
   });
 
-  it('is white space where it is not', () => {
+  it('becomes white space where text is not quoted', () => {
     expect(oneLine(`a${unseen}\r\n\tb`)).toBe('a b');
   });
 
-  it('is nothing that people write', () => {
+  it('is not one of those that people write', () => {
     const text = 'katalog.größe 目录 каталог 📦 "x" \\';
     expect(quote(text)).toBe(JSON.stringify(text));
     expect(oneLine(text)).toBe(text);

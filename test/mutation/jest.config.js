@@ -14,7 +14,7 @@ module.exports = {
   testMatch: [
     '<rootDir>/test/{routing,combining}/*.test.ts',
     '<rootDir>/test/conditions/algebra.test.ts',
-    '<rootDir>/test/properties/{routing,combining}.test.ts',
+    '<rootDir>/test/properties/{routing,combining,algebra}.test.ts',
   ],
   transform: base.transform,
   testTimeout: base.testTimeout,

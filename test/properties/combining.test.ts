@@ -4,56 +4,10 @@ import {
   createAccumulator,
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
-import { allOf, anyOf } from '../../src/conditions/algebra';
-import type {
-  ApplicableVerdict,
-  Conditions,
-  Criteria,
-  Verdict,
-} from '../../src/verdict';
-import {
-  all,
-  any,
-  ALLOW,
-  DENY,
-  NOT_APPLICABLE,
-  not,
-  rule,
-  when,
-} from '../fixtures/builders';
+import type { ApplicableVerdict, Criteria, Verdict } from '../../src/verdict';
+import { all, any, ALLOW, DENY, NOT_APPLICABLE, when } from '../fixtures/builders';
+import { anyCriteria, EVERY_RESOURCE } from '../support/any-criteria';
 import { combineKinds, combineMeanings, meaning } from './reference/combining';
-import {
-  assignments,
-  childrenOf,
-  holds,
-  nodesOf,
-  rewritten,
-  type Assignment,
-} from './reference/conditions';
-
-/** Some differ in their parameters only, and two in nothing but the order of keys. */
-const RULES = [
-  rule('a'),
-  rule('b'),
-  rule('c', { params: { x: 1, y: ['p', 'q'] } }),
-  rule('c', { params: { y: ['p', 'q'], x: 1 } }),
-  rule('c', { params: { x: 1, y: ['q', 'p'] } }),
-];
-const EVERY_RESOURCE = assignments(RULES);
-
-/** Trees with duplicates, groups of one, groups in groups and double negations. */
-const { criteria: anyCriteria } = fc.letrec<{ criteria: Conditions }>(tie => {
-  const group = fc.array(tie('criteria'), { minLength: 1, maxLength: 4 });
-  return {
-    criteria: fc.oneof(
-      { maxDepth: 4, depthSize: 'small' },
-      { weight: 3, arbitrary: fc.constantFrom(...RULES) },
-      { weight: 2, arbitrary: group.map(children => all(...children)) },
-      { weight: 2, arbitrary: group.map(children => any(...children)) },
-      { weight: 1, arbitrary: tie('criteria').map(not) },
-    ),
-  };
-});
 
 const constants = [ALLOW, DENY, NOT_APPLICABLE];
 const anyVerdict = fc.oneof(
@@ -69,13 +23,6 @@ const anyPluginsVerdict = fc.oneof(
 );
 const anyVerdicts = fc.array(anyVerdict, { maxLength: 6 });
 const anyAlgorithm = fc.constantFrom(...ALGORITHMS);
-
-/** What no resource can meet, because the algebra saw so, holds for none. */
-const holdsAny = (criteria: Conditions | undefined, resource: Assignment): boolean =>
-  criteria !== undefined && holds(criteria, resource);
-
-const nodesOfAny = (criteria: Conditions | undefined): Criteria[] =>
-  criteria === undefined ? [] : nodesOf(criteria);
 
 /** The result once every verdict was added, settled or not. */
 function combineAll(
@@ -113,12 +60,12 @@ function written(
 
 const failure = { class: 'invalid', code: 'THREW', message: 'the source threw' };
 
-/** Which resources the verdict lets through. */
+/** Which resources the verdict allows. */
 const meanings = (verdict: Verdict | undefined) =>
   EVERY_RESOURCE.map(resource => meaning(verdict, resource));
 
 describe('combining', () => {
-  it('then looking at a resource is looking at the resource, then combining', () => {
+  it('then evaluating a resource equals evaluating the resource, then combining', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const expected = EVERY_RESOURCE.map(resource =>
@@ -220,7 +167,7 @@ describe('combining', () => {
     );
   });
 
-  it('takes no notice of abstentions', () => {
+  it('ignores abstentions', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const applicable = verdicts.filter(({ kind }) => kind !== 'NOT_APPLICABLE');
@@ -264,7 +211,7 @@ describe('combining', () => {
     expect(combineAll('first-applicable', [DENY, ALLOW])?.kind).toBe('DENY');
   });
 
-  it('by deny-overrides lets no more through for another verdict', () => {
+  it('by deny-overrides never allows more because of a further verdict', () => {
     const verdicts = fc.array(anyPluginsVerdict, { maxLength: 5 });
     fc.assert(
       fc.property(verdicts, anyPluginsVerdict, fc.nat(), (list, added, seed) => {
@@ -309,111 +256,6 @@ describe('combining', () => {
         expect(new Set([result.pluginId])).toEqual(new Set(expected));
       }),
       { numRuns: 500 },
-    );
-  });
-});
-
-describe.each([
-  ['allOf', allOf, all],
-  ['anyOf', anyOf, any],
-])('joining by %s', (_name, join, group) => {
-  const anyList = fc.array(anyCriteria, { minLength: 1, maxLength: 5 });
-
-  it('never changes the meaning', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const joined = join(list);
-        const wrong = EVERY_RESOURCE.filter(
-          resource => holdsAny(joined, resource) !== holds(group(...list), resource),
-        );
-        expect(wrong).toEqual([]);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it('never grows the tree', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const size = nodesOfAny(join(list)).length;
-        expect(size).toBeLessThanOrEqual(nodesOf(group(...list)).length);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it('leaves no empty group, no group of one, none within its like and no duplicates', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        for (const node of nodesOfAny(join(list))) {
-          if (!('allOf' in node) && !('anyOf' in node)) continue;
-          const children = childrenOf(node);
-          expect(children.length).toBeGreaterThan(1);
-          const like = 'allOf' in node ? 'allOf' : 'anyOf';
-          expect(children.filter(child => like in child)).toEqual([]);
-          const spelt = children.map(child => JSON.stringify(child));
-          expect(new Set(spelt).size).toBe(children.length);
-        }
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it('leaves nothing to simplify', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const joined = join(list);
-        if (joined) expect(join([joined])).toEqual(joined);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('leaves no double negation', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const doubled = nodesOfAny(join(list)).filter(
-          node => 'not' in node && 'not' in node.not,
-        );
-        expect(doubled).toEqual([]);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('gives the same for the same formulas written otherwise, up to the order', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const joined = join(list);
-        const other = join(list.map(rewritten));
-        expect(nodesOfAny(other).length).toBe(nodesOfAny(joined).length);
-        expect(join([...list, ...list.map(rewritten)])).toEqual(joined);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('sees that criteria and their negation contradict each other, however written', () => {
-    fc.assert(
-      fc.property(anyCriteria, anyList, fc.nat(), (criteria, list, seed) => {
-        const at = seed % (list.length + 1);
-        const contradicting = list.toSpliced(at, 0, criteria);
-        const conjunction = all(...contradicting, not(rewritten(criteria)));
-        expect(allOf([conjunction])).toBeUndefined();
-        expect(join([conjunction, conjunction])).toBeUndefined();
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('changes nothing it is given', () => {
-    fc.assert(
-      fc.property(anyList, list => {
-        const before = structuredClone(list);
-        join(list);
-        expect(list).toEqual(before);
-      }),
-      { numRuns: 200 },
     );
   });
 });

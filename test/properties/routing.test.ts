@@ -31,7 +31,7 @@ const anyRoute: fc.Arbitrary<WrittenRoute> = fc.record(
   { requiredKeys: ['prefix'] },
 );
 
-/** Names near the prefixes: equal, longer, with empty and unheard-of segments. */
+/** Names near the prefixes: equal, longer, with empty and unknown segments. */
 const anyName = fc.oneof(
   fc
     .array(fc.constantFrom(...SEGMENTS, '', 'abc', 'A'), { maxLength: 5 })
@@ -56,7 +56,7 @@ const anyRoutes = fc
   .array(anyRoute, { maxLength: 12 })
   .map(routes => routes.map(compile));
 
-/** Every kind of permission that can tell these routes apart at their own prefixes. */
+/** Every kind of permission that these routes can treat differently, at their own prefixes. */
 const universe = (routes: readonly WrittenRoute[]): Permission[] =>
   [...new Set(routes.map(({ prefix }) => prefix))].flatMap(name =>
     [undefined, 'create', 'read', 'update', 'delete'].flatMap(action =>
@@ -66,12 +66,12 @@ const universe = (routes: readonly WrittenRoute[]): Permission[] =>
     ),
   );
 
-/** By the naive definition: some permission fits both, and nothing but order tells them apart. */
+/** By the naive definition: some permission fits both, and only their order decides. */
 const tie = (first: WrittenRoute, second: WrittenRoute): boolean =>
   first.prefix === second.prefix &&
   universe([first]).some(asked => bestRoutes([first, second], asked).length > 1);
 
-/** Keeps of tying routes the first. */
+/** Keeps the first of routes that tie. */
 const withoutTies = <R extends WrittenRoute>(routes: readonly R[]): R[] =>
   routes.reduce<R[]>(
     (kept, route) => (kept.some(each => tie(each, route)) ? kept : [...kept, route]),
@@ -152,7 +152,7 @@ function parsed(prefix: string): readonly string[] | undefined {
 }
 
 describe('findTies', () => {
-  it('names exactly the pairs that equal prefixes and constraints leave to their order', () => {
+  it('names exactly the pairs of routes that only their order can separate', () => {
     fc.assert(
       fc.property(anyRoutes, routes => {
         const tied = routes.flatMap((first, index) =>
@@ -185,16 +185,16 @@ describe('findCoverageGaps', () => {
     );
   });
 
-  it('speaks of every prefix whose permissions may fall to a shorter one', () => {
+  it('reports every prefix with permissions that fall to a shorter one', () => {
     fc.assert(
       fc.property(anyTable, routes => {
-        const spokenOf = findCoverageGaps(routes, 'the fallback')
+        const reported = findCoverageGaps(routes, 'the fallback')
           .filter(({ message }) => !unreachable.test(message))
           .map(({ route }) => routes[route]!.prefix);
         const falling = universe(routes)
           .filter(each => bestRoutes(routes, each)[0]?.prefix !== each.name)
           .map(({ name }) => name);
-        expect(new Set(spokenOf)).toEqual(new Set(falling));
+        expect(new Set(reported)).toEqual(new Set(falling));
       }),
       { numRuns: 500 },
     );

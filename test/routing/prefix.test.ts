@@ -59,7 +59,7 @@ describe('parsePrefix', () => {
     ['a line break is refused', 'catalog\n', 'contains "\\n"'],
     ['a no-break space is refused', 'catalog\u00a0', 'contains "\u00a0"'],
     ['a comma is refused', 'catalog,scaffolder', 'contains ","'],
-    ['what cannot be seen is refused', 'catalog\u200b', 'contains "\u200b"'],
+    ['an invisible character is refused', 'catalog\u200b', 'contains "\u200b"'],
   ])('%s', (_rule, prefix, message) => {
     expect(() => parsePrefix(prefix)).toThrow(message);
   });
@@ -72,14 +72,14 @@ describe('formatPrefix', () => {
     ['catalog', 'catalog'],
     ['catalog.', 'catalog'],
     ['catalog.entity.*', 'catalog.entity'],
-  ])("spells '%s' as '%s'", (written, spelt) => {
-    expect(formatPrefix(parsePrefix(written))).toBe(spelt);
+  ])("writes '%s' as '%s'", (given, formatted) => {
+    expect(formatPrefix(parsePrefix(given))).toBe(formatted);
   });
 
   it.each(['*', 'catalog', 'catalog.entity'])(
     "'%s' is read back as the same",
-    spelt => {
-      expect(formatPrefix(parsePrefix(spelt))).toBe(spelt);
+    prefix => {
+      expect(formatPrefix(parsePrefix(prefix))).toBe(prefix);
     },
   );
 });

@@ -28,7 +28,7 @@ describe('a prefix', () => {
     ['matches in its letter case only', 'Catalog.entity', undefined],
     ['never matches from the middle', 'my.catalog.entity', undefined],
     ['wins by its length', 'catalog.entity.read', 'catalog.entity.read'],
-    ['does not leap over an empty segment', 'catalog..entity', 'catalog'],
+    ['does not skip an empty segment', 'catalog..entity', 'catalog'],
     ['matches before a trailing dot', 'catalog.', 'catalog'],
     ['does not match behind a leading dot', '.catalog', undefined],
     ['does not match the empty name', '', undefined],
@@ -49,7 +49,7 @@ describe('a prefix', () => {
     expect(routed([route(prefix)], 'catalogs')).toBeUndefined();
   });
 
-  it('leaves to nobody what it does not match', () => {
+  it('matches nothing if there are no routes', () => {
     expect(routed([], 'catalog')).toBeUndefined();
   });
 });
@@ -111,7 +111,7 @@ describe('a constrained route', () => {
     expect(routed(routes, asked)).toBe(expected);
   });
 
-  it('passes over every prefix it does not fit, to nobody', () => {
+  it('that does not fit is skipped, down to no route at all', () => {
     const narrow = [
       route('a', { actions: ['read'] }),
       route('a.b', { actions: ['update'] }),

@@ -1,4 +1,4 @@
-/** Text as nobody means it well. */
+/** Text that an attacker might send, for property tests. */
 import fc from 'fast-check';
 
 const TRAPS = [
@@ -64,7 +64,7 @@ const scrap = fc.oneof(
   { weight: 1, arbitrary: units },
 );
 
-/** Traps, noise, both joined by dots, and all of it very long. */
+/** Known traps, random text, both joined by dots, and all of these very long. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   { weight: 4, arbitrary: scrap },
   {

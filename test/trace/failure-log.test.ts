@@ -53,7 +53,7 @@ describe('a failure is a warning', () => {
     ]);
   });
 
-  it('of nothing, where nothing failed', () => {
+  it('only if something failed', () => {
     const trace = ofSource(failure('invalid', 'THREW'));
     expect(
       linesOf({ ...trace, sources: [{ source: 'opa', verdict: 'ALLOW' }] }),
@@ -95,14 +95,14 @@ describe('a source that is asked at several endpoints, or has a standby', () => 
     ]);
   });
 
-  it('is warned of with its endpoint where the first one gave nonsense', () => {
+  it('is warned of with its endpoint if the first one answered nonsense', () => {
     const trace = withSource({ failure: broken, endpoint: 'http://one' });
     expect(linesOf(trace)).toEqual([
       'warn Source \'opa\' at http://one is invalid [BAD_JSON]: no JSON (permission "catalog.entity.read")',
     ]);
   });
 
-  it('is warned of beside its standby, which is told apart from the source itself', () => {
+  it('is warned of as well as its standby, which differs from the source of that name', () => {
     const source = attempt({ failure: gone });
     const standby = { source: 'embedded', standby: true, failure: broken };
     const stoodIn = withSource({
@@ -128,8 +128,8 @@ describe('a source that is asked at several endpoints, or has a standby', () => 
     });
     expect(linesOf(alone, stoodIn, stoodIn)).toHaveLength(1);
     const both = [first, attempt({ endpoint: 'http://two', failure: gone })];
-    const away = withSource({ failure: gone, attempts: both });
-    expect(linesOf(away, away)).toHaveLength(2);
+    const down = withSource({ failure: gone, attempts: both });
+    expect(linesOf(down, down)).toHaveLength(2);
   });
 });
 

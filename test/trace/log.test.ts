@@ -1,4 +1,4 @@
-/** The debug line of a decision, also where its trace is more than a logger can follow. */
+/** The debug line of a decision, also if the logger cannot format its trace. */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { logTraces } from '../../src/trace/log';
 import type { DecisionRecord } from '../../src/trace/record';
@@ -18,7 +18,7 @@ it('holds the result, the permission and the whole trace', () => {
   expect(debug.mock.calls).toEqual([['DENY "tested"', { decision: trace }]]);
 });
 
-it('comes without the trace where that cannot be logged', () => {
+it('is logged without the trace if the trace cannot be logged', () => {
   const lines: string[] = [];
   const debug: LoggerService['debug'] = (line, meta) => {
     if (meta !== undefined) throw new RangeError('Maximum call stack size exceeded');

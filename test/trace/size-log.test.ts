@@ -40,18 +40,18 @@ describe('large conditions', () => {
   it.each([
     ['a byte over an eighth', 101, 800, 1],
     ['a byte below an eighth', 99, 800, 0],
-    ['a byte over an eighth that is no whole number', 101, 807, 1],
-    ['a byte below an eighth that is no whole number', 100, 807, 0],
+    ['a byte over an eighth that is not a whole number', 101, 807, 1],
+    ['a byte below an eighth that is not a whole number', 100, 807, 0],
     ['the default limit itself', 65_536, 65_536, 1],
     ['a byte over an eighth of the default limit', 8193, 65_536, 1],
     ['a byte below an eighth of the default limit', 8191, 65_536, 0],
     ['all conditions, where the limit is that low', 2, 7, 1],
     ['no byte at all', 0, 800, 0],
-  ])('are told from small ones: %s', (_what, bytes, limit, warnings) => {
+  ])('are distinguished from small ones: %s', (_what, bytes, limit, warnings) => {
     expect(logged([A, bytes, limit])).toHaveLength(warnings);
   });
 
-  it('are warned of once a route', () => {
+  it('are warned of once per route', () => {
     expect(logged([A, 101], [A, 101], [A, 700])).toHaveLength(1);
     const both = logged([A, 101], [B, 102], [A, 103], [B, 104]);
     expect(both).toHaveLength(2);
@@ -63,11 +63,11 @@ describe('large conditions', () => {
     expect(logged([A, 1], [A], [A, 101])).toHaveLength(1);
   });
 
-  it('are those of conditional decisions: of others there is nothing to say', () => {
+  it('are not warned of if the decision is not conditional', () => {
     expect(logged([A], ['fallback'])).toEqual([]);
   });
 
-  it('are told by each sink for itself', () => {
+  it('are counted by each sink separately', () => {
     expect([...logged([A, 101]), ...logged([A, 101])]).toHaveLength(2);
   });
 });
