@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { allOf, anyOf } from '../../src/conditions/algebra';
-import type { Criteria } from '../../src/verdict';
+import type { Conditions, Criteria } from '../../src/verdict';
 import { all, any, not } from '../fixtures/builders';
 import { anyCriteria, EVERY_RESOURCE } from '../support/any-criteria';
 import {
@@ -12,10 +12,10 @@ import {
 } from './reference/conditions';
 
 /** Undefined, which no resource can meet, holds for none. */
-const holdsAny = (criteria: Criteria | undefined, resource: Assignment): boolean =>
+const holdsAny = (criteria: Conditions | undefined, resource: Assignment): boolean =>
   criteria !== undefined && holds(criteria, resource);
 
-const nodesOfAny = (criteria: Criteria | undefined): Criteria[] =>
+const nodesOfAny = (criteria: Conditions | undefined): Criteria[] =>
   criteria === undefined ? [] : nodesOf(criteria);
 
 describe.each([

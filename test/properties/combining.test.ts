@@ -4,7 +4,7 @@ import {
   createAccumulator,
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
-import type { ApplicableVerdict, Criteria, Verdict } from '../../src/verdict';
+import type { ApplicableVerdict, Conditions, Verdict } from '../../src/verdict';
 import { all, any, ALLOW, DENY, NOT_APPLICABLE, when } from '../fixtures/builders';
 import { anyCriteria, EVERY_RESOURCE } from '../support/any-criteria';
 import { combineKinds, combineMeanings, meaning } from './reference/combining';

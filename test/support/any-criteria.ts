@@ -1,6 +1,6 @@
 /** Conditions for property tests, over a handful of rules. */
 import fc from 'fast-check';
-import type { Criteria } from '../../src/verdict';
+import type { Conditions } from '../../src/verdict';
 import { all, any, not, rule } from '../fixtures/builders';
 import { assignments } from '../properties/reference/conditions';
 
@@ -16,7 +16,7 @@ const RULES = [
 export const EVERY_RESOURCE = assignments(RULES);
 
 /** Trees with duplicates, groups of one, groups in groups and double negations. */
-const { criteria } = fc.letrec<{ criteria: Criteria }>(tie => {
+const { criteria } = fc.letrec<{ criteria: Conditions }>(tie => {
   const group = fc.array(tie('criteria'), { minLength: 1, maxLength: 4 });
   return {
     criteria: fc.oneof(
@@ -29,4 +29,4 @@ const { criteria } = fc.letrec<{ criteria: Criteria }>(tie => {
   };
 });
 
-export const anyCriteria: fc.Arbitrary<Criteria> = criteria;
+export const anyCriteria: fc.Arbitrary<Conditions> = criteria;

@@ -2,7 +2,7 @@ import type { DecisionRecord } from '../../src/trace/record';
 
 /** The route and each source's verdict in the last trace of each permission, by its name. */
 export const verdictsByPermission = (
-  traces: readonly DecisionTrace[],
+  traces: readonly DecisionRecord[],
 ): Record<string, string[]> =>
   Object.fromEntries(
     traces.map(({ permission, route, sources }) => [
