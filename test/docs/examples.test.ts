@@ -1,6 +1,6 @@
 /**
- * The documentation says what the code does: its examples are read by the code, its tables are
- * compared with the code, both ways.
+ * The documentation says what the code does: its examples are read by the code, its lists and
+ * tables are compared with the code, both ways.
  *
  * A ```yaml block with `policyRouter:`, `sources:` or `routes:` is config. A fragment is completed
  * here: the missing `fallback` is deny; a missing table routes everything to the sources; a
@@ -102,6 +102,33 @@ function tablesOf(page: string): Table[] {
     if (title !== undefined) heading = title.replace(/`/g, '');
   }
   return tables;
+}
+
+interface Item {
+  /** The text of the heading above it. */
+  readonly heading: string;
+  /** The code that it begins with: `a`, or `a`, `b`. */
+  readonly names: readonly string[];
+  readonly text: string;
+}
+
+const FENCED = /^```[\s\S]*?^```$/gm;
+
+/** The items of a page's lists that begin with code. */
+function itemsOf(page: string): Item[] {
+  const items: Item[] = [];
+  let heading = '';
+  const found = read(page)
+    .replace(FENCED, '')
+    .matchAll(/^#+ (.*)$|^- ((?:`[^`]+`(?:, )?)+)(.*(?:\n {2}.*)*)/gm);
+  for (const [, title, names, text] of found) {
+    if (title !== undefined) heading = title.replace(/`/g, '');
+    else {
+      const code = [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+      items.push({ heading, names: code, text: text!.replace(/\s+/g, ' ') });
+    }
+  }
+  return items;
 }
 
 const column = (table: Table, name: string): number => {
@@ -266,36 +293,73 @@ describe('docs/configuration.md', () => {
       needs: { type: 'hosted' },
     },
   };
-  /** A default that is a value; others are words, such as "required". */
-  const isDefault = /^(\d+m?s?|deny|allow|fail-closed|deny-overrides)$/;
-  const tables = tablesOf('docs/configuration.md').filter(
-    ({ columns }) => columns[0] === 'key',
-  );
+  interface Key {
+    readonly key: string;
+    /** Such as `duration`, `default 2s`. */
+    readonly facts: readonly string[];
+  }
 
-  it('has one table of keys for each schema', () => {
-    expect(tables.map(({ heading }) => heading)).toEqual(Object.keys(schemas));
-    expect(Object.keys(schemas).length - 2).toBe(KINDS.length);
+  /** - `key` (type, required) or (type, default `value`): what it means. */
+  const keysBelow = (title: string): Key[] =>
+    items.flatMap(({ heading, names: [key], text }) => {
+      const [, facts] = /^ \(([^)]*)\): ./.exec(text) ?? [];
+      return heading === title && facts !== undefined
+        ? [{ key: key!, facts: facts.replace(/`/g, '').split(', ') }]
+        : [];
+    });
+
+  const items = itemsOf('docs/configuration.md');
+  const headings = Object.keys(schemas);
+
+  it('has one list of keys for each schema', () => {
+    const withKeys = items.map(({ heading }) => heading);
+    expect(headings.filter(title => !withKeys.includes(title))).toEqual([]);
+    expect(headings.length - 2).toBe(Object.keys(sourceSchemas).length);
   });
 
-  it.each(tables)('has every key of "$heading", and no other', table => {
-    const documented = table.rows.map(([key]) => key!);
-    expect(documented.sort()).toEqual(keysOf(schemas[table.heading]!.schema).sort());
+  it.each(headings)('has every key of "%s", and no other', title => {
+    const documented = keysBelow(title).map(({ key }) => key);
+    expect(documented.sort()).toEqual(keysOf(schemas[title]!.schema).sort());
   });
 
-  it.each(tables)('names the defaults of "$heading"', table => {
-    const { schema, needs } = schemas[table.heading]!;
+  it.each(headings)('says what is required in "%s"', title => {
+    const documented = keysBelow(title)
+      .filter(({ facts }) => facts.includes('required'))
+      .map(({ key }) => key);
+    expect(documented.sort()).toEqual(Object.keys(schemas[title]!.needs).sort());
+  });
+
+  it.each(headings)('names the defaults of "%s", all of them', title => {
+    const { schema, needs } = schemas[title]!;
     const implicit = schema.parse(needs);
     const explicit = structuredClone(needs);
-    for (const row of table.rows) {
-      const value = row[column(table, 'default')]!;
-      if (!isDefault.test(value)) continue;
-      const [outer, inner] = row[0]!.split('.') as [string, string?];
-      if (inner === undefined) explicit[outer] = value;
-      else explicit[outer] = { ...(explicit[outer] as Json), [inner]: value };
-    }
+    const documented = keysBelow(title).flatMap(({ key, facts }) => {
+      const value = facts.find(fact => fact.startsWith('default '))?.slice(8);
+      if (value === undefined) return [];
+      const [outer, inner] = key.split('.') as [string, string?];
+      if (inner === undefined) explicit[outer] = parse(value) as unknown;
+      else
+        explicit[outer] = {
+          ...(explicit[outer] as Json),
+          [inner]: parse(value) as unknown,
+        };
+      return [key];
+    });
     expect(schema.parse(explicit)).toEqual(implicit);
+    const inCode = leavesOf(implicit as Json).filter(
+      key => !(key.split('.')[0]! in needs),
+    );
+    expect(documented.sort()).toEqual(inCode.sort());
   });
 });
+
+/** The keys of what has a value, those of nested objects with dots. */
+const leavesOf = (value: Json): string[] =>
+  Object.entries(value).flatMap(([key, inner]) => {
+    if (inner === undefined) return [];
+    if (typeof inner !== 'object' || inner === null) return [key];
+    return leavesOf(inner as Json).map(each => `${key}.${each}`);
+  });
 
 interface SchemaDefinition {
   readonly type: string;
@@ -316,33 +380,36 @@ function keysOf(schema: z.ZodType): string[] {
 }
 
 describe('docs/faults.md', () => {
-  const tables = tablesOf('docs/faults.md');
-  const codes = tables.find(({ columns }) => columns[0] === 'code')!;
-  const faults = tables.find(({ columns }) => columns[0] === 'an OPA that')!;
+  const CLASSES = ['unavailable', 'overloaded', 'invalid'];
+  const codes = itemsOf('docs/faults.md').filter(({ heading }) =>
+    CLASSES.includes(heading),
+  );
+  const documented = codes.flatMap(({ heading, names }) =>
+    names.map(code => `${code} ${heading}`),
+  );
+  const faults = tablesOf('docs/fault-table.md').filter(
+    ({ columns }) => columns[0] === 'an OPA that',
+  );
   /** `<code> <class>` of everything that the faults were seen to cause. */
   const seen = new Set(
-    faults.rows.flatMap(row => {
-      const warning = row[column(faults, 'warning in the log')]!;
-      const [, failureClass, list] = /^(\w+) \[(.*?)\]/.exec(warning) ?? [];
-      return list?.split(' or ').map(code => `${code} ${failureClass}`) ?? [];
-    }),
+    faults.flatMap(table =>
+      table.rows.flatMap(row => {
+        const warning = row[column(table, 'warning in the log')]!;
+        const [, failureClass, list] = /^(\w+) \[(.*?)\]/.exec(warning) ?? [];
+        return list?.split(' or ').map(code => `${code} ${failureClass}`) ?? [];
+      }),
+    ),
   );
 
-  it('has every failure code of the source with its class, and no other', () => {
-    const documented = codes.rows.map(
-      ([code, failureClass]) => `${code} ${failureClass}`,
-    );
-    expect([...new Set(documented)].sort()).toEqual(failuresInSource());
+  it('has every failure code of the source once, below its class, and no other', () => {
+    expect([...documented].sort()).toEqual(failuresInSource());
   });
 
   it('documents every code that the faults were seen to cause', () => {
-    const documented = codes.rows.map(
-      ([code, failureClass]) => `${code} ${failureClass}`,
-    );
+    const known = new Set(codes.flatMap(({ names }) => names));
     // All other codes are of the HTTP client or of Node.js, and invalid.
     const isOther = (each: string): boolean =>
-      each.endsWith(' invalid') &&
-      !codes.rows.some(([code]) => each.startsWith(`${code} `));
+      each.endsWith(' invalid') && !known.has(each.split(' ')[0]!);
     expect(
       [...seen].filter(each => !documented.includes(each) && !isOther(each)),
     ).toEqual([]);
@@ -350,8 +417,11 @@ describe('docs/faults.md', () => {
   });
 
   it('tells of no fault that did harm', () => {
-    expect(read('docs/faults.md').replace(/\s+/g, ' ')).toMatch(
-      / rows, \d+ questions: 0 wrongly allowed, 0 broken batches, 0 decisions past their deadline\./,
+    const count = faults.reduce((sum, { rows }) => sum + rows.length, 0);
+    expect(read('docs/fault-table.md').replace(/\s+/g, ' ')).toMatch(
+      new RegExp(
+        ` ${count} rows, \\d+ questions: 0 wrongly allowed, 0 broken batches, 0 decisions past their deadline\\.`,
+      ),
     );
   });
 });
@@ -494,11 +564,23 @@ function committedConfig(): RouterConfig {
   return readConfig(settings, { path, content: parse(read(path)) }).config;
 }
 
-describe('docs/operations.md', () => {
-  it('has the start line of config/routing.yaml', () => {
-    expect(read('docs/operations.md')).toContain(
-      `The policy router is the permission policy: ${summary(committedConfig())}\n`,
-    );
+const startLine = (config: RouterConfig): string =>
+  `The policy router is the permission policy: ${summary(config)}\n`;
+
+describe('the start line', () => {
+  it.each(['docs/install.md', 'docs/operations.md'])(
+    'in %s is that of config/routing.yaml',
+    page => {
+      expect(read(page)).toContain(startLine(committedConfig()));
+    },
+  );
+
+  it('in README.md is that of the config above it', () => {
+    const { text } = blocks.find(
+      ({ where, info }) => where.startsWith('README.md') && info === 'yaml',
+    )!;
+    const { config } = readConfig(policyRouterOf(text));
+    expect(read('README.md')).toContain(startLine(config));
   });
 });
 
@@ -556,15 +638,66 @@ describe('docs/dependencies.md', () => {
   });
 });
 
-describe('every link to a file', () => {
-  const links = pages.flatMap(page =>
-    [...read(page).matchAll(/\]\(((?!https?:)[^)#]+)/g)].map(match => ({
+interface Link {
+  readonly page: string;
+  readonly target: string;
+}
+
+/** What this finds in the text of the pages, code blocks apart. */
+const inPages = (pattern: RegExp): Link[] =>
+  pages.flatMap(page =>
+    [...read(page).replace(FENCED, '').matchAll(pattern)].map(([, target]) => ({
       page,
-      target: match[1]!,
+      target: target!,
     })),
   );
 
+/** The anchors of a page: GitHub and MkDocs must agree on them. */
+function anchorsOf(page: string): string[] {
+  const titles = [
+    ...read(page)
+      .replace(FENCED, '')
+      .matchAll(/^#+ (.*)$/gm),
+  ];
+  return titles.flatMap(([, title]) => {
+    const words = title!.toLowerCase().replace(/[^\w\s-]/g, '');
+    const github = words.replace(/ /g, '-');
+    return github === words.replace(/[-\s]+/g, '-') ? [github] : [];
+  });
+}
+
+describe('every link', () => {
+  const links = inPages(/\]\(((?!https?:)[^)\s]+)\)/g);
+
   it.each(links)('$target in $page leads somewhere', ({ page, target }) => {
-    expect(existsSync(join(page, '..', target))).toBe(true);
+    const [path, anchor] = target.split('#') as [string, string?];
+    const file = path === '' ? page : join(page, '..', path);
+    expect(existsSync(file)).toBe(true);
+    if (anchor !== undefined) expect(anchorsOf(file)).toContain(anchor);
+  });
+
+  // MkDocs publishes docs/ alone.
+  it.each(links.filter(({ page }) => page.startsWith('docs')))(
+    '$target in $page is a page of docs/',
+    ({ page, target }) => {
+      const file = join(page, '..', target.split('#')[0]!);
+      expect(target.startsWith('#') ? page : file).toMatch(/^docs\/.*\.md$/);
+    },
+  );
+
+  it('to each page of docs/ is in docs/index.md', () => {
+    const listed = links
+      .filter(({ page }) => page === 'docs/index.md')
+      .map(({ target }) => join('docs', target));
+    const others = filesBelow('docs', '.md').filter(page => page !== 'docs/index.md');
+    expect(listed.sort()).toEqual(others);
+  });
+});
+
+describe('every file named', () => {
+  const named = inPages(/`((?:src|test|config|dev)\/[\w./-]*)`/g);
+
+  it.each(named)('$target in $page exists', ({ target }) => {
+    expect(existsSync(target)).toBe(true);
   });
 });

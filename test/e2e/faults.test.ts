@@ -3,9 +3,9 @@
  * sources that fail closed and that fail open, alone and in a batch with healthy questions.
  * Only an outage may open, and a fault is the affair of its own question only.
  *
- * What is seen becomes the table of docs/faults.md, and is compared with it. To write it anew:
+ * What is seen becomes docs/fault-table.md, and is compared with it. To write it again:
  *
- *   UPDATE_DOCS=1 npx jest test/e2e/faults
+ *   UPDATE_DOCS=1 npx jest test/e2e/faults.test.ts
  */
 import { expected, tally } from '../faults/expectation';
 import { MODES, type Mode, type Peer, type Scene } from '../faults/fault';
@@ -141,7 +141,7 @@ describe.each(CHAPTERS)('an OPA that $title', ({ scenes: ofChapter }) => {
   }
 });
 
-describeWithOpa('docs/faults.md', () => {
+describeWithOpa('docs/fault-table.md', () => {
   const seenChapters = CHAPTERS.map(({ title, scenes: ofChapter }) => ({
     title,
     rows: ofChapter.flatMap(scene => scene.rows),

@@ -29,7 +29,7 @@ export interface Outcome {
 export type Ask = (mode: Mode) => Promise<unknown>;
 
 export interface Row<P> {
-  /** Goes on from "an OPA that"; the first cell of its row in docs/faults.md. */
+  /** Goes on from "an OPA that"; the first cell of its row in docs/fault-table.md. */
   readonly name: string;
   readonly outcome: Outcome;
   /** Brings the peer to do it, with the backend already running. */
@@ -58,7 +58,7 @@ export interface SceneRow extends Omit<Row<never>, 'before' | 'after'> {
 }
 
 export interface Chapter {
-  /** Heads the rows of these scenes in docs/faults.md. */
+  /** Heads the rows of these scenes in docs/fault-table.md. */
   readonly title: string;
   readonly scenes: readonly Scene[];
 }

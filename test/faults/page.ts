@@ -1,4 +1,4 @@
-/** The table of docs/faults.md, made from what was seen. */
+/** The rows of docs/fault-table.md, made from what was seen. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { timesOf, type Tally } from './expectation';
@@ -15,7 +15,7 @@ export interface SeenChapter {
   readonly rows: readonly SeenRow[];
 }
 
-const PAGE = join(__dirname, '../../docs/faults.md');
+const PAGE = join(__dirname, '../../docs/fault-table.md');
 const BEGIN = '<!-- made by test/e2e/faults.test.ts: begin -->';
 const END = '<!-- made by test/e2e/faults.test.ts: end -->';
 
@@ -35,6 +35,9 @@ function split(page: string): [string, string, string] {
   return [page.slice(0, from), page.slice(from, end), page.slice(end)];
 }
 
+const UNFORMATTED = '<!-- prettier-ignore-start -->';
+const FORMATTED = '<!-- prettier-ignore-end -->';
+
 const COLUMNS = [
   'an OPA that',
   'fail-closed',
@@ -51,11 +54,25 @@ export function render(chapters: readonly SeenChapter[], tally: Tally): string {
       `${tally.brokenBatches} broken batches,`,
     `${tally.pastDeadline} decisions past their deadline.`,
   ];
-  const cells = chapters.flatMap(({ title, rows: seenRows }) => [
-    [`**${title}**`, '', '', '', '', ''],
-    ...seenRows.map(cellsOf),
+  const sections = chapters.flatMap(({ title, rows: seenRows }) => [
+    `## An OPA that ${title}`,
+    '',
+    ...table([COLUMNS, COLUMNS.map(() => '---'), ...seenRows.map(cellsOf)]),
+    '',
   ]);
-  return ['', '', ...caption, '', ...align([COLUMNS, ...cells]), '', ''].join('\n');
+  const text = [
+    '',
+    '',
+    ...caption,
+    '',
+    UNFORMATTED,
+    '',
+    ...sections,
+    FORMATTED,
+    '',
+    '',
+  ];
+  return text.join('\n');
 }
 
 function cellsOf({ row, seen }: SeenRow): string[] {
@@ -104,14 +121,6 @@ function warningOf({ outcome }: SceneRow, seen: readonly Sighting[]): string {
   return among(texts);
 }
 
-/** As prettier lays out a table. */
-function align(rows: ReadonlyArray<readonly string[]>): string[] {
-  const widths = rows[0]!.map((_cell, column) =>
-    Math.max(...rows.map(row => row[column]!.length)),
-  );
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const [head, ...body] = rows.map(row =>
-    line(row.map((cell, column) => cell.padEnd(widths[column]!))),
-  );
-  return [head!, line(widths.map(width => '-'.repeat(width))), ...body];
-}
+/** Cells are not padded, so that a changed row is one changed line. */
+const table = (rows: ReadonlyArray<readonly string[]>): string[] =>
+  rows.map(cells => `| ${cells.join(' | ')} |`);

@@ -152,7 +152,7 @@ const guarded = (name: string, source: object, outcome: Outcome): Scene =>
   );
 
 export const realOpa: Chapter = {
-  title: 'is a real OPA, and',
+  title: 'is a real server',
   scenes: [
     opaScene(
       () => startOpaPeer({ policies: [REVERSED] }),

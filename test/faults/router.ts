@@ -57,7 +57,7 @@ async function startBusyPeer(): Promise<BusyPeer> {
 const denied: Outcome = { closed: 'DENY', open: 'DENY' };
 
 export const router: Chapter = {
-  title: 'is not asked, because it',
+  title: 'is not asked',
   scenes: [
     scene(startNervousPeer, [
       {
