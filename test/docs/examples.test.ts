@@ -628,11 +628,8 @@ describe('docs/dependencies.md', () => {
     ['Development', 'devDependencies'],
   ])('%s has what package.json names, and no other', (heading, key) => {
     const manifest = JSON.parse(read('package.json')) as Record<string, Json>;
-    const table = tablesOf('docs/dependencies.md').find(
-      each => each.heading === heading,
-    )!;
-    const listed = table.rows.flatMap(([cell]) =>
-      cell!.split(', ').map(name => name.split(' ')[0]!),
+    const listed = itemsOf('docs/dependencies.md').flatMap(item =>
+      item.heading === heading ? item.names : [],
     );
     expect(listed.sort()).toEqual(Object.keys(manifest[key]!).sort());
   });
