@@ -4,13 +4,23 @@
  *
  * @packageDocumentation
  */
+
 import { createPolicyRouterModule } from './module';
 
-export { hostPolicy, type HostableFeature } from './hosting/host-policy';
+export {
+  hostPolicy,
+  type HostableFeature,
+  type LoadedFeature,
+} from './hosting/host-policy';
 export {
   policySourceExtensionPoint,
   type PolicySourceExtensionPoint,
 } from './hosting/extension-points';
 export type { PolicySource, SourceDecision } from './sources/hosted/policy-source';
 
+/**
+ * The backend module.
+ *
+ * @public
+ */
 export default createPolicyRouterModule();

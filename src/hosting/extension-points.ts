@@ -2,7 +2,11 @@ import { createExtensionPoint } from '@backstage/backend-plugin-api';
 import type { PolicyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import type { PolicySource } from '../sources/hosted/policy-source';
 
-/** For modules of the plugin `permission` that provide a source for the routing table. */
+/**
+ * For modules of the plugin `permission` that provide a source for the routing table.
+ *
+ * @public
+ */
 export interface PolicySourceExtensionPoint {
   /**
    * Provides a policy, or a source that may also answer NOT_APPLICABLE. The name is that of a
@@ -17,6 +21,11 @@ export interface PolicySourceExtensionPoint {
   addSource(name: string, source: PolicySource): void;
 }
 
+/**
+ * Where a module of the plugin `permission` adds a source for the routing table.
+ *
+ * @public
+ */
 export const policySourceExtensionPoint =
   createExtensionPoint<PolicySourceExtensionPoint>({
     id: 'permission.policy-router.sources',

@@ -12,10 +12,17 @@ import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-p
 /**
  * What `backend.add` accepts: a backend feature, the promise that `import()` returns, or a
  * feature loader. An array of these is accepted too.
+ *
+ * @public
  */
 export type HostableFeature = LoadedFeature | Promise<LoadedFeature>;
 
-type LoadedFeature =
+/**
+ * A {@link HostableFeature} that is not a promise.
+ *
+ * @public
+ */
+export type LoadedFeature =
   BackendFeature | { default: LoadedFeature } | readonly HostableFeature[];
 
 /**
@@ -31,6 +38,8 @@ type LoadedFeature =
  * @throws Error if a source cannot have this name.
  * @returns a feature loader. The backend fails to start, with an error that names the source, if
  * `feature` is not a backend feature or no module in it depends on the policy extension point.
+ *
+ * @public
  */
 export function hostPolicy(name: string, feature: HostableFeature): BackendFeature {
   if (typeof name !== 'string') {

@@ -1,7 +1,7 @@
 /** Feature discovery (`backend.packages`) finds the router, and also what is brought to it. */
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { discoveryFeatureLoader } from '@backstage/backend-defaults';
 import type { BackendFeature } from '@backstage/backend-plugin-api';
 import { stringify } from 'yaml';
@@ -14,7 +14,10 @@ import {
   type TestBackend,
 } from '../../support/backend';
 
-const ROUTER = JSON.parse(readFileSync('package.json', 'utf8')) as { name: string };
+const ROUTER = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  name: string;
+  main: string;
+};
 const ALLOW_ALL = '@backstage/plugin-permission-backend-module-allow-all-policy';
 
 /** A host with two dependencies: the router, not yet built, and allow-all. */
@@ -28,8 +31,9 @@ beforeAll(async () => {
   await mkdir(router, { recursive: true });
   await mkdir(join(modules, '@backstage'));
   await symlink(resolve('node_modules', ALLOW_ALL), join(modules, ALLOW_ALL));
-  const main = relative(router, resolve('src/index.ts'));
-  await writeFile(join(router, 'package.json'), JSON.stringify({ ...ROUTER, main }));
+  await symlink(resolve('package.json'), join(router, 'package.json'));
+  await mkdir(join(router, dirname(ROUTER.main)));
+  await symlink(resolve('src/index.ts'), join(router, ROUTER.main));
   await writeFile(
     join(host, 'package.json'),
     JSON.stringify({ dependencies: { [ROUTER.name]: '*', [ALLOW_ALL]: '*' } }),
