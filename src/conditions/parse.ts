@@ -65,7 +65,7 @@ function parse(value: unknown): Criteria | BadCondition {
 }
 
 const NOT_A_CONDITION = new BadCondition(
-  'must be {resourceType, rule, params}, or exactly one of allOf, anyOf (each a list that is not empty) and not',
+  'must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not',
 );
 
 function parseRule(

@@ -1,13 +1,13 @@
 import type { Answer } from '../answer';
 import type { PermissionRequest } from '../request';
 
-/** A source that decides in this process, at once. It can break, but never be unavailable. */
+/** A source that decides in this process, at once. It can fail, but is never unavailable. */
 export interface LocalSource {
   ask(request: PermissionRequest): Answer;
   close(): Promise<void>;
 }
 
-/** What an AbortController does, for one listener and at a twentieth of the price. */
+/** Like an AbortController with a single listener, at a twentieth of its cost. */
 export class Cancellation {
   aborted = false;
   onabort: (() => void) | undefined;
@@ -35,7 +35,7 @@ export interface PreparedQuestion {
   put(signal: Cancellation): Promise<Answer>;
 }
 
-/** A source that must be waited for: it can be slow, unavailable or overloaded. */
+/** A source that answers asynchronously: it can be slow, unavailable or overloaded. */
 export interface RemoteSource {
   prepare(request: PermissionRequest): PreparedQuestion;
   /** Closes its connections; called once no question is under way. */

@@ -8,7 +8,7 @@ import type { Conditions, Criteria } from '../../src/verdict';
 import { all, any, not, rule } from '../fixtures/builders';
 
 const SHAPE =
-  'must be {resourceType, rule, params}, or exactly one of allOf, anyOf (each a list that is not empty) and not';
+  'must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not';
 
 /** `<path>: <message>` of what is wrong; undefined if nothing is. */
 function problem(value: unknown): string | undefined {

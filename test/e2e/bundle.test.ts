@@ -154,7 +154,7 @@ describeWithOpa('a bundle that changes under a running backend', () => {
       await writeFile(bundle, denying.subarray(0, denying.length >> 1));
       const refused = await backend.logs.waitFor("Source 'embedded': the changed");
       expect(refused.level).toBe('error');
-      expect(refused.message).toContain('its gzip data are cut off');
+      expect(refused.message).toContain('its gzip data is truncated');
       expect(await decided()).toEqual(allowed);
 
       await writeFile(bundle, denying);

@@ -130,7 +130,7 @@ describe('a decision', () => {
     [
       'the place and the shape for bad conditions',
       conditional({ conditions: { anyOf: [leaf], not: leaf } }),
-      'conditions: must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such',
+      'conditions: must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not',
     ],
     [
       'the name of an unknown key, as one short line',

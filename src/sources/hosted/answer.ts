@@ -3,10 +3,10 @@ import { isJsonObject } from '../../lib/json-object';
 import { readDecision } from '../decision';
 
 /**
- * The answer in what a hosted policy returned. Keys that Backstage does not read are ignored,
+ * The verdict in what a hosted policy returned. Keys that Backstage does not read are ignored,
  * as Backstage does.
  *
- * @param mayAbstain - whether NOT_APPLICABLE is an answer as well.
+ * @param mayAbstain - whether NOT_APPLICABLE is accepted.
  */
 export function hostedAnswer(returned: unknown, mayAbstain: boolean): Answer {
   const copied = copyOf(returned);
@@ -16,14 +16,14 @@ export function hostedAnswer(returned: unknown, mayAbstain: boolean): Answer {
     ? failed(
         'invalid',
         'BAD_DECISION',
-        'a policy given to hostPolicy cannot abstain; provide one that can with addSource',
+        'a policy wrapped by hostPolicy cannot abstain; provide it with addSource to let it abstain',
       )
     : answer;
 }
 
 type Copied = { readonly decision: unknown } | { readonly problem: string };
 
-/** A copy, as the plugin that applies it will see it: the policy can no longer change it. */
+/** As the plugin that applies it will see it; the policy cannot change the copy later. */
 function copyOf(returned: unknown): Copied {
   if (Array.isArray(returned)) return { decision: [] };
   if (!isJsonObject(returned)) return { decision: returned };
@@ -38,7 +38,7 @@ function copyOf(returned: unknown): Copied {
   }
 }
 
-/** Every field is read, once, whatever the result; undefined if that throws. */
+/** Every field is read exactly once, whatever the result; undefined if reading throws. */
 function fieldsOf(returned: Record<string, unknown>) {
   try {
     const { result, pluginId, resourceType, conditions } = returned;
@@ -53,11 +53,11 @@ function fieldsOf(returned: Record<string, unknown>) {
   }
 }
 
-/** A value that is not a string may be anything, so it is not looked at. */
+/** Reading anything but a string could run the policy's code, so it is not looked at. */
 const textOrNull = (value: unknown): string | null =>
   typeof value === 'string' ? value : null;
 
-/** Conditions within `maxConditionBytes` cannot have more. */
+/** Conditions within `maxConditionBytes` cannot have more parts. */
 const MAX_PARTS = 90_000;
 
 /** @throws Error if there are too many parts: shared children multiply in JSON. */

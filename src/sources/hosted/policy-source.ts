@@ -2,8 +2,8 @@ import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 
 /**
- * What a source says of one request: what a Backstage policy may say, or `NOT_APPLICABLE`
- * (XACML 3.0, 7.13): it has no opinion, and the other sources of the route decide.
+ * A source's decision on one request: that of a Backstage policy, or `NOT_APPLICABLE`
+ * (XACML 3.0, 7.13), with which it abstains and leaves the decision to the route's other sources.
  *
  * @public
  */
@@ -18,9 +18,9 @@ export interface PolicySource {
   /**
    * Decides one request.
    *
-   * @param request - a copy of its own, which it may change.
-   * @param user - undefined for a request without a user; else `info` is a copy, too.
-   * @throws anything: the failure is `invalid`, which denies.
+   * @param request - the source's own copy, which it may change.
+   * @param user - undefined for a request without a user; `info` is a copy too.
+   * @throws anything; it counts as an `invalid` failure, which denies.
    */
   handle(request: PolicyQuery, user?: PolicyQueryUser): Promise<SourceDecision>;
 }

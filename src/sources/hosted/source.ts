@@ -9,8 +9,9 @@ import { hostedAnswer } from './answer';
 import type { HostedPolicy } from './policies';
 
 /**
- * A policy that another module brings. It sees what Backstage would show it, in the async
- * context of its own caller, and shares no question: it may read from there who asks.
+ * A policy that another module provides. It gets what Backstage would pass to it, in the async
+ * context of its own caller. Its questions are not shared, because it may read from that
+ * context who is asking.
  */
 export class HostedSource implements RemoteSource {
   constructor(
@@ -31,7 +32,7 @@ export class HostedSource implements RemoteSource {
     try {
       decision = await policy.handle(queryOf(request), userOf(request));
     } catch (error) {
-      // What it says may hold a secret: a URL, a header, a response.
+      // The message may hold a secret: a URL, a header, a response.
       const what = `threw ${errorNames(error)}`;
       this.logger.debug(`Source '${this.name}' ${what} ${oneLine(errorPlace(error))}`);
       return failed('invalid', 'THREW', `the source ${what}`);
@@ -40,7 +41,7 @@ export class HostedSource implements RemoteSource {
   }
 }
 
-/** Policies change what they are given; no other source may see it. */
+/** A policy may change its arguments; no other source may see such a change. */
 const queryOf = ({ permission }: PermissionRequest): PolicyQuery => ({
   permission: {
     ...permission,
@@ -48,7 +49,7 @@ const queryOf = ({ permission }: PermissionRequest): PolicyQuery => ({
   },
 });
 
-/** The credentials are the host's own object: a copy would lose the token hidden in it. */
+/** The credentials stay the host's own object: a copy would lose the token hidden in it. */
 function userOf({ user, principal }: PermissionRequest): PolicyQueryUser | undefined {
   if (!user) return undefined;
   const { userEntityRef = '', ownershipEntityRefs } = principal;

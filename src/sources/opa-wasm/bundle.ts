@@ -7,10 +7,10 @@ import { extract } from 'tar-stream';
 import { isJsonObject } from '../../lib/json-object';
 import { errorName } from '../../lib/foreign-error';
 
-/** What a bundle may unpack to, in bytes: a few bytes of gzip can unpack to gigabytes. */
+/** The largest size of an unpacked bundle, in bytes: a little gzip can unpack to gigabytes. */
 export const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
 
-/** What `opa build -t wasm` puts into a bundle and an evaluation needs. */
+/** The files of `opa build -t wasm` that an evaluation needs. */
 export interface WasmBundle {
   readonly wasm: Buffer;
   /** `data.json`, a JSON object as text. */
@@ -20,12 +20,12 @@ export interface WasmBundle {
 /**
  * Reads the content of a `bundle.tar.gz` as `opa build -t wasm` writes it.
  *
- * @throws Error that says what is wrong with it, in words that repeat none of its content.
+ * @throws Error that says what is wrong with it, without repeating any of its content.
  */
 export async function unpackBundle(compressed: Buffer): Promise<WasmBundle> {
   const { wasm, data } = await entriesOf(await unzip(compressed));
   if (!wasm)
-    throw new Error('it holds no policy.wasm; build it with opa build -t wasm');
+    throw new Error("it has no policy.wasm; build it with 'opa build -t wasm'");
   return { wasm, data: data ? jsonObject(data) : '{}' };
 }
 
@@ -36,8 +36,8 @@ async function unzip(compressed: Buffer): Promise<Buffer> {
     const { code } = error as { code?: unknown };
     if (code === 'ERR_BUFFER_TOO_LARGE')
       throw new Error(`it unpacks to more than ${MAX_UNPACKED_BYTES} bytes`);
-    if (code === 'Z_BUF_ERROR') throw new Error('its gzip data are cut off');
-    throw new Error(`it is no gzip file (${errorName(error)})`);
+    if (code === 'Z_BUF_ERROR') throw new Error('its gzip data is truncated');
+    throw new Error(`it is not a gzip file (${errorName(error)})`);
   }
 }
 
@@ -63,10 +63,10 @@ async function entriesOf(archive: Buffer): Promise<Entries> {
   try {
     await Promise.all([pipeline(Readable.from([archive]), tar), collect()]);
   } catch {
-    throw new Error('it is no tar archive, or is cut off');
+    throw new Error('it is not a tar archive, or it is truncated');
   }
   if (twice.size > 0)
-    throw new Error(`it holds more than one ${[...twice].join(' and ')}`);
+    throw new Error(`it has more than one ${[...twice].join(' and ')}`);
   return found;
 }
 

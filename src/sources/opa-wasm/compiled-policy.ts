@@ -6,14 +6,14 @@ import { encodeJson } from './json-text';
 
 /** The unit in which Wasm memory grows, in bytes. */
 const PAGE = 64 * 1024;
-/** What the policy with its data may take of Wasm memory, in bytes; JSON takes eight times its size. */
+/** The Wasm memory that policy and data may use, in bytes; JSON needs eight times its size. */
 export const MAX_POLICY_MEMORY = 256 * 1024 * 1024;
-/** What one evaluation may take above that, in bytes. */
+/** The Wasm memory that one evaluation may use beyond that, in bytes. */
 export const MAX_EVALUATION_MEMORY = 64 * 1024 * 1024;
-/** How many of the entrypoints of a policy a message names. */
+/** At most so many entrypoints are named in a message. */
 const NAMED = 10;
 
-/** TypeScript declares it for browsers only. */
+/** TypeScript declares WebAssembly for browsers only. */
 interface WebAssemblyGlobal {
   compile(bytes: Uint8Array): Promise<WasmModule>;
   readonly Module: { exports(module: WasmModule): ReadonlyArray<{ name: string }> };
@@ -21,7 +21,7 @@ interface WebAssemblyGlobal {
 type WasmModule = object;
 const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyGlobal };
 
-/** What the evaluator calls or reads, whatever it is asked. */
+/** What every evaluation calls or reads. */
 const EXPORTS = [
   'opa_wasm_abi_version',
   'opa_wasm_abi_minor_version',
@@ -36,9 +36,8 @@ const EXPORTS = [
 ];
 
 /**
- * A policy compiled once, of which any number of instances can be had. Their memory is a copy
- * of the first one's, taken when the data were loaded: reading the data again would take most
- * of the time.
+ * A policy compiled once, from which any number of instances can be made. Their memory is a
+ * copy of the first one's, taken after the data was loaded, so that it is not parsed again.
  */
 export class CompiledPolicy {
   private constructor(
@@ -64,7 +63,7 @@ export class CompiledPolicy {
       first.setData(encodeJson(data));
     } catch {
       throw new Error(
-        `its data.json cannot be loaded; policy and data may take ${MAX_POLICY_MEMORY} bytes of Wasm memory`,
+        `its data.json cannot be loaded; policy and data together may use at most ${MAX_POLICY_MEMORY} bytes of Wasm memory`,
       );
     }
     const { buffer } = memoryOf(first);
@@ -78,7 +77,7 @@ export class CompiledPolicy {
     );
   }
 
-  /** @throws whatever the engine throws when there is no room for an instance. */
+  /** @throws the engine's error when there is no memory for another instance. */
   instantiate(): LoadedPolicy {
     const policy = loadPolicySync(this.module, {
       initial: this.memoryBytes / PAGE,
@@ -91,7 +90,7 @@ export class CompiledPolicy {
   }
 }
 
-/** The evaluator's type of it is one that TypeScript knows in browsers only. */
+/** The evaluator declares it with a type that TypeScript has for browsers only. */
 export const memoryOf = (policy: LoadedPolicy): { readonly buffer: ArrayBuffer } =>
   policy.mem as { readonly buffer: ArrayBuffer };
 
@@ -105,11 +104,11 @@ async function compileModule(wasm: Buffer): Promise<WasmModule> {
   const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   const missing = EXPORTS.find(name => !exported.has(name));
   if (missing !== undefined)
-    throw new Error(`its policy.wasm is no policy of OPA: it has no ${missing}`);
+    throw new Error(`its policy.wasm was not built by OPA: it has no ${missing}`);
   return module;
 }
 
-/** The constants of a policy are part of its Wasm, and must fit before anything else. */
+/** A policy's constants are part of its Wasm, so the first memory must hold at least that. */
 function firstInstance(module: WasmModule, wasmBytes: number): LoadedPolicy {
   try {
     return loadPolicySync(module, {
@@ -121,7 +120,7 @@ function firstInstance(module: WasmModule, wasmBytes: number): LoadedPolicy {
     throw new Error(
       version === undefined
         ? `its policy.wasm cannot be started (${errorName(error) ?? typeof error})`
-        : `its policy.wasm has ABI version ${version}, only 1 is known; build it with another OPA`,
+        : `its policy.wasm has ABI version ${version}, but only version 1 is supported; build it with another version of OPA`,
     );
   }
 }

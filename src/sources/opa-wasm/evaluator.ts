@@ -2,12 +2,12 @@ import type { LoadedPolicy } from '@open-policy-agent/opa-wasm';
 import { memoryOf, type CompiledPolicy } from './compiled-policy';
 
 /**
- * An instance whose memory has grown by more than this is replaced, in bytes: Wasm memory
- * never shrinks, and keeps the size of the largest evaluation.
+ * An instance whose memory has grown by more bytes than this is replaced: Wasm memory never
+ * shrinks, so it keeps the size of the largest evaluation.
  */
 export const MAX_GROWTH = 16 * 1024 * 1024;
 
-/** Evaluates one entrypoint of a policy, in an instance that is replaced when it should be. */
+/** Evaluates one entrypoint of a policy; replaces its instance after an error or much growth. */
 export class Evaluator {
   private instance: LoadedPolicy | undefined;
 
@@ -18,7 +18,7 @@ export class Evaluator {
     this.instance = policy.instantiate();
   }
 
-  /** Of Wasm memory, now; 0 while there is no instance. */
+  /** The Wasm memory in use now; 0 while there is no instance. */
   get memoryBytes(): number {
     return this.instance ? memoryOf(this.instance).buffer.byteLength : 0;
   }
@@ -26,7 +26,7 @@ export class Evaluator {
   /**
    * @param input - JSON text.
    * @returns the result set: `[{ result }]`, and `[]` when the decision is undefined.
-   * @throws anything when the policy breaks; the next evaluation has a new instance.
+   * @throws anything when the policy fails; the next evaluation gets a new instance.
    */
   evaluate(input: ArrayBuffer): unknown {
     const instance = (this.instance ??= this.policy.instantiate());
@@ -35,18 +35,18 @@ export class Evaluator {
       if (this.memoryBytes - this.policy.memoryBytes > MAX_GROWTH) this.replace();
       return results;
     } catch (error) {
-      // What was on its stack stays there: after some hundred errors it would trap for ever.
+      // Its stack is not unwound: after 511 errors it would trap at every call.
       this.instance = undefined;
       throw error;
     }
   }
 
-  /** A grown instance is a sound one: it is kept if there is no room for another. */
+  /** A grown instance still works, so it is kept while there is no memory for another. */
   private replace(): void {
     try {
       this.instance = this.policy.instantiate();
     } catch {
-      // Tried again after the next evaluation.
+      // The next evaluation tries again.
     }
   }
 }

@@ -1,10 +1,10 @@
 const encoder = new TextEncoder();
 
 /**
- * JSON text as the evaluator takes it. Half of a surrogate pair alone, which its parser
- * refuses, becomes U+FFFD, as an OPA server reads it.
+ * JSON text encoded for the evaluator. A lone surrogate, which the evaluator's parser rejects,
+ * becomes U+FFFD, as in an OPA server.
  *
- * @param json - of any writer: a whole pair may stand as it is, or as two escapes.
+ * @param json - a surrogate pair in it may be written directly or as two escapes.
  */
 export function encodeJson(json: string): ArrayBuffer {
   const text = ESCAPED_HALF.test(json) ? json.replace(ESCAPES, replaced) : json;
@@ -13,7 +13,7 @@ export function encodeJson(json: string): ArrayBuffer {
 }
 
 const ESCAPED_HALF = /\\ud[89a-f]/i;
-/** An escaped backslash and a pair are matched too, and kept: neither holds half of a pair. */
+/** Escaped backslashes and whole pairs are matched too, and kept. */
 const ESCAPES =
   /\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|\\ud[89a-f][0-9a-f]{2}/gi;
 const HALF = '\\ud800'.length;

@@ -6,7 +6,7 @@ import { unpackBundle } from './bundle';
 import { CompiledPolicy } from './compiled-policy';
 import { Evaluator } from './evaluator';
 
-/** The evaluator of a bundle as its file is now; of the last good one while the file is bad. */
+/** The evaluator of the current bundle file, or of the last good one while the file is bad. */
 export class LiveEvaluator {
   private readonly endWatch: () => void;
 
@@ -20,7 +20,7 @@ export class LiveEvaluator {
   }
 
   /**
-   * @param name - of the source, for the log.
+   * @param name - the source's name, for the log.
    * @throws Error that says why the bundle cannot be used.
    */
   static async load(
@@ -48,7 +48,7 @@ export class LiveEvaluator {
     return this.bundles.inUse.evaluator;
   }
 
-  /** Ends the watch; the evaluator stays usable. */
+  /** Ends the watch; the current evaluator stays usable. */
   close(): void {
     this.bundles.stop();
     this.endWatch();
@@ -56,12 +56,12 @@ export class LiveEvaluator {
 }
 
 interface LoadedBundle {
-  /** Of the file. */
+  /** SHA-256 of the file. */
   readonly digest: string;
   readonly evaluator: Evaluator;
 }
 
-/** @returns what is in use if the file has not changed since. */
+/** @returns `inUse` itself if the file has not changed since. */
 async function load(
   path: string,
   entrypoint: string,

@@ -9,8 +9,8 @@ import { encodeJson } from './json-text';
 import { LiveEvaluator } from './live-evaluator';
 
 /**
- * What an input may have, in bytes of JSON: the refs of 5,000 groups fit at a hundred bytes
- * each. While an input is evaluated, the backend does nothing else.
+ * The largest input, in bytes of JSON: 5,000 group refs of a hundred bytes fit. The limit keeps
+ * evaluations short, because the backend does nothing else meanwhile.
  */
 export const MAX_INPUT_BYTES = 512 * 1024;
 
@@ -22,14 +22,14 @@ export interface OpaWasmSourceOptions {
 }
 
 /**
- * A Rego policy compiled to WebAssembly, evaluated in this process; no server, no network. A
- * changed bundle is taken into use while the backend runs.
+ * A Rego policy compiled to WebAssembly and evaluated in this process, without a server or
+ * network. A changed bundle is used as soon as it is noticed, without a restart.
  */
 export class OpaWasmSource implements LocalSource {
   private constructor(private readonly evaluator: LiveEvaluator) {}
 
   /**
-   * @param name - of the source, for the log.
+   * @param name - the source's name, for the log.
    * @throws Error naming the bundle if it cannot be read or lacks the entrypoint.
    */
   static async load(
@@ -42,7 +42,7 @@ export class OpaWasmSource implements LocalSource {
     );
   }
 
-  /** Of Wasm memory, now. */
+  /** The Wasm memory in use now. */
   get memoryBytes(): number {
     return this.evaluator.current.memoryBytes;
   }

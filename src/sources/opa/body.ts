@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A string of JSON, and whether it is the name of a member. */
+/** A JSON string; the group matches if the string is the name of a member. */
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
 
 /**
- * The JSON value of a response; undefined if there is none, or if it could be read in more than
- * one way: bytes that are no UTF-8, which decoding would replace, and an object that names a
- * member twice, of which `JSON.parse` drops the first.
+ * The JSON value of a response; undefined if it is not JSON or could be read in more than one
+ * way: bytes that are not UTF-8, which decoding would replace, and an object with a repeated
+ * key, of which `JSON.parse` keeps only the last.
  */
 export function parseBody(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) return undefined;
@@ -28,7 +28,7 @@ function namesInText(text: string): number {
   return count;
 }
 
-/** Without recursion: it may be nested deeper than the stack. */
+/** Without recursion, because the value may be nested deeper than the stack allows. */
 function namesIn(value: unknown): number {
   let count = 0;
   const left = [value];

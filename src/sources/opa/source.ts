@@ -16,7 +16,7 @@ export interface OpaSourceOptions {
   readonly entrypoint: string;
   /** Connections to OPA; the guard never has more questions under way. */
   readonly concurrency: number;
-  /** Milliseconds to connect in; the guard's timeout covers the rest. */
+  /** Time to connect, in milliseconds; the guard's timeout covers the rest. */
   readonly connectTimeout: number;
   readonly maxResponseBytes: number;
   /** Sent as `Authorization: Bearer …`. */
@@ -31,7 +31,7 @@ export interface OpaSourceOptions {
     | undefined;
 }
 
-const REPEATS = 'the response repeats the token that OPA was asked with';
+const REPEATS = 'the response repeats the bearer token that was sent to OPA';
 const NOT_SHOWN = `(not shown: ${REPEATS})`;
 
 /** OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`. */
@@ -70,7 +70,7 @@ export class OpaSource implements RemoteSource {
     };
   }
 
-  /** The key is the whole body: what OPA is told is the same, or nothing is shared. */
+  /** The key is the whole body, so only questions that are identical to OPA are shared. */
   prepare(request: PermissionRequest): PreparedQuestion {
     const input = regoInput(request);
     const body = JSON.stringify({ input });
@@ -101,17 +101,17 @@ export class OpaSource implements RemoteSource {
         ...failed(
           'invalid',
           'BAD_JSON',
-          'the response is not a JSON object in UTF-8 without repeated keys',
+          'the response must be a JSON object in UTF-8 without repeated keys',
         ),
         exchange,
       };
     }
-    // What it says may be logged, traced and passed on as a condition.
+    // The decision could carry the token into logs, traces and conditions.
     if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
     return { ...regoAnswer(body.result), exchange };
   }
 
-  /** `pool.request` without its stream, which costs more than all the checks of an answer. */
+  /** Like `pool.request`, but collects the body without creating a stream. */
   private post(
     body: string,
     signal: Cancellation,
@@ -120,7 +120,8 @@ export class OpaSource implements RemoteSource {
       let statusCode = 0;
       const chunks: Buffer[] = [];
       let controller: Dispatcher.DispatchController | undefined;
-      const end = (): void => controller?.abort(new Error('the question was given up'));
+      const end = (): void =>
+        controller?.abort(new Error('the question was cancelled'));
       signal.onabort = end;
       this.pool.dispatch(
         { method: 'POST', path: this.path, headers: this.headers, body },
@@ -168,7 +169,7 @@ function parseBaseUrl(baseUrl: string): {
   return { origin, basePath: pathname.replace(/\/+$/, '') };
 }
 
-/** HTTP says which class: a gateway without OPA, OPA turning us away, or an error of its own. */
+/** By status: a gateway that cannot reach OPA, OPA limiting the rate, or another error. */
 function httpFailure(statusCode: number, body: unknown): Failed {
   const code = `HTTP_${statusCode}`;
   const detail = opaErrorCode(body);
@@ -179,7 +180,7 @@ function httpFailure(statusCode: number, body: unknown): Failed {
   return failed(statusCode === 429 ? 'overloaded' : 'invalid', code, message);
 }
 
-/** OPA's machine-readable error, e.g. `eval_conflict_error`; its texts may quote the policy. */
+/** OPA's error code, such as `eval_conflict_error`; its messages may quote the policy. */
 function opaErrorCode(body: unknown): string | undefined {
   if (!isJsonObject(body)) return undefined;
   const first: unknown = Array.isArray(body.errors) ? body.errors[0] : undefined;

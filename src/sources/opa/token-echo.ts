@@ -1,19 +1,19 @@
 /**
- * Whether a response repeats the token that it answers to, in any text or key. Something before
- * OPA may do that, in an error for example; OPA itself has no reason to.
+ * Whether a response repeats the token of its request, in any string or key. A proxy in front
+ * of OPA may do that, for example in an error page; OPA itself does not.
  *
- * @param text - as it came.
- * @param body - what the text is as JSON; undefined if that is in doubt.
+ * @param text - the response as received.
+ * @param body - the same, parsed as JSON; undefined if it cannot be parsed unambiguously.
  */
 export function repeatsToken(text: string, body: unknown, token: string): boolean {
   if (text.includes(token)) return true;
-  // JSON may spell every character as an escape.
+  // JSON may write every character as an escape.
   if (!text.includes('\\')) return false;
   if (body === undefined) return true;
   try {
     return holds(body, token);
   } catch {
-    // Nested too deep to be looked at.
+    // Nested too deeply to be searched.
     return true;
   }
 }

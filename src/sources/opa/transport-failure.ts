@@ -1,9 +1,9 @@
 import { failed, type Failed } from '../../answer';
 
 /**
- * Errors that mean "nobody there, or gone before the answer". Everything else (TLS
- * verification, HTTP that does not parse, a body over the limit) is `invalid`: an unknown
- * error must not take the fail-open way.
+ * Errors that mean that OPA did not answer or that the connection was lost. Everything else
+ * (TLS verification, HTTP that cannot be parsed, a body over the limit) is `invalid`: an
+ * unknown error must not fail open.
  */
 const UNAVAILABLE = new Set([
   'ECONNREFUSED',
@@ -23,17 +23,17 @@ const UNAVAILABLE = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** undici's words for a connection that ended; its other socket errors are broken HTTP. */
+/** undici's messages for a connection that ended; its other socket errors mean broken HTTP. */
 const CONNECTION_ENDED = new Set(['other side closed', 'closed']);
 
 /**
- * Sorts what the HTTP client threw into a failure class, by code: under some loaders errors
- * of Node's core are not `instanceof Error`.
+ * Assigns a failure class to what the HTTP client threw. It looks at codes, because under some
+ * loaders errors of Node's core are not `instanceof Error`.
  *
  * @param secure - whether the connection is TLS.
  */
 export function transportFailure(error: unknown, secure: boolean): Failed {
-  // A parse error of HTTP has a name only.
+  // An HTTP parse error has only a name.
   const code = codeOf(error) ?? String((error as { name?: unknown } | null)?.name);
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
     return failed(
@@ -44,12 +44,12 @@ export function transportFailure(error: unknown, secure: boolean): Failed {
   }
   return UNAVAILABLE.has(code) || isLostConnection(error, secure)
     ? failed('unavailable', code, `OPA could not be reached (${code})`)
-    : failed('invalid', code, `the exchange with OPA broke (${code})`);
+    : failed('invalid', code, `the request to OPA failed (${code})`);
 }
 
 /**
- * Over TLS 1.3 a server refuses our certificate after the handshake: to undici the connection
- * just ends before a byte of HTTP. That is no outage.
+ * In TLS 1.3 a server rejects a client certificate after the handshake, and undici sees only
+ * that the connection ends before the first byte of HTTP. That is not an outage.
  */
 function isLostConnection(error: unknown, secure: boolean): boolean {
   const { code, message, socket } = Object(error) as {
@@ -61,7 +61,7 @@ function isLostConnection(error: unknown, secure: boolean): boolean {
   return !secure || (socket?.bytesRead ?? 0) > 0;
 }
 
-/** The error's own code, else that of what it wraps (a cause, or one error per address). */
+/** The error's own code, else that of its cause or of its first error per address. */
 function codeOf(error: unknown, depth = 3): string | undefined {
   if (typeof error !== 'object' || error === null || depth === 0) return undefined;
   const { code, cause, errors } = error as {

@@ -14,7 +14,7 @@ import { allow, conditional, deny, notApplicable } from '../../verdict';
 import type { Answer } from '../../answer';
 import type { LocalSource } from '../source';
 
-/** The rule by which a plugin tells the owner of a resource. */
+/** The rule with which a plugin checks who owns a resource. */
 export interface OwnerRule {
   readonly pluginId: string;
   readonly rule: string;
@@ -23,15 +23,15 @@ export interface OwnerRule {
 }
 
 export interface OwnershipSourceOptions {
-  /** Entity refs whose members own everything of the known resource types. */
+  /** Entity refs whose members are allowed everything for the known resource types. */
   readonly bypass: readonly string[];
-  /** Of entities, owners may touch these kinds only; in lower case. Default: any kind. */
+  /** The entity kinds that owners may access, in lower case. Default: any kind. */
   readonly kinds?: readonly string[] | undefined;
-  /** By resource type; added to `DEFAULT_OWNER_RULES`, and wins over them. */
+  /** By resource type; added to `DEFAULT_OWNER_RULES`, which they override. */
   readonly resources: ReadonlyMap<string, OwnerRule>;
 }
 
-/** `catalog-entity` is known too, through the catalog's own conditions. */
+/** `catalog-entity` is handled apart, with the catalog's own conditions. */
 export const DEFAULT_OWNER_RULES: ReadonlyMap<string, OwnerRule> = new Map([
   [
     'scaffolder-task',
@@ -40,11 +40,11 @@ export const DEFAULT_OWNER_RULES: ReadonlyMap<string, OwnerRule> = new Map([
 ]);
 
 /**
- * The native ownership policy: what a user owns, the user may touch.
+ * The built-in ownership policy: users may access what they own.
  *
  * For the resource types it knows: ALLOW for members of `bypass`, DENY for a user without
- * ownership refs, else CONDITIONAL on the owner rule, of entities also on `kinds` if there are
- * any. NOT_APPLICABLE for everything else.
+ * ownership refs, else CONDITIONAL on the owner rule, and for entities also on `kinds` if set.
+ * NOT_APPLICABLE for everything else.
  */
 export class OwnershipSource implements LocalSource {
   private readonly bypass: ReadonlySet<string>;
@@ -124,6 +124,6 @@ const ruleDecision = (
 
 /**
  * Owner rules compare case-sensitively: the catalog's (on single checks) with refs in lower
- * case, the scaffolder's with the creator as signed in. So they get both.
+ * case, the scaffolder's with the creator as signed in. So a rule gets each ref in both forms.
  */
 const normalizeRef = (ref: string): string => ref.toLocaleLowerCase('en-US');

@@ -139,7 +139,7 @@ describe('a decision of a hosted policy', () => {
     const abstaining = { result: 'NOT_APPLICABLE' };
     const { answer } = await ask(() => abstaining, requestOf(), false);
     expect(wordsOf(answer)).toBe(
-      'invalid BAD_DECISION: a policy of hostPolicy cannot abstain; bring one that does with addSource',
+      'invalid BAD_DECISION: a policy wrapped by hostPolicy cannot abstain; provide it with addSource to let it abstain',
     );
   });
 
@@ -340,7 +340,7 @@ describe('conditions of a hosted policy', () => {
   });
 
   const SHAPE =
-    'must be {resourceType, rule, params}, or one of allOf, anyOf (never empty) or not of such';
+    'must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not';
   const UNREADABLE = 'cannot be written as JSON';
   const cyclic: Record<string, unknown> = {};
   cyclic.self = cyclic;
@@ -402,10 +402,10 @@ describe('conditions of a hosted policy', () => {
   });
 
   it.each<[what: string, without: object, problem: string]>([
-    ['a pluginId', { pluginId: undefined }, 'pluginId: must be a text'],
+    ['a pluginId', { pluginId: undefined }, 'pluginId: must be a string'],
     ['text in pluginId', { pluginId: '' }, 'pluginId: must not be empty'],
-    ['a text for pluginId', { pluginId: ['catalog'] }, 'pluginId: must be a text'],
-    ['a resourceType', { resourceType: undefined }, 'resourceType: must be a text'],
+    ['a text for pluginId', { pluginId: ['catalog'] }, 'pluginId: must be a string'],
+    ['a resourceType', { resourceType: undefined }, 'resourceType: must be a string'],
     ['text in resourceType', { resourceType: '' }, 'resourceType: must not be empty'],
   ])('are invalid without %s', async (_what, without, problem) => {
     const { answer } = await ask(() => conditional(leaf, without));

@@ -19,23 +19,23 @@ describeWithOpa('a bundle that cannot be used', () => {
     ]);
 
   it.each<[what: string, bundle: () => Buffer | Promise<Buffer>, message: string]>([
-    ['is empty', () => Buffer.alloc(0), 'its gzip data are cut off'],
-    ['is no gzip', () => Buffer.from('hello'), 'it is no gzip file (Z_DATA_ERROR)'],
+    ['is empty', () => Buffer.alloc(0), 'its gzip data is truncated'],
+    ['is no gzip', () => Buffer.from('hello'), 'it is not a gzip file (Z_DATA_ERROR)'],
     [
       'is cut off',
       () => good.subarray(0, good.length / 2),
-      'its gzip data are cut off',
+      'its gzip data is truncated',
     ],
-    ['is damaged', () => damaged(good), 'it is no gzip file (Z_DATA_ERROR)'],
+    ['is damaged', () => damaged(good), 'it is not a gzip file (Z_DATA_ERROR)'],
     [
       'is no tar',
       () => gzipSync('hello '.repeat(1000)),
-      'it is no tar archive, or is cut off',
+      'it is not a tar archive, or it is truncated',
     ],
     [
       'is a tar that is cut off',
       () => gzipSync(gunzipSync(good).subarray(0, 10_000)),
-      'it is no tar archive, or is cut off',
+      'it is not a tar archive, or it is truncated',
     ],
     [
       'unpacks to gigabytes',
@@ -45,12 +45,12 @@ describeWithOpa('a bundle that cannot be used', () => {
     [
       'has no Wasm',
       () => packBundle([['data.json', '{}']]),
-      'it holds no policy.wasm; build it with opa build -t wasm',
+      "it has no policy.wasm; build it with 'opa build -t wasm'",
     ],
     [
       'has Wasm in another folder only',
       () => packBundle([['a/policy.wasm', wasm]]),
-      'it holds no policy.wasm; build it with opa build -t wasm',
+      "it has no policy.wasm; build it with 'opa build -t wasm'",
     ],
     [
       'has two policies',
@@ -59,7 +59,7 @@ describeWithOpa('a bundle that cannot be used', () => {
           ['/policy.wasm', wasm],
           ['policy.wasm', wasm],
         ]),
-      'it holds more than one policy.wasm',
+      'it has more than one policy.wasm',
     ],
     [
       'has two sets of data',
@@ -69,7 +69,7 @@ describeWithOpa('a bundle that cannot be used', () => {
           ['data.json', ''],
           ['./data.json', '{}'],
         ]),
-      'it holds more than one data.json',
+      'it has more than one data.json',
     ],
     ['has data that are no JSON', () => withData('{"a":'), 'its data.json is not JSON'],
     ['has empty data', () => withData(''), 'its data.json is not JSON'],

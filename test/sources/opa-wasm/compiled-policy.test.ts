@@ -37,7 +37,7 @@ describeWithOpa('a policy that cannot be used', () => {
     [
       'has Wasm of another program',
       () => policyOf(emptyModule),
-      'its policy.wasm is no policy of OPA: it has no opa_wasm_abi_version',
+      'its policy.wasm was not built by OPA: it has no opa_wasm_abi_version',
     ],
     [
       'has Wasm that needs more than it is given',
@@ -47,12 +47,12 @@ describeWithOpa('a policy that cannot be used', () => {
     [
       'has Wasm of a later ABI',
       () => policyOf(ofAbi(wasm, 2)),
-      'its policy.wasm has ABI version 2, only 1 is known; build it with another OPA',
+      'its policy.wasm has ABI version 2, but only version 1 is supported; build it with another version of OPA',
     ],
     [
       'has more data than fit',
       () => withData(JSON.stringify({ list: Array(1_500_000).fill({}) })),
-      'its data.json cannot be loaded; policy and data may take 268435456 bytes of Wasm memory',
+      'its data.json cannot be loaded; policy and data together may use at most 268435456 bytes of Wasm memory',
     ],
     [
       'lacks the entrypoint',

@@ -28,26 +28,26 @@ it.each<[what: string, thrown: unknown, problem: string]>([
   [
     'the allocator out of memory',
     'opa_malloc: failed',
-    'the evaluation took more than 67108864 bytes of Wasm memory',
+    'the evaluation used more than 67108864 bytes of Wasm memory',
   ],
   [
     'the engine out of memory',
     new RangeError('WebAssembly.Memory.grow(): Maximum memory size exceeded'),
-    'the evaluation took more than 67108864 bytes of Wasm memory',
+    'the evaluation used more than 67108864 bytes of Wasm memory',
   ],
-  ['another error', new RangeError('secret'), 'the evaluation broke (RangeError)'],
-  ['another text', 'secret', 'the evaluation broke (string)'],
-  ['another object', { message: 'secret' }, 'the evaluation broke (object)'],
+  ['another error', new RangeError('secret'), 'the evaluation failed (RangeError)'],
+  ['another text', 'secret', 'the evaluation failed (string)'],
+  ['another object', { message: 'secret' }, 'the evaluation failed (object)'],
   [
     'a message that is no text',
     { message: ['secret'] },
-    'the evaluation broke (object)',
+    'the evaluation failed (object)',
   ],
-  ['undefined', undefined, 'the evaluation broke (undefined)'],
+  ['undefined', undefined, 'the evaluation failed (undefined)'],
   [
     'a message around a known one',
     'secret: opa_malloc: failed',
-    'the evaluation broke (string)',
+    'the evaluation failed (string)',
   ],
 ])('names the problem and repeats nothing else: %s', (_what, thrown, problem) => {
   expect(evaluationProblem(thrown)).toBe(problem);

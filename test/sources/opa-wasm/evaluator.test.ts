@@ -87,7 +87,7 @@ describeWithOpa('an evaluator', () => {
       expect(answer('conflict')).toContain('contradict');
       refuseInstances(2);
       for (let time = 0; time < 2; time++) {
-        expect(answer('allow')).toBe('the evaluation broke (RangeError)');
+        expect(answer('allow')).toBe('the evaluation failed (RangeError)');
         expect(evaluator.memoryBytes).toBe(0);
       }
       expect(answer('allow')).toBe('ALLOW');

@@ -89,7 +89,7 @@ describe('a bundle', () => {
     await writeFile(file, 'hello');
     await expect(load()).rejects.toThrow(
       expect.objectContaining({
-        message: `the bundle '${file}' cannot be used: it is no gzip file (Z_DATA_ERROR)`,
+        message: `the bundle '${file}' cannot be used: it is not a gzip file (Z_DATA_ERROR)`,
       }) as Error,
     );
   });
@@ -138,7 +138,7 @@ describeWithOpa('the file of a bundle', () => {
     expect(kind(live)).toBe('ALLOW');
 
     expect(await change(() => writeFile(file, 'hello'), REFUSED)).toBe(
-      `error: Source 'embedded': ${REFUSED}: the bundle '${file}' cannot be used: it is no gzip file (Z_DATA_ERROR)`,
+      `error: Source 'embedded': ${REFUSED}: the bundle '${file}' cannot be used: it is not a gzip file (Z_DATA_ERROR)`,
     );
     expect(kind(live)).toBe('ALLOW');
 

@@ -79,10 +79,10 @@ describeWithOpa('a Wasm policy', () => {
       ],
       [
         'out of memory',
-        `the evaluation took more than ${MAX_EVALUATION_MEMORY} bytes of Wasm memory`,
+        `the evaluation used more than ${MAX_EVALUATION_MEMORY} bytes of Wasm memory`,
       ],
-      ['deep', 'the evaluation broke (RangeError)'],
-      ['bad pattern', 'the evaluation broke (SyntaxError)'],
+      ['deep', 'the evaluation failed (RangeError)'],
+      ['bad pattern', 'the evaluation failed (SyntaxError)'],
     ])('by %s is invalid, and right again at the next question', (name, message) => {
       const answer = source.ask(request(name));
       expect(answer).toEqual({
@@ -171,7 +171,7 @@ describe('a bundle that cannot be used', () => {
       problems: [
         {
           path: 'permission.policyRouter.sources.embedded',
-          message: `the bundle '${file}' cannot be used: it is no gzip file (Z_DATA_ERROR)`,
+          message: `the bundle '${file}' cannot be used: it is not a gzip file (Z_DATA_ERROR)`,
         },
       ],
     });
