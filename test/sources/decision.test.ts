@@ -98,7 +98,7 @@ describe('a decision', () => {
       conditional({ conditions: { ...leaf, anyOf: [leaf] } }),
     ],
     ['a rule without a name', conditional({ conditions: { ...leaf, rule: '' } })],
-    ['a rule that is no text', conditional({ conditions: { ...leaf, rule: 1 } })],
+    ['a rule that is not a string', conditional({ conditions: { ...leaf, rule: 1 } })],
     ['a rule without a resource type', conditional({ conditions: { rule: 'R' } })],
     ['parameters in a list', conditional({ conditions: { ...leaf, params: ['a'] } })],
     ['parameters of null', conditional({ conditions: { ...leaf, params: null } })],
@@ -142,7 +142,7 @@ describe('a decision', () => {
       conditional({ conditions: { anyOf: [] } }),
       expect.stringMatching(/^conditions\.anyOf: /) as unknown,
     ],
-  ])('that is invalid is told %s', (_what, value, message) => {
+  ])('that is invalid is reported with %s', (_what, value, message) => {
     expect(parse(value)).toMatchObject({ failure: { message } });
   });
 });

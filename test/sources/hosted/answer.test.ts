@@ -128,7 +128,7 @@ describe('a decision of a hosted policy', () => {
     expect(wordsOf(answer)).toBe(`invalid BAD_DECISION: ${notOf('a list')}`);
   });
 
-  it('is told what it may say, if it was written for Backstage', async () => {
+  it('that is invalid names only the results of Backstage, if it was written for Backstage', async () => {
     const { answer } = await ask(() => ({ result: 'allow' }), requestOf(), false);
     expect(wordsOf(answer)).toBe(
       'invalid BAD_DECISION: result must be "ALLOW", "DENY" or "CONDITIONAL"',
@@ -161,7 +161,7 @@ describe('a decision that resists being read', () => {
   REVOKED.revoke();
 
   it.each(['result', 'pluginId', 'resourceType', 'conditions'])(
-    'is told from conditions that are no JSON: %s',
+    'is not mistaken for conditions that are not JSON: %s',
     async key => {
       for (const given of [conditional(leaf), { result: 'ALLOW' }]) {
         const decision = Object.defineProperty(given, key, { get: unreadable });
@@ -229,7 +229,7 @@ describe('a decision that resists being read', () => {
         }),
       },
     ],
-  ])('is told in one short line, without %s', async (_what, more) => {
+  ])('is reported in one short line, without %s', async (_what, more) => {
     const words = wordsOf((await ask(() => conditional(leaf, more))).answer);
     expect(words).toMatch(/^invalid BAD_DECISION: /);
     expect(words).not.toMatch(/Secret|[\p{C}\p{Zl}\p{Zp}]/u);
@@ -275,7 +275,7 @@ describe('conditions of a hosted policy', () => {
       leaf,
     ],
     [
-      'params, where undefined is no key',
+      'params without their undefined keys',
       withParams({ a: undefined, b: [undefined] }),
       withParams({ b: [null] }),
     ],

@@ -219,7 +219,7 @@ describe('a hosted policy that throws', () => {
       'TypeError (ECONNREFUSED)',
     ],
     [
-      'an error with a cause that is none',
+      'an error whose cause is not an error',
       new Error('a secret', { cause: 'a secret' }),
       'Error',
     ],
@@ -272,7 +272,7 @@ describe('a hosted policy that throws', () => {
     },
   );
 
-  it('is told with the place in one short line', async () => {
+  it('is logged with the place in one short line', async () => {
     const error = new Error('a secret');
     error.stack = `Error: a secret\n    at f\u202e (${'x'.repeat(1000)}:1:1)`;
     const { logs } = await ask(() => Promise.reject(error));
@@ -281,12 +281,12 @@ describe('a hosted policy that throws', () => {
     expect(message.length).toBeLessThan(300);
   });
 
-  it('is no other than one whose handle has gone', async () => {
+  it('is like one whose handle is missing', async () => {
     const { answer } = await ask(undefined as unknown as Handle);
     expect(wordsOf(answer)).toBe('invalid THREW: the source threw TypeError');
   });
 
-  it('is no other than one whose user cannot be copied', async () => {
+  it('is like one whose user cannot be copied', async () => {
     const user = userOf();
     Object.defineProperty(user, 'token', { enumerable: true, get: unreadable });
     const { answer } = await ask(() => ({ result: 'ALLOW' }), requestOf(user));

@@ -20,7 +20,7 @@ describeWithOpa('a bundle that cannot be used', () => {
 
   it.each<[what: string, bundle: () => Buffer | Promise<Buffer>, message: string]>([
     ['is empty', () => Buffer.alloc(0), 'its gzip data is truncated'],
-    ['is no gzip', () => Buffer.from('hello'), 'it is not a gzip file (Z_DATA_ERROR)'],
+    ['is not gzip', () => Buffer.from('hello'), 'it is not a gzip file (Z_DATA_ERROR)'],
     [
       'is cut off',
       () => good.subarray(0, good.length / 2),
@@ -28,7 +28,7 @@ describeWithOpa('a bundle that cannot be used', () => {
     ],
     ['is damaged', () => damaged(good), 'it is not a gzip file (Z_DATA_ERROR)'],
     [
-      'is no tar',
+      'is not a tar archive',
       () => gzipSync('hello '.repeat(1000)),
       'it is not a tar archive, or it is truncated',
     ],

@@ -29,7 +29,7 @@ describeWithOpa('a policy that cannot be used', () => {
     [what: string, bundle: () => WasmBundle | Promise<WasmBundle>, message: string]
   >([
     [
-      'has Wasm that is none',
+      'has a policy.wasm that is not Wasm',
       () => policyOf('hello'),
       'its policy.wasm is not WebAssembly',
     ],

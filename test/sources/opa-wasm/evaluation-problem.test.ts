@@ -39,7 +39,7 @@ it.each<[what: string, thrown: unknown, problem: string]>([
   ['another text', 'secret', 'the evaluation failed (string)'],
   ['another object', { message: 'secret' }, 'the evaluation failed (object)'],
   [
-    'a message that is no text',
+    'a message that is not a string',
     { message: ['secret'] },
     'the evaluation failed (object)',
   ],

@@ -28,11 +28,11 @@ describe.each(Object.entries(writers))('JSON written %s', (_, write) => {
     ['a half before a pair', '\ud83d\ud83d\ude00', '\ufffd😀'],
     ['a backslash before what looks like a half', '\\ud83d', '\\ud83d'],
     ['a backslash before a half', '\\\ud83d', '\\\ufffd'],
-  ])('is told to the evaluator as it is read: %s', (_what, text, expected) => {
+  ])('is encoded for the evaluator as OPA reads it: %s', (_what, text, expected) => {
     expect(read(write(text))).toBe(expected);
   });
 
-  it('is told to the evaluator as it is read, whatever the text', () => {
+  it('is encoded for the evaluator as OPA reads it, whatever the text', () => {
     const unit = fc.oneof(
       fc.constantFrom('\ud83d', '\ude00', '\\', 'u', 'd83d', '\u2028', 'é'),
       fc.string({ unit: 'binary' }),

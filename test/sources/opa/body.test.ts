@@ -34,6 +34,6 @@ it.each([
   expect(parse(text)).toBeUndefined();
 });
 
-it('reads nothing in what is no UTF-8', () => {
+it('reads nothing in bytes that are not UTF-8', () => {
   expect(parseBody(Buffer.from('{"a":"\xe9"}', 'latin1'))).toBeUndefined();
 });

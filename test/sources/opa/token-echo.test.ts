@@ -17,7 +17,7 @@ describe('a response repeats the token', () => {
     ['in a page', `<pre>${TOKEN}</pre>`],
     ['escaped, as Go writes it', '{"a":["tok\\u003c\\u0026\\u003een"]}'],
     ['escaped, in a key', '{"a":{"x\\u0074ok<&>en":1}}'],
-    ['perhaps, in what is no JSON', 'x\\u0074ok<&>en'],
+    ['perhaps, in text that is not JSON', 'x\\u0074ok<&>en'],
     [
       'perhaps, so deep that nobody can tell',
       `["\\n",${'['.repeat(200_000)}${']'.repeat(200_001)}`,

@@ -58,7 +58,7 @@ describe('an exchange that broke', () => {
       'invalid EACCES',
     ],
     [
-      'what is no instance of Error',
+      'an object that is not an instance of Error',
       { code: 'ECONNRESET', message: 'a secret' },
       'unavailable ECONNRESET',
     ],
@@ -67,7 +67,11 @@ describe('an exchange that broke', () => {
       Object.assign(new Error('a secret'), { name: 'HTTPParserError' }),
       'invalid HTTPParserError',
     ],
-    ['a code that is no text', { code: 111, name: 'Odd' }, 'invalid Odd'],
+    [
+      'the name where the code is not a string',
+      { code: 111, name: 'Odd' },
+      'invalid Odd',
+    ],
     ['nothing of null', null, 'invalid undefined'],
   ])('is named by %s', (_what, error, expected) => {
     expect(failureOf(error)).toBe(expected);

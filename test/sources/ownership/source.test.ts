@@ -167,7 +167,7 @@ describe('kinds', () => {
     });
   });
 
-  it('do not concern what is no entity', () => {
+  it('do not concern other resources than entities', () => {
     expect(ask(taskRead, refs, { kinds })).toEqual(ask(taskRead, refs));
   });
 

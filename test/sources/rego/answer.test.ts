@@ -1,8 +1,8 @@
 import { regoAnswer } from '../../../src/sources/rego/answer';
 
 describe('a Rego decision', () => {
-  it('that is undefined is no abstention: before a bundle is active, all are', () => {
-    expect(regoAnswer(undefined)).toMatchObject({
+  it('that is undefined does not abstain: before a bundle is active, all are undefined', () => {
+    expect(parseRegoDecision(undefined)).toMatchObject({
       kind: 'FAILED',
       failure: { class: 'invalid', code: 'UNDEFINED_DECISION' },
     });
