@@ -22,7 +22,8 @@ module.exports = {
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Backends log and the config loader prints; failures are reported all the same.
   silent: true,
-  testTimeout: 60_000,
+  // For what hangs; a busy machine may need a minute for the start of a backend.
+  testTimeout: 180_000,
   // Never in jest's own process, as it would on two cores: what a failed test leaves open would
   // keep that alive for good. Backends fill a worker's memory; a new one has no long collections.
   maxWorkers: Math.max(2, availableParallelism() - 1),

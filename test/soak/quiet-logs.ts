@@ -7,7 +7,7 @@ import {
 } from '@backstage/backend-plugin-api';
 
 /** How long a line is waited for, in milliseconds. */
-const WAIT = 20_000;
+const WAIT = 90_000;
 
 /** A logger that counts, and keeps nothing, so that the soak measures the router's memory. */
 export class QuietLogs {

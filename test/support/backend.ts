@@ -11,9 +11,10 @@ import {
 } from '../../dev/backend';
 import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
+import { patiently } from './patience';
 
 export interface TestBackendOptions {
-  /** The value of `permission.policyRouter`. */
+  /** The value of `permission.policyRouter`; where it sets no times, with patient ones. */
   readonly policyRouter?: object;
   /** Further app-config, merged over the rest. */
   readonly config?: object;
@@ -57,7 +58,10 @@ export async function startTestBackend(
           rules: [{ allow: ['Component', 'Group', 'User'] }],
           locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
         },
-        permission: { enabled: true, ...(policyRouter ? { policyRouter } : {}) },
+        permission: {
+          enabled: true,
+          ...(policyRouter ? { policyRouter: patiently(policyRouter) } : {}),
+        },
         ...options.config,
       }),
     );

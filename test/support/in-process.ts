@@ -1,5 +1,6 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { patiently } from './patience';
 import { startRouter } from './router';
 
 /** What came of one decision. */
@@ -24,7 +25,7 @@ export async function startNameRouter(
   logger: LoggerService,
 ): Promise<InProcessRouter> {
   const codes = new Map<string, string | undefined>();
-  const router = await startRouter(policyRouter, {
+  const router = await startRouter(patiently(policyRouter), {
     logger,
     sinks: [
       ({ permission, sources }) =>
@@ -39,7 +40,7 @@ export async function startNameRouter(
       return { name, result, code };
     },
     async reload(next) {
-      await router.reload(next);
+      await router.reload(patiently(next));
     },
     close: () => router.close(),
   };

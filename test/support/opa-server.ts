@@ -5,9 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const HOST = '127.0.0.1';
 const BIND_TRIES = 3;
-const READY_TIMEOUT_MS = 10_000;
+/** For an OPA that does not start at all: on a busy machine it takes many seconds. */
+const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
-const HEALTH_TIMEOUT_MS = 1_000;
+const HEALTH_TIMEOUT_MS = 5_000;
 const STOP_GRACE_MS = 3_000;
 const LOG_TAIL_CHARS = 16 * 1024;
 

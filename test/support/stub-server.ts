@@ -1,6 +1,9 @@
+import { EventEmitter, once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+
+/** How long something is waited for, in milliseconds; an idle connection is kept for four seconds. */
+const WAIT = 90_000;
 
 /** What the server does with a connection on which a request has arrived. */
 export type Behaviour = (socket: Socket, request: string) => void;
@@ -20,6 +23,8 @@ export interface StubServer {
   readonly connections: () => number;
   /** Connections that are open now. */
   readonly open: () => number;
+  /** Waits until so many requests have arrived, since the start. */
+  untilRequests(count: number): Promise<void>;
   /** Waits until so many connections are open. */
   untilOpen(count: number): Promise<void>;
   become(behaviour: Behaviour): void;
@@ -35,10 +40,15 @@ export async function startStub(
   let requests = 0;
   let connections = 0;
   const sockets = new Set<Socket>();
+  const events = new EventEmitter().setMaxListeners(0);
   const server: Server = create(socket => {
     connections++;
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    events.emit('change');
+    socket.on('close', () => {
+      sockets.delete(socket);
+      events.emit('change');
+    });
     socket.on('error', () => {});
     connected?.(socket);
     let received = '';
@@ -46,6 +56,7 @@ export async function startStub(
       received += chunk.toString('latin1');
       if (!isComplete(received)) return;
       requests++;
+      events.emit('change');
       const request = received;
       received = '';
       behaviour(socket, request);
@@ -53,17 +64,29 @@ export async function startStub(
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
+  const until = async (isSo: () => boolean, what: () => string): Promise<void> => {
+    const signal = AbortSignal.timeout(WAIT);
+    while (!isSo()) {
+      await once(events, 'change', { signal }).catch(() => {
+        throw new Error(what());
+      });
+    }
+  };
   return {
     url: `http://127.0.0.1:${port}`,
     requests: () => requests,
     connections: () => connections,
     open: () => sockets.size,
-    untilOpen: async count => {
-      // Longer than the four seconds for which an idle connection is kept.
-      for (let turn = 0; turn < 1000 && sockets.size !== count; turn++) await delay(5);
-      if (sockets.size !== count)
-        throw new Error(`${sockets.size} connections are open`);
-    },
+    untilRequests: count =>
+      until(
+        () => requests >= count,
+        () => `${requests} requests have arrived`,
+      ),
+    untilOpen: count =>
+      until(
+        () => sockets.size === count,
+        () => `${sockets.size} connections are open`,
+      ),
     become: next => {
       behaviour = next;
     },

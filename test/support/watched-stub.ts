@@ -1,9 +1,12 @@
+import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { startStub, type Behaviour, type StubServer } from './stub-server';
 
 export interface WatchedStub extends StubServer {
   /** Names of the permissions asked for, in the order of their arrival. */
   readonly names: string[];
+  /** Waits until there are so many of them. */
+  arrived(count: number): Promise<void>;
   /** Most connections that a client had open at once, since `forget`. */
   readonly mostOpen: () => number;
   /** Most questions that had arrived and were not answered, since `forget`. */
@@ -14,6 +17,7 @@ export interface WatchedStub extends StubServer {
 /** A stub that notes what arrives; what it then does is a behaviour that tells when it has answered. */
 export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub> {
   const names: string[] = [];
+  const events = new EventEmitter().setMaxListeners(0);
   const open = new Set<Socket>();
   let mostOpen = 0;
   const count = (): void => {
@@ -25,6 +29,7 @@ export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub>
     (behaviour: Behaviour): Behaviour =>
     (socket, request) => {
       names.push(nameIn(request));
+      events.emit('arrival');
       mostUnderWay = Math.max(mostUnderWay, ++underWay);
       let over = false;
       const end = (): void => {
@@ -54,6 +59,9 @@ export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub>
   return {
     ...stub,
     names,
+    arrived: async count => {
+      while (names.length < count) await once(events, 'arrival');
+    },
     mostOpen: () => mostOpen,
     mostUnderWay: () => mostUnderWay,
     become: next => stub.become(watched(next)),
