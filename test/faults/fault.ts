@@ -1,5 +1,5 @@
 import type { FailureClass } from '../../src/verdict';
-import { GENEROUS_TIMEOUT, SHARED_TIMEOUT, TIMEOUT } from './settings';
+import { GENEROUS_TIMEOUT, TIMEOUT } from './settings';
 
 /** Each question is asked of a source that fails closed, and of one that fails open. */
 export const MODES = ['closed', 'open'] as const;
@@ -47,6 +47,8 @@ export interface Scene {
   readonly needsOpa: boolean;
   /** Of the sources that ask the peer, in milliseconds. */
   readonly timeout: number;
+  /** Whether some row takes all of the timeout. */
+  readonly hangs: boolean;
   start(): Promise<Peer>;
   readonly rows: readonly SceneRow[];
 }
@@ -69,9 +71,14 @@ export function scene<P extends Peer>(
   needsOpa = false,
 ): Scene {
   let peer: P;
+  const hangs = rows.some(({ outcome }) =>
+    outcome.failure?.codes.some(code => BY_THE_CLOCK.has(code)),
+  );
   return {
     needsOpa,
-    timeout: timeoutFor(rows.map(row => row.outcome)),
+    // Short where the timeout is waited for, long where it must not pass before the answer.
+    timeout: hangs ? TIMEOUT : GENEROUS_TIMEOUT,
+    hangs,
     start: async () => (peer = await start()),
     rows: rows.map(row => ({
       ...row,
@@ -86,15 +93,6 @@ export const BY_THE_CLOCK: ReadonlySet<string> = new Set([
   'TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-
-/** Short where the timeout is waited for, long where it must not pass before the answer. */
-function timeoutFor(outcomes: readonly Outcome[]): number {
-  const hangs = outcomes.filter(({ failure }) =>
-    failure?.codes.some(code => BY_THE_CLOCK.has(code)),
-  );
-  if (hangs.length === 0) return GENEROUS_TIMEOUT;
-  return hangs.length === outcomes.length ? TIMEOUT : SHARED_TIMEOUT;
-}
 
 /** Nobody there, or gone before the answer: the one class that fail-open opens. */
 export const outage = (...codes: string[]): Outcome => ({

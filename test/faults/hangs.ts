@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { silence, type Behaviour } from '../support/stub-server';
 import { decides, outage, scene, type Chapter } from './fault';
-import { SHARED_TIMEOUT, TIMEOUT } from './settings';
+import { TIMEOUT } from './settings';
 import {
   ALLOW,
   decidesContrary,
@@ -57,8 +57,7 @@ async function startLatePeer(
 const givenUp = (socket: Socket): Promise<unknown> =>
   new Promise(resolve => socket.once('close', resolve));
 
-const afterTimeouts = (count: number) => (): Promise<unknown> =>
-  delay(count * SHARED_TIMEOUT);
+const afterTimeouts = (count: number) => (): Promise<unknown> => delay(count * TIMEOUT);
 
 export const hangs: Chapter = {
   title: 'is slow',

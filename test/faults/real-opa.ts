@@ -4,10 +4,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '../support/backend';
 import { startOpa, type OpaServer, type OpaServerOptions } from '../support/opa-server';
+import { until } from '../support/until';
 import { requireOpa } from '../support/with-opa';
 import {
   decides,
@@ -121,14 +121,8 @@ async function buildBundle(policy: string): Promise<Buffer> {
   }
 }
 
-async function untilBundlesAreActive(url: string): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    const { ok } = await fetch(`${url}/health?bundles`);
-    if (ok) return;
-    await delay(20);
-  }
-  throw new Error('the bundle did not become active');
-}
+const untilBundlesAreActive = (url: string): Promise<void> =>
+  until(async () => (await fetch(`${url}/health?bundles`)).ok, 'the bundle was active');
 
 /** A policy with a mistake, which the policy's author sees in the log. */
 const mistake = (name: string, entrypoint: string, outcome: Outcome): Scene =>

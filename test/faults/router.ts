@@ -1,5 +1,4 @@
 /** What the router itself does not put to OPA, or not any more. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { silence, type Behaviour } from '../support/stub-server';
 import {
   MODES,
@@ -44,8 +43,7 @@ async function startBusyPeer(): Promise<BusyPeer> {
     ...stub,
     occupy: async ask => {
       underWay = Promise.all(MODES.map(ask));
-      for (let turn = 0; turn < 500 && held.length < MODES.length; turn++)
-        await delay(2);
+      await stub.untilRequests(MODES.length);
     },
     release: async () => {
       for (const answer of held) answer();

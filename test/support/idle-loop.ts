@@ -3,16 +3,19 @@
  * with other things makes the router say STALLED where it would say TIMEOUT, and rightly so.
  */
 export function assumeIdleLoop(): void {
-  beforeEach(() => {
-    Object.defineProperty(performance, 'eventLoopUtilization', {
-      configurable: true,
-      value: () => ({ idle: 1, active: 0, utilization: 0 }),
-    });
-  });
+  beforeEach(takeLoopForIdle);
   afterEach(measureLoop);
 }
 
-/** Ends what `assumeIdleLoop` began. */
+/** The same from now on, for what goes on between tests, too. */
+export function takeLoopForIdle(): void {
+  Object.defineProperty(performance, 'eventLoopUtilization', {
+    configurable: true,
+    value: () => ({ idle: 1, active: 0, utilization: 0 }),
+  });
+}
+
+/** Ends what the others began. */
 export function measureLoop(): void {
   Reflect.deleteProperty(performance, 'eventLoopUtilization');
 }
