@@ -5,13 +5,12 @@ import {
   startTestBackend,
   type TestBackend,
 } from '../support/backend';
-import { assumeIdleLoop } from '../support/idle-loop';
+import { pass, resumeClock, stopClock } from '../support/clock';
 import { decision, silence, startStub, type StubServer } from '../support/stub-server';
+import { until } from '../support/until';
 
 let stub: StubServer;
 let backend: TestBackend;
-
-assumeIdleLoop();
 
 beforeAll(async () => {
   stub = await startStub(silence);
@@ -34,6 +33,8 @@ beforeAll(async () => {
   });
 });
 
+afterEach(resumeClock);
+
 afterAll(async () => {
   await backend.stop();
   await stub.stop();
@@ -47,22 +48,28 @@ it('is asked by no more than its places, then not at all, and is noticed when it
     authorize(backend.url, token, [basic(`tested.q${++asked}.read`, 'read')]);
   const denied = { status: 200, results: ['DENY'] };
 
-  const answers = await Promise.all(Array.from({ length: 20 }, ask));
+  stopClock();
+  const asking = Promise.all(Array.from({ length: 20 }, ask));
+  await until(() => backend.traces.length === 20 - 8, 'those too many were denied');
+  await stub.untilRequests(4);
+  await pass(200);
+  const answers = await asking;
   expect(answers).toEqual(answers.map(() => denied));
   await backend.logs.waitFor("Source 'opa': circuit breaker open");
-  const codes = new Set(
-    backend.traces.flatMap(trace => trace.sources.map(({ failure }) => failure?.code)),
-  );
-  expect(codes).toContain('TIMEOUT');
-  expect(codes).toContain('QUEUE_FULL');
-
-  const put = stub.requests();
-  expect(put).toBeLessThanOrEqual(8);
+  const codes = backend.traces.map(({ sources }) => sources[0]!.failure!.code);
+  expect(codes.sort()).toEqual([
+    ...Array<string>(4).fill('NO_TIME_LEFT'),
+    ...Array<string>(12).fill('QUEUE_FULL'),
+    ...Array<string>(4).fill('TIMEOUT'),
+  ]);
+  expect(stub.requests()).toBe(4);
   expect(await Promise.all(Array.from({ length: 20 }, ask))).toEqual(
     Array.from({ length: 20 }, () => denied),
   );
   expect(backend.traces.at(-1)!.sources[0]!.failure!.code).toBe('BREAKER_OPEN');
-  expect(stub.requests()).toBe(put);
+  expect(stub.requests()).toBe(4);
+  // A new connection that nobody uses is kept for four seconds.
+  await pass(6_000);
   await stub.untilOpen(0);
 
   stub.become(decision({ result: 'ALLOW' }));

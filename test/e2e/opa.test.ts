@@ -11,13 +11,13 @@ import {
 } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { tlsFixture } from '../support/tls-fixture';
+import { until } from '../support/until';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const opaSource = (baseUrl: string, more: object = {}): object => ({
   type: 'opa',
   baseUrl,
   entrypoint: 'backstage_policy/decision',
-  timeout: '1500ms',
   ...more,
 });
 
@@ -124,12 +124,10 @@ async function ownedBySearchIsIngested(url: string, token: string): Promise<void
     'delete',
     'component:default/search-ui',
   );
-  for (let attempt = 0; attempt < 600; attempt++) {
+  await until(async () => {
     const { results } = await authorize(url, token, [question]);
-    if (results[0] === 'ALLOW') return;
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-  throw new Error('search-ui was not ingested');
+    return results[0] === 'ALLOW';
+  }, 'search-ui was ingested');
 }
 
 describeWithOpa('an outage of OPA', () => {
@@ -232,12 +230,10 @@ async function untilAllowed(
   token: string,
   batch: Parameters<typeof authorize>[2],
 ): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  await until(async () => {
     const { results } = await authorize(url, token, batch);
-    if (results.every(result => result === 'ALLOW')) return;
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-  throw new Error('decisions did not come back');
+    return results.every(result => result === 'ALLOW');
+  }, 'decisions came back');
 }
 
 describeWithOpa('a mistake in the Rego policy', () => {

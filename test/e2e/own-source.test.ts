@@ -147,7 +147,7 @@ describe('a reload', () => {
     await change(
       config({
         sources: {
-          contractors: { type: 'hosted', timeout: '1500ms', concurrency: 1 },
+          contractors: { type: 'hosted', timeout: '90s', concurrency: 1 },
           ownership: { type: 'ownership' },
         },
       }),

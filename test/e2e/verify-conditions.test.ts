@@ -53,7 +53,6 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
             type: 'opa',
             baseUrl: stub.url,
             entrypoint: 'backstage_policy/decision',
-            timeout: '1500ms',
             onUnavailable: 'fail-open',
           },
         },

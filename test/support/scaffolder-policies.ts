@@ -9,7 +9,6 @@ export function scaffolderRouter(opa: OpaServer, combine: string): object {
     type: 'opa',
     baseUrl: opa.url,
     entrypoint: `scaffolder_policy/${name}`,
-    timeout: '1500ms',
   });
   return {
     fallback: 'deny',
