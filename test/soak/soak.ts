@@ -35,14 +35,19 @@ export interface SoakOptions {
   /** Between two incidents of one OPA, in milliseconds. */
   readonly calm: { readonly low: number; readonly high: number };
   readonly onProgress?: (tally: Tally) => void;
+  /** Whether enough has happened to end when the time is over; a busy machine takes longer. */
+  readonly isEnough?: (soFar: SoFar) => boolean;
 }
 
-export interface SoakReport {
-  readonly seconds: number;
+export interface SoFar {
   readonly tally: Tally;
   readonly incidents: Incidents;
   /** Reloads that took effect, of both routers. */
   readonly reloads: number;
+}
+
+export interface SoakReport extends SoFar {
+  readonly seconds: number;
   /** Longest time between two turns of this process's event loop, in milliseconds. */
   readonly longestStall: number;
   readonly warnings: number;
@@ -62,10 +67,14 @@ export const GROWTH = { heapMegabytes: 15, sockets: 4, timers: 4 };
 /** A turn of the event loop over this makes every verdict about time doubtful, in milliseconds. */
 const STALL = 150;
 const HEARTBEAT = 25;
+/** How long stalls are remembered, in milliseconds; longer than a decision takes. */
+const MEMORY = 30_000;
 const PROGRESS_EVERY = 10_000;
+/** How often it is asked whether enough has happened, and at most so often. */
+const OVERTIME = { every: 500, times: 200 };
 
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  const { binary, seconds, seed, calm, onProgress } = options;
+  const { binary, seconds, seed, calm, onProgress, isEnough = () => true } = options;
   const folder = await mkdtemp(join(tmpdir(), 'policy-router-soak-'));
   const ends: Array<() => unknown> = [() => rm(folder, { recursive: true })];
   try {
@@ -89,12 +98,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 
     const random = new Random(seed);
     const tally = new Tally();
-    const load = new Load({ router, backend, opas, tally, random });
     const chaos = new Chaos({ router, backend, opas, file, random }, calm);
     const heartbeat = new Heartbeat(() =>
       Object.values(opas).forEach(opa => opa.markSlow()),
     );
     ends.push(() => heartbeat.stop());
+    const stalledSince = (from: number): number => heartbeat.stalledSince(from);
+    const load = new Load({ router, backend, opas, tally, random, stalledSince });
     const progress = setInterval(() => onProgress?.(tally), PROGRESS_EVERY);
     ends.push(() => clearInterval(progress));
 
@@ -102,7 +112,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
       await chaos.stop();
       await load.stop();
       await chaos.replaceAllSources();
-      const resources = await measure();
+      const resources = await measure(SOCKETS_AT_REST);
       heartbeat.forget();
       return resources;
     };
@@ -116,12 +126,18 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     await run(warmUp);
     const before = await rest();
     await run(seconds * 1000 - warmUp);
-    const after = await rest();
-    return {
-      seconds,
+    const soFar = (): SoFar => ({
       tally,
       incidents: chaos.done,
       reloads: router.reloads + backend.reloads,
+    });
+    for (let time = 0; time < OVERTIME.times && !isEnough(soFar()); time++) {
+      await delay(OVERTIME.every);
+    }
+    const after = await rest();
+    return {
+      ...soFar(),
+      seconds,
       longestStall: heartbeat.longest,
       warnings: logs.warnings,
       errors: logs.errors,
@@ -180,6 +196,8 @@ async function writePolicies(binary: string, folder: string): Promise<string> {
 class Heartbeat {
   longest = 0;
   private last = performance.now();
+  /** When, and for how long; as far back as a decision may reach. */
+  private readonly stalls: Array<{ readonly at: number; readonly took: number }> = [];
   private readonly timer: NodeJS.Timeout;
 
   constructor(onStall: () => void) {
@@ -188,8 +206,18 @@ class Heartbeat {
       const stall = now - this.last - HEARTBEAT;
       this.last = now;
       this.longest = Math.max(this.longest, stall);
+      this.stalls.push({ at: now, took: stall });
+      while (this.stalls[0]!.at < now - MEMORY) this.stalls.shift();
       if (stall > STALL) onStall();
     }, HEARTBEAT);
+  }
+
+  /** How long this process has not had its turn since then, in milliseconds. */
+  stalledSince(from: number): number {
+    const isUnderWay = Math.max(0, performance.now() - this.last - HEARTBEAT);
+    return this.stalls
+      .filter(({ at }) => at >= from)
+      .reduce((sum, { took }) => sum + Math.max(0, took), isUnderWay);
   }
 
   /** Leaves out what has just passed, such as a garbage collection of ours. */

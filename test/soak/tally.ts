@@ -15,7 +15,7 @@ export class Tally {
   wrong = 0;
   /** `handle` rejected, or /authorize did not answer 200. */
   rejected = 0;
-  /** Answered after the deadline. */
+  /** Answered after the deadline, which no stall of this process explains. */
   late = 0;
   slowest = 0;
   /** Clients that gave up before the answer. */

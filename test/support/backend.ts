@@ -17,7 +17,7 @@ export interface TestBackendOptions {
   /** The value of `permission.policyRouter`; where it sets no times, with patient ones. */
   readonly policyRouter?: object;
   /** Further app-config, merged over the rest. */
-  readonly config?: object;
+  readonly config?: { readonly catalog?: object; readonly [key: string]: unknown };
   /** Further app-config files, merged before `policyRouter`. */
   readonly configFiles?: readonly string[];
   /** The permission policy; the policy router unless given. */
@@ -36,13 +36,22 @@ export interface TestBackend extends SampleBackend {
   writeConfig(policyRouter: object): Promise<void>;
 }
 
+const SAMPLE_CATALOG = {
+  rules: [{ allow: ['Component', 'Group', 'User'] }],
+  locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
+};
+
+/** Once a second is the default, and every start of a test would wait for it. */
+const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
+
 /** The sample backend on a free port, with captured logs and traces. */
 export async function startTestBackend(
   options: TestBackendOptions,
 ): Promise<TestBackend> {
   const folder = await temporaryFolder();
   const logs = new CapturedLogs();
-  const traces: DecisionRecord[] = [];
+  const traces: DecisionTrace[] = [];
+  const { catalog = SAMPLE_CATALOG, ...config } = options.config ?? {};
   const writeConfig = (policyRouter: object | undefined): Promise<void> =>
     writeFile(
       join(folder, 'app-config.yaml'),
@@ -54,15 +63,12 @@ export async function startTestBackend(
           database: { client: 'better-sqlite3', connection: ':memory:' },
         },
         auth: { providers: { personas: {} } },
-        catalog: {
-          rules: [{ allow: ['Component', 'Group', 'User'] }],
-          locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
-        },
         permission: {
           enabled: true,
           ...(policyRouter ? { policyRouter: patiently(policyRouter) } : {}),
         },
-        ...options.config,
+        ...config,
+        catalog: { ...EAGER, ...catalog },
       }),
     );
   await writeConfig(options.policyRouter);
