@@ -52,12 +52,12 @@ describe('readPermission', () => {
     [
       'an action that is no text',
       { ...permission('a'), attributes: { action: ['read'] } },
-      "the permission's action is no text",
+      "the permission's action is not a string",
     ],
     [
       'an action of null',
       { ...permission('a'), attributes: { action: null } },
-      "the permission's action is no text",
+      "the permission's action is not a string",
     ],
     [
       'an action of 257 characters',

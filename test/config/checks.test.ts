@@ -392,7 +392,7 @@ describe('what is allowed, but perhaps not meant, is a warning', () => {
       { prefix: '', actions: ['create', 'read', 'update', 'delete', 'none'] },
     );
     expect(warnings(raw)).toEqual([
-      "~.routes[0]: can never be reached: routes[1] take every action of '*'",
+      "~.routes[0]: can never be reached: routes[1] already matches every action of '*'",
     ]);
   });
 

@@ -133,7 +133,7 @@ describe('a policy that a module brings', () => {
     for (const name of ['team', ...MEMBERS]) {
       const raw = configOf(named(name, source), {}, { sources: [name] });
       expect(problems(raw, { provided: hosted(name) })).toEqual([
-        `~.sources.${name}.type: must be 'hosted', as a module brings a policy of this name`,
+        `~.sources.${name}.type: must be 'hosted', because a module provides a policy with this name`,
       ]);
     }
   });
@@ -303,7 +303,7 @@ describe('a warning of a policy that never abstains', () => {
     };
     const raw = configOf(sources, {}, { sources: ['opa'] });
     const effect = (of: string): string =>
-      `is hosted and never abstains, so what it allows because it is not its own is allowed while '${of}' is away or flooded`;
+      `is hosted and never abstains, so if it allows permissions that it does not know, they are allowed while '${of}' is unavailable or overloaded`;
     expect(warnings(raw, { provided: hosted('rbac', 'team') })).toEqual([
       `~.sources.opa.standby: 'rbac' ${effect('opa')}`,
       `~.sources.rbac.standby: 'team' ${effect('rbac')}`,

@@ -24,27 +24,27 @@ describe('the routing file', () => {
     expect(fileProblems(table, { ...raw, ...changes })).toEqual(
       keys.map(
         key =>
-          `~.${key}: stands beside routingFile, which holds fallback and routes; keep one of them`,
+          `~.${key}: cannot be combined with routingFile, which contains fallback and routes; keep one of the two`,
       ),
     );
   });
 
   it.each([
-    ['must not be empty', null, `${path}: must hold fallback and routes, but is empty`],
+    ['must not be empty', null, `${path}: must contain fallback and routes, but is empty`],
     [
       'must hold something',
       undefined,
-      `${path}: must hold fallback and routes, but is empty`,
+      `${path}: must contain fallback and routes, but is empty`,
     ],
     [
       'must not be text',
       'deny',
-      `${path}: must hold fallback and routes, but is no object`,
+      `${path}: must contain fallback and routes, but is not an object`,
     ],
     [
       'must not be a list',
       [ROUTE],
-      `${path}: must hold fallback and routes, but is no object`,
+      `${path}: must contain fallback and routes, but is not an object`,
     ],
     [
       'has no unknown key',

@@ -61,7 +61,7 @@ describe('a standby', () => {
     [
       'allow',
       { opa: opa('allow'), own: OWNERSHIP },
-      "~.sources.opa.standby: must not be 'allow': an outage or a flood would open everything; allowed: 'deny', 'own'",
+      "~.sources.opa.standby: must not be 'allow': an outage or a flood would allow everything; allowed: 'deny', 'own'",
     ],
     [
       'itself',
@@ -158,7 +158,7 @@ describe('a standby beside hosted policies', () => {
     [
       'allow',
       withStandby('allow'),
-      "~.sources.team.standby: must not be 'allow': an outage or a flood would open everything; allowed: 'deny'",
+      "~.sources.team.standby: must not be 'allow': an outage or a flood would allow everything; allowed: 'deny'",
     ],
     [
       'itself',

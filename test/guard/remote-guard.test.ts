@@ -94,7 +94,7 @@ describe('the timeout', () => {
     expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
   });
 
-  it('is an overload of ours when this process was too busy to take the answer', async () => {
+  it('is an overload of ours when this process was too busy to receive the answer', async () => {
     measureLoop();
     const source = new ManualSource();
     const { ask } = guardOf(source);

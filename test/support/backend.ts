@@ -50,7 +50,7 @@ export async function startTestBackend(
 ): Promise<TestBackend> {
   const folder = await temporaryFolder();
   const logs = new CapturedLogs();
-  const traces: DecisionTrace[] = [];
+  const traces: DecisionRecord[] = [];
   const { catalog = SAMPLE_CATALOG, ...config } = options.config ?? {};
   const writeConfig = (policyRouter: object | undefined): Promise<void> =>
     writeFile(

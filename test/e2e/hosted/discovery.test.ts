@@ -87,7 +87,7 @@ it('installs the router', async () => {
 
 it('finds a second policy, which stops the start and says what to exclude', async () => {
   await expect(startHost('all', tableOf('allow'))).rejects.toThrow(
-    'another module has set the permission policy already. Take it out of the backend ' +
+    'another module has already set the permission policy. Remove it from the backend ' +
       '(where feature discovery finds it: backend.packages.exclude)',
   );
 });

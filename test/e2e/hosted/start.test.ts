@@ -186,7 +186,7 @@ describe('the start fails and tells of', () => {
       withoutTeam,
       [
         "Module 'policy-router'",
-        'another module has set the permission policy already. Take it out of the backend ' +
+        'another module has already set the permission policy. Remove it from the backend ' +
           '(where feature discovery finds it: backend.packages.exclude), or bring it as a ' +
           "source: backend.add(hostPolicy('<name>', …))",
       ],

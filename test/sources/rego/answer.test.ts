@@ -2,7 +2,7 @@ import { regoAnswer } from '../../../src/sources/rego/answer';
 
 describe('a Rego decision', () => {
   it('that is undefined does not abstain: before a bundle is active, all are undefined', () => {
-    expect(parseRegoDecision(undefined)).toMatchObject({
+    expect(regoAnswer(undefined)).toMatchObject({
       kind: 'FAILED',
       failure: { class: 'invalid', code: 'UNDEFINED_DECISION' },
     });
