@@ -21,7 +21,7 @@ const MEMBERS = ['constructor', 'toString', 'hasOwnProperty'];
 const named = (name: string, source: object): object =>
   JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(source)}}`) as object;
 
-/** Of a hosted source that no module brings. */
+/** Of a hosted source that no module provides. */
 const missing = (name: string, provided = 'none'): string =>
   `no module provides this policy; provided: ${provided}. Wrap the module that sets it, ` +
   `backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of ` +
@@ -29,7 +29,7 @@ const missing = (name: string, provided = 'none'): string =>
 
 describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
-    'that a module brings is there: %s',
+    'that a module provides is there: %s',
     name => {
       for (const provided of [hosted(name), added(name)]) {
         const raw = configOf(named(name, HOSTED), {}, { sources: [name] });
@@ -42,9 +42,9 @@ describe('a hosted source', () => {
   it.each<
     [what: string, name: string, provided: () => ProvidedPolicies, problem: string]
   >([
-    ['where no module brings any', 'team', hosted, missing('team')],
+    ['where no module provides any', 'team', hosted, missing('team')],
     [
-      'where modules bring others',
+      'where modules provide others',
       'team',
       () => {
         const provided = hosted('teem', 'rbac');
@@ -105,7 +105,7 @@ describe('a hosted source', () => {
   });
 });
 
-describe('a policy that a module brings', () => {
+describe('a policy that a module provides', () => {
   const unnamed = (name: string): string =>
     `~.sources: a module provides the policy "${name}", but no source has this name; add ${name}: { type: hosted }, or remove the module from the backend`;
 
@@ -395,7 +395,7 @@ describe('a hot reload', () => {
     );
   });
 
-  it('that names one that no module brings changes nothing', async () => {
+  it('that names one that no module provides changes nothing', async () => {
     const told = await reload(
       hosted('team'),
       configOf({ team: HOSTED }),

@@ -30,7 +30,11 @@ describe('the routing file', () => {
   });
 
   it.each([
-    ['must not be empty', null, `${path}: must contain fallback and routes, but is empty`],
+    [
+      'must not be empty',
+      null,
+      `${path}: must contain fallback and routes, but is empty`,
+    ],
     [
       'must hold something',
       undefined,
