@@ -44,7 +44,6 @@ export interface GuardObserver {
 }
 
 export class RemoteGuard implements Guard {
-  private readonly shared = new Shared();
   private readonly queue: Queue;
   private readonly breaker: CircuitBreaker;
   private readonly timeout: Timeout;
@@ -54,6 +53,7 @@ export class RemoteGuard implements Guard {
     private readonly source: RemoteSource,
     private readonly options: RemoteGuardOptions,
     observer: GuardObserver,
+    private readonly shared = new Shared(),
   ) {
     const { concurrency, circuitBreaker } = options;
     this.queue = new Queue(options);

@@ -4,6 +4,11 @@ import type { Question } from './question';
 export class Shared {
   private readonly byKey = new Map<string, Question>();
 
+  /** Questions that have not been removed. */
+  get size(): number {
+    return this.byKey.size;
+  }
+
   /** @param key - undefined for a question that is never shared. */
   find(key: string | undefined): Question | undefined {
     const question = key === undefined ? undefined : this.byKey.get(key);

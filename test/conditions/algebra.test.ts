@@ -149,7 +149,8 @@ describe('of several tautologies the simplest stays, in every order', () => {
     ['the one without parameters', d, rule('a', { params: {} })],
   ])('%s', (_rule, simple, other) => {
     const expected = any(simple, not(simple));
-    const tautology = (criteria: Conditions): Conditions => any(criteria, not(criteria));
+    const tautology = (criteria: Conditions): Conditions =>
+      any(criteria, not(criteria));
     expect(allOf([tautology(simple), tautology(other)])).toEqual(expected);
     expect(allOf([tautology(other), tautology(simple)])).toEqual(expected);
     expect(anyOf([tautology(simple), tautology(other)])).toEqual(expected);

@@ -1,7 +1,8 @@
 import type { Answer } from '../../src/answer';
 import { MAX_DECISION_DEPTH, readDecision } from '../../src/sources/decision';
 
-const parse = (value: unknown): Answer => readDecision(value, { who: 'the policy', mayAbstain: true });
+const parse = (value: unknown): Answer =>
+  readDecision(value, { who: 'the policy', mayAbstain: true });
 
 const leaf = { resourceType: 'catalog-entity', rule: 'IS_ENTITY_OWNER' };
 const conditional = (changes: object = {}) => ({
