@@ -57,7 +57,7 @@ describe('a backend that starts although modules have failed', () => {
       'another policy was first',
       ROUTER,
       openModule(),
-      'another module has set the permission policy already',
+      'another module has already set the permission policy',
     ],
     [
       'the config of the router is wrong',

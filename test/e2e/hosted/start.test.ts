@@ -187,7 +187,7 @@ describe('the start fails and tells of', () => {
       [
         "Module 'policy-router'",
         'another module has already set the permission policy. Remove it from the backend ' +
-          '(where feature discovery finds it: backend.packages.exclude), or bring it as a ' +
+          '(if feature discovery finds it: backend.packages.exclude), or make it a ' +
           "source: backend.add(hostPolicy('<name>', …))",
       ],
     ],
