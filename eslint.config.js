@@ -3,6 +3,57 @@
 const tseslint = require('typescript-eslint');
 const prettier = require('eslint-config-prettier');
 
+/**
+ * The rooms of src (a folder, or a file of this name), from the outside in. A room may import
+ * only rooms below it, so a decision goes one way through them and never back. Between the
+ * stages of a decision (policy to combining) the order is theirs; below them is what they all
+ * speak of.
+ */
+const ROOMS = [
+  'index',
+  'module',
+  'router',
+  'hosting',
+  'policy',
+  'snapshot',
+  'config',
+  'identity',
+  'routing',
+  'guard',
+  'sources',
+  'combining',
+  'conditions',
+  'trace',
+  'answer',
+  'request',
+  'verdict',
+  'lib',
+];
+
+const layers = ROOMS.slice(1).map((room, index) => {
+  const above = ROOMS.slice(0, index + 1);
+  const below = ROOMS.slice(index + 2);
+  return {
+    files: [`src/${room}.ts`, `src/${room}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              // A file of src is reached by './', another folder of src by one or more '../'.
+              regex: `^(\\./|(\\.\\./)+)(${above.join('|')})(/|$)`,
+              message: `No stage imports an earlier one: ${room} may import ${
+                below.length > 0 ? `only ${below.join(', ')}` : 'nothing else of src'
+              } (see ROOMS in eslint.config.js).`,
+            },
+          ],
+        },
+      ],
+    },
+  };
+});
+
 module.exports = tseslint.config(
   { ignores: ['.cache/', 'dist/', 'coverage/', 'node_modules/'] },
   {
@@ -21,22 +72,5 @@ module.exports = tseslint.config(
       '@typescript-eslint/require-await': 'off',
     },
   },
-  {
-    // The flow of a decision is one way: a stage must not import an earlier one.
-    files: ['src/combining/**', 'src/verdict.ts', 'src/request.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            '**/guard/*',
-            '**/sources/*',
-            '**/routing/*',
-            '**/config/*',
-            '**/policy',
-          ],
-        },
-      ],
-    },
-  },
+  ...layers,
 );
