@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * In place of the SDKs of clouds: Backstage makes their clients at the start, for URLs that no
- * test has, and they are a third of the code that each test file would load. They can do nothing.
+ * Replaces the cloud SDKs in tests. Backstage creates their clients at the start, for URLs that no
+ * test uses, and they are a third of the code that each test file would load.
  */
 module.exports = new Proxy(
   { __esModule: true },
