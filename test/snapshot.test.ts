@@ -24,6 +24,7 @@ afterEach(() => stub.stop());
 const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
   const { config } = readConfig({
     fallback: 'deny',
+    deadline: '10m',
     sources,
     routes: [{ prefix: 'tested', sources: Object.keys(sources) }],
   });
@@ -38,7 +39,7 @@ const opa = (more: object = {}): object => ({
   type: 'opa',
   baseUrl: stub.url,
   entrypoint: 'a/b',
-  timeout: '1s',
+  timeout: '60s',
   ...more,
 });
 

@@ -134,7 +134,6 @@ function listsEqualChecks(name: string, startDatabase: () => Promise<Database>):
       type: 'opa',
       baseUrl: opa.url,
       entrypoint: `generated/${rule}`,
-      timeout: '10s',
     });
     backend = await startCatalogBackend({
       entities: ENTITIES,

@@ -45,7 +45,8 @@ import { startOpa, type OpaServer } from '../support/opa-server';
 import { headersOf, idpTokenOf, startOpenChoreoBackend } from '../support/openchoreo';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
 import { endingRbac, untilGroupHasMembers } from '../support/rbac';
-import { verdictsByPermission } from '../support/verdicts-by-permission';
+import { told } from '../support/told';
+import { until } from '../support/until';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const entry = new Guide('docs/migrating.md');
@@ -524,13 +525,11 @@ describe('from OpenChoreo', () => {
     const all = ['payments-api', 'search-ui', 'cart', 'ledger'].map(name =>
       onEntity('catalog.entity.read', 'read', `component:default/${name}`),
     );
-    for (let attempt = 0; attempt < 600; attempt++) {
+    await until(async () => {
       const { results } = await ask('petra', all);
-      if (results.every(result => result === 'ALLOW')) {
-        return decisionsOf(questions, ask);
-      }
-    }
-    throw new Error('the catalog was not ingested');
+      return results.every(result => result === 'ALLOW');
+    }, 'the catalog was ingested');
+    return decisionsOf(questions, ask);
   }
 
   beforeAll(async () => {

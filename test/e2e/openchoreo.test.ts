@@ -3,7 +3,6 @@
  * what is its own, and other sources or the fallback for what it would allow to everybody.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import openchoreoPolicy from '../fixtures/openchoreo/module';
 import { NAMESPACED_RESOURCE } from '../fixtures/openchoreo/names';
@@ -33,14 +32,16 @@ import {
 } from '../support/openchoreo';
 import { patientInstead } from '../support/patience';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
-import { verdictsByPermission } from '../support/verdicts-by-permission';
+import { told } from '../support/told';
+import { until } from '../support/until';
 
-/** The config of docs/openchoreo.md, with `more`; a busy machine cannot use up its times. */
+/** The config of docs/openchoreo.md, but for its times, with `more`. */
 const documented = (more: object = {}): object => {
   const page = readFileSync('docs/openchoreo.md', 'utf8');
   const [, text] = /^```yaml\n([^]*?)^```$/m.exec(page)!;
-  const config = parse(text!) as { permission: { policyRouter: object } };
-  return { ...patientInstead(config.permission.policyRouter), ...more };
+  const timeless = text!.replace(/^ *(deadline|timeout): .*\n/gm, '');
+  const config = parse(timeless) as { permission: { policyRouter: object } };
+  return { ...config.permission.policyRouter, ...more };
 };
 
 const CART = 'component:default/cart';
@@ -100,12 +101,10 @@ async function untilIngested(backend: TestBackend, api: ProfileApi): Promise<voi
   api.grant(member.idpToken, EVERYTHING);
   await preCache(backend, member);
   const reader = readerOf(backend, member);
-  for (let turn = 0; turn < 600; turn++) {
-    if ((await byRefs(reader, ENTITIES)).length === ENTITIES.length) return;
-    // The catalog says nothing when it has ingested an entity.
-    await delay(50);
-  }
-  throw new Error('the catalog was not ingested');
+  await until(
+    async () => (await byRefs(reader, ENTITIES)).length === ENTITIES.length,
+    'the catalog was ingested',
+  );
 }
 
 const readerOf = ({ url }: TestBackend, { backstageToken }: Member): Reader => ({

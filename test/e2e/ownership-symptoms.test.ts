@@ -1,6 +1,5 @@
 /** The symptoms under Troubleshooting in docs/ownership.md, each on a real backend. */
 import { resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import scaffolderPlugin from '@backstage/plugin-scaffolder-backend';
 import { catalogNames } from '../../dev/checks';
 import {
@@ -11,6 +10,7 @@ import {
   type TestBackend,
 } from '../support/backend';
 import { allIngested } from '../support/ingestion';
+import { until } from '../support/until';
 
 const OWNED = { prefix: 'catalog.entity', sources: ['ownership'] };
 const READS = { prefix: '', actions: ['read'], sources: ['allow'] };
@@ -181,11 +181,10 @@ describe('deletes', () => {
     const path = `catalog/entities/by-uid/${before}`;
     expect((await call('olivia', path, 'DELETE')).status).toBe(204);
     let after: string | undefined;
-    for (let attempt = 0; attempt < 300 && after === undefined; attempt++) {
-      after = await uidNow();
-      // The catalog says nothing when it has ingested an entity.
-      if (after === undefined) await delay(100);
-    }
+    await until(
+      async () => (after = await uidNow()) !== undefined,
+      'the entity was ingested again',
+    );
     expect(after).toEqual(expect.any(String));
     expect(after).not.toBe(before);
   });

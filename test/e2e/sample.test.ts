@@ -15,7 +15,10 @@ const tokens: Record<string, string> = {};
 
 beforeAll(async () => {
   backend = await startTestBackend({
-    configFiles: ['config/app-config.embedded.yaml'],
+    configFiles: [
+      'config/app-config.embedded.yaml',
+      'test/fixtures/app-config.patient.yaml',
+    ],
   });
   for (const name of ['olivia', 'nolan', 'petra'])
     tokens[name] = await backend.signIn(name);

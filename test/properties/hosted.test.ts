@@ -31,13 +31,13 @@ beforeAll(async () => {
   provided.host('rbac').setPolicy(hosted as never);
   provided.close();
 
-  const source = { type: 'hosted', timeout: '10s' };
+  const source = { type: 'hosted', timeout: '60s' };
   const sources = { team: source, rbac: source, first: source, second: source };
   router = await fuzzedRouter(
     {
       fallback: 'deny',
       anonymous: 'evaluate',
-      deadline: '30s',
+      deadline: '10m',
       sources,
       routes: [
         { prefix: 'team', sources: ['team'] },

@@ -32,14 +32,14 @@ beforeAll(async () => {
     type: 'opa',
     baseUrl: stub.url,
     entrypoint,
-    timeout: '10s',
+    timeout: '60s',
     onUnavailable,
     // Every question is to reach the stub.
     circuitBreaker: { volumeThreshold: 1_000_000 },
   });
   router = await fuzzedRouter({
     fallback: 'deny',
-    deadline: '30s',
+    deadline: '10m',
     sources: {
       first: source('fuzz/first'),
       second: source('fuzz/second'),

@@ -1,6 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Entity } from '@backstage/catalog-model';
 import {
   createBackendModule,
@@ -9,6 +8,7 @@ import {
 import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
 import { stringify } from 'yaml';
 import { startTestBackend, temporaryFolder, type TestBackend } from './backend';
+import { until } from './until';
 
 export interface CatalogBackendOptions {
   readonly entities: readonly Entity[];
@@ -40,7 +40,7 @@ export async function startCatalogBackend(
     );
   await writeRoute({ sources: ['allow'] });
   const backend = await startTestBackend({
-    policyRouter: { routingFile, deadline: '20s', sources: options.sources },
+    policyRouter: { routingFile, sources: options.sources },
     config: {
       backend: {
         baseUrl: 'http://127.0.0.1:7007',
@@ -98,8 +98,6 @@ const providing = (entities: readonly Entity[]): BackendFeature =>
     },
   });
 
-const INGESTION_ATTEMPTS = 600;
-
 /** Waits until as many entities as were given are there, for one who may see all; gives them. */
 export async function ingested(
   { url }: TestBackend,
@@ -107,14 +105,12 @@ export async function ingested(
   count: number,
 ): Promise<Entity[]> {
   let entities: Entity[] = [];
-  for (let attempt = 0; attempt < INGESTION_ATTEMPTS; attempt++) {
+  await until(async () => {
     const response = await fetch(`${url}/api/catalog/entities`, {
       headers: { authorization: `Bearer ${token}` },
     });
     entities = (await response.json()) as Entity[];
-    if (entities.length === count) return entities;
-    // The catalog says nothing when it has ingested an entity.
-    await delay(100);
-  }
-  throw new Error(`of ${count} entities ${entities.length} were ingested`);
+    return entities.length === count;
+  }, `all ${count} entities were ingested`);
+  return entities;
 }

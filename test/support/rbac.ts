@@ -3,13 +3,13 @@
  * gives it, and watchers of its policy files. They would keep jest alive.
  */
 import { createRequire } from 'node:module';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Entity } from '@backstage/catalog-model';
 import { DatabaseManager } from '@backstage/backend-defaults/database';
 import chokidar from 'chokidar';
 import TypeOrmAdapter from 'typeorm-adapter';
 import { sqliteDriver } from '../../dev/database';
 import type { TestBackend } from './backend';
+import { until } from './until';
 
 /**
  * The plugin calls two functions that its library has from version 2 on; where an older one is
@@ -98,13 +98,11 @@ export async function untilGroupHasMembers(
   name: string,
 ): Promise<void> {
   const path = `api/catalog/entities/by-name/group/default/${name}`;
-  for (let attempt = 0; attempt < 600; attempt++) {
+  await until(async () => {
     const response = await fetch(`${url}/${path}`, {
       headers: { authorization: `Bearer ${token}` },
     });
     const { relations = [] } = (await response.json()) as Partial<Entity>;
-    if (relations.some(({ type }) => type === 'hasMember')) return;
-    await delay(50);
-  }
-  throw new Error(`group '${name}' has no members`);
+    return relations.some(({ type }) => type === 'hasMember');
+  }, `group '${name}' had members`);
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { authorize, type Question } from './backend';
+import { until } from './until';
 
 const TEMPLATE = 'template:default/new-service';
 const PARAMETERS = '/v2/templates/default/template/new-service/parameter-schema';
@@ -73,11 +73,10 @@ export class ScaffolderClient {
   }
 
   async templateIsIngested(): Promise<void> {
-    for (let attempt = 0; attempt < 300; attempt++) {
-      if ((await this.status(PARAMETERS)) === 200) return;
-      await delay(50);
-    }
-    throw new Error('the template was not ingested');
+    await until(
+      async () => (await this.status(PARAMETERS)) === 200,
+      'the template was ingested',
+    );
   }
 
   /** The titles of the template's pages of parameters. */
@@ -97,23 +96,21 @@ export class ScaffolderClient {
   async run(values: object): Promise<Run> {
     const { id } = (await this.create(values)).body;
     const path = `/v2/tasks/${id}`;
-    for (let attempt = 0; attempt < 400; attempt++) {
-      const { status, spec } = (await this.call<Task>(path)).body;
-      if (status === 'completed' || status === 'failed') {
-        const events = (await this.call<TaskEvent[]>(`${path}/events`)).body;
-        const done = events.filter(({ body }) => body.status === 'completed');
-        const end = events.find(({ type }) => type === 'completion');
-        return {
-          id,
-          status,
-          steps: spec.steps.map(step => step.id),
-          finished: done.flatMap(({ body }) => body.stepId ?? []),
-          error: end?.body.error?.message,
-        };
-      }
-      await delay(25);
-    }
-    throw new Error('the task has not come to its end');
+    let task!: Task;
+    await until(async () => {
+      task = (await this.call<Task>(path)).body;
+      return task.status === 'completed' || task.status === 'failed';
+    }, 'the task came to its end');
+    const events = (await this.call<TaskEvent[]>(`${path}/events`)).body;
+    const done = events.filter(({ body }) => body.status === 'completed');
+    const end = events.find(({ type }) => type === 'completion');
+    return {
+      id,
+      status: task.status,
+      steps: task.spec.steps.map(step => step.id),
+      finished: done.flatMap(({ body }) => body.stepId ?? []),
+      error: end?.body.error?.message,
+    };
   }
 
   /** The ids of the tasks in the list. */

@@ -114,7 +114,7 @@ describeWithOpa('hosted policies beside others on a route', () => {
       wrapperConfig,
       stringify({ permission: { opa: { baseUrl: opa.url, policy } } }),
     );
-    const hosted = { type: 'hosted', timeout: '10s' };
+    const hosted = { type: 'hosted' };
     backend = await endingRbac(() =>
       startCatalogBackend({
         entities: ENTITIES,
@@ -134,7 +134,6 @@ describeWithOpa('hosted policies beside others on a route', () => {
             type: 'opa',
             baseUrl: opa.url,
             entrypoint: 'generated/first',
-            timeout: '10s',
           },
         },
       }),

@@ -23,7 +23,7 @@ import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
 /** Far more than they take. */
-const hosted = { type: 'hosted', timeout: '10s' };
+const hosted = { type: 'hosted' };
 
 const { permission: rbacConfig } = parse(
   readFileSync('test/fixtures/rbac/app-config.yaml', 'utf8'),
@@ -78,7 +78,6 @@ describeWithOpa('four hosted policies', () => {
             },
             policyRouter: {
               fallback: 'deny',
-              deadline: '20s',
               sources: {
                 everybody: hosted,
                 wrapper: hosted,
@@ -88,7 +87,6 @@ describeWithOpa('four hosted policies', () => {
                   type: 'opa',
                   baseUrl: opa.url,
                   entrypoint: 'backstage_policy/decision',
-                  timeout: '10s',
                 },
                 owners: { type: 'ownership' },
               },

@@ -1,7 +1,6 @@
 /** The community's RBAC plugin, unmodified, as a source beside OPA and ownership. */
 import { appendFile, cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import rbacPlugin from '@backstage-community/plugin-rbac-backend';
 import { stringify } from 'yaml';
 import { hostPolicy } from '../../../src/index';
@@ -21,7 +20,8 @@ import { checks, LISTS } from '../../support/catalog-reads';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { describeWithPostgres, startPostgres } from '../../support/postgres';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
-import { verdictsByPermission } from '../../support/verdicts-by-permission';
+import { told } from '../../support/told';
+import { until } from '../../support/until';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
 interface Database {
@@ -57,15 +57,12 @@ const partsOf = ({ hostname, port, username, password }: URL): object => ({
 /** Without these routes, what the name says is left to the fallback. */
 const table = (opaUrl: string, routeTo: { policy: boolean }): object => ({
   fallback: 'deny',
-  // The plugin asks its database and the catalog for every decision.
-  deadline: '30s',
   sources: {
-    rbac: { type: 'hosted', timeout: '20s' },
+    rbac: { type: 'hosted' },
     opa: {
       type: 'opa',
       baseUrl: opaUrl,
       entrypoint: 'backstage_policy/decision',
-      timeout: '10s',
     },
     owners: { type: 'ownership' },
   },
@@ -383,7 +380,7 @@ function decides(startDatabase: () => Promise<Database>): void {
     await appendFile(join(folder, 'policies.csv'), line);
     await backend.logs.waitFor('policies.csv has changed', since);
     // It says so before it has read it.
-    await until(() => isAllowed(olivia, payInvoices));
+    await until(() => isAllowed(olivia, payInvoices), 'the role was in use');
   });
 
   it('takes seconds for a batch of a hundred, and is given them', async () => {
@@ -398,14 +395,6 @@ function decides(startDatabase: () => Promise<Database>): void {
     );
     expect(failures).toEqual([]);
   });
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (await holds()) return;
-    await delay(100);
-  }
-  throw new Error('it has not come to hold');
 }
 
 describeWithOpa('RBAC', () => {
