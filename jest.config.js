@@ -22,6 +22,7 @@ module.exports = {
     '^(@aws-sdk|@azure|@google-cloud)/.*$': '<rootDir>/test/support/unused-cloud.js',
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Backends log and the config loader prints; failures are reported all the same.
   silent: true,

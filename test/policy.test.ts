@@ -32,23 +32,20 @@ async function routerOf(
   ...sinks: TraceSink[]
 ) {
   const logs = new CapturedLogs();
-  const traces: DecisionTrace[] = [];
-  const { config: read } = readConfig({
-    fallback: 'deny',
-    deadline: '10m',
-    routes: [{ prefix: 'open', sources: ['allow'] }],
-    ...config,
-  });
-  const snapshot = await Snapshot.build(read, {
-    logger: logs.logger(),
-    ruleDirectory: directoryOf(),
-    brought: new BroughtSources(),
-  });
-  const router = new PolicyRouter(snapshot, { getUserInfo }, [
-    ...sinks,
-    trace => traces.push(trace),
-    warnOfFailures(logs.logger()),
-  ]);
+  const traces: Array<Readonly<DecisionRecord>> = [];
+  const router = await startRouter(
+    {
+      fallback: 'deny',
+      deadline: '10m',
+      routes: [{ prefix: 'open', sources: ['allow'] }],
+      ...config,
+    },
+    {
+      logger: logs.logger(),
+      userInfo: { getUserInfo },
+      sinks: [...sinks, trace => traces.push(trace)],
+    },
+  );
   return { router, traces, logs };
 }
 
@@ -160,7 +157,7 @@ describe('handle', () => {
     ],
   ])('denies when the userInfo service %s, and warns', async (_name, getUserInfo) => {
     const { router, traces, logs } = await routerOf({ deadline: '100ms' }, getUserInfo);
-    expect(await router.handle(query('open'), withoutInfo)).toEqual({ result: 'DENY' });
+    expect(await router.decide(query('open'), withoutInfo)).toEqual({ result: 'DENY' });
     expect(traces[0]).toMatchObject({
       failure: { class: 'unavailable', code: 'IDENTITY' },
     });

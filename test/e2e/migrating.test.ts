@@ -45,7 +45,7 @@ import { startOpa, type OpaServer } from '../support/opa-server';
 import { headersOf, idpTokenOf, startOpenChoreoBackend } from '../support/openchoreo';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
 import { endingRbac, untilGroupHasMembers } from '../support/rbac';
-import { told } from '../support/told';
+import { verdictsByPermission } from '../support/verdicts-by-permission';
 import { until } from '../support/until';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 

@@ -30,9 +30,8 @@ import {
   startOpenChoreoBackend,
   type Member,
 } from '../support/openchoreo';
-import { patientInstead } from '../support/patience';
 import { startProfileApi, type ProfileApi } from '../support/profile-api';
-import { told } from '../support/told';
+import { verdictsByPermission } from '../support/verdicts-by-permission';
 import { until } from '../support/until';
 
 /** The config of docs/openchoreo.md, but for its times, with `more`. */

@@ -26,7 +26,8 @@ export async function startNameRouter(
 ): Promise<InProcessRouter> {
   const codes = new Map<string, string | undefined>();
   const router = await startRouter(patiently(policyRouter), {
-    logger,
+    // At info, as most backends log: thousands of debug lines would fill the memory.
+    logger: { ...logger, debug: () => {} },
     sinks: [
       ({ permission, sources }) =>
         codes.set(permission!.name, sources[0]?.failure?.code),

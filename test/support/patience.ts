@@ -31,16 +31,3 @@ const withTimeout = (source: unknown): unknown =>
   isJsonObject(source) && (source.type === 'opa' || source.type === 'hosted')
     ? { timeout: PATIENT_TIMEOUT, ...source }
     : source;
-
-/** A config from the docs, with these times in place of its own. */
-export function patientInstead({ deadline: _deadline, ...settings }: Settings): object {
-  const sources = Object.entries(settings.sources ?? {}).map(
-    ([name, { timeout: _timeout, ...source }]) => [name, source] as const,
-  );
-  return patiently({ ...settings, sources: Object.fromEntries(sources) });
-}
-
-interface Settings {
-  readonly deadline?: unknown;
-  readonly sources?: Readonly<Record<string, { readonly timeout?: unknown }>>;
-}

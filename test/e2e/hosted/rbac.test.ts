@@ -20,7 +20,7 @@ import { checks, LISTS } from '../../support/catalog-reads';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { describeWithPostgres, startPostgres } from '../../support/postgres';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
-import { told } from '../../support/told';
+import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { until } from '../../support/until';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 

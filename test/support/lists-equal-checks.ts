@@ -1,6 +1,7 @@
 /**
  * Lists and single checks agree, on the real catalog with its real databases: for generated
- * policies of a real OPA, every way to read the catalog gives the entities an oracle names.
+ * policies of a real OPA, every way to read the catalog gives the entities an oracle names. A
+ * test file for each database, so that both run at once.
  */
 import type { Entity } from '@backstage/catalog-model';
 import fc from 'fast-check';
@@ -16,21 +17,10 @@ import {
 } from '../fixtures/generated-policies';
 import { meets, ownersOf, refOf } from '../properties/reference/catalog-rules';
 import { combineMeanings } from '../properties/reference/combining';
-import {
-  ingested,
-  startCatalogBackend,
-  type CatalogBackend,
-} from '../support/catalog-backend';
-import {
-  byRefs,
-  checks,
-  checksOneByOne,
-  LISTS,
-  type Reader,
-} from '../support/catalog-reads';
-import { startOpa, type OpaServer } from '../support/opa-server';
-import { describeWithPostgres, startPostgres } from '../support/postgres';
-import { describeWithOpa, requireOpa } from '../support/with-opa';
+import { ingested, startCatalogBackend, type CatalogBackend } from './catalog-backend';
+import { byRefs, checks, checksOneByOne, LISTS, type Reader } from './catalog-reads';
+import { startOpa, type OpaServer } from './opa-server';
+import { requireOpa } from './with-opa';
 
 const SEED = 20260921;
 const ENTITIES = generateEntities(SEED, 240);
@@ -116,7 +106,11 @@ const BY_NAME = 10;
 /** Less would say little: lists and checks of everything and of nothing agree easily. */
 const MIN_SELECTIVE = 0.5;
 
-function listsEqualChecks(name: string, startDatabase: () => Promise<Database>): void {
+/** The tests of one database; for use inside a suite that needs OPA. */
+export function listsEqualChecks(
+  name: string,
+  startDatabase: () => Promise<Database>,
+): void {
   let opa: OpaServer;
   let database: Database;
   let backend: CatalogBackend;
@@ -252,14 +246,3 @@ const isContradiction = (trace: DecisionRecord | undefined): boolean => {
     !verdicts.includes('DENY')
   );
 };
-
-describeWithOpa('lists and single checks', () => {
-  describe('in SQLite', () => {
-    const config = { client: 'better-sqlite3', connection: ':memory:' };
-    listsEqualChecks('SQLite', async () => ({ config, stop: async () => {} }));
-  });
-
-  describeWithPostgres('in PostgreSQL', () => {
-    listsEqualChecks('PostgreSQL', startPostgres);
-  });
-});

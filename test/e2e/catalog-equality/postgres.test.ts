@@ -1,0 +1,10 @@
+/** Lists and single checks agree, on a catalog in PostgreSQL. */
+import { listsEqualChecks } from '../../support/lists-equal-checks';
+import { describeWithPostgres, startPostgres } from '../../support/postgres';
+import { describeWithOpa } from '../../support/with-opa';
+
+describeWithOpa('lists and single checks', () => {
+  describeWithPostgres('in PostgreSQL', () => {
+    listsEqualChecks('PostgreSQL', startPostgres);
+  });
+});
