@@ -154,7 +154,15 @@ describe('a changed config', () => {
         },
         first,
       ),
-    ).rejects.toThrow(/no-such-bundle/);
+    ).rejects.toMatchObject({
+      name: 'PolicyRouterConfigError',
+      problems: [
+        {
+          path: 'permission.policyRouter.sources.embedded',
+          message: expect.stringMatching(/^the bundle '.*no-such-bundle/) as unknown,
+        },
+      ],
+    });
     expect(await routerOf(first).handle(query, USER)).toEqual({ result: 'ALLOW' });
     first.retire();
   });

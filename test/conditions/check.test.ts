@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { conditionCheck, type VerifyConditions } from '../../src/conditions/check';
+import { builtConditions } from '../../src/conditions/parse';
 import { READ_AGAIN_AFTER, RuleDirectory } from '../../src/conditions/rule-directory';
 import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { bytesOf } from '../../src/conditions/size';
@@ -69,7 +70,8 @@ class World {
   }
 
   check(conditions: Conditions, milliseconds = 60_000, more: object = {}) {
-    const verdict = { ...when(conditions), ...more } as Conditional;
+    const parsed = builtConditions(conditions);
+    const verdict = { ...when(parsed), ...more } as Conditional;
     const { verifyConditions, maxConditionBytes, directory } = this;
     const options = { verifyConditions, maxConditionBytes };
     const check = conditionCheck(options, directory);
@@ -130,30 +132,30 @@ describe('conditions are checked against the published rules:', () => {
     expect(await world.check(conditions, 0)).toBe(told);
   });
 
-  it('and leave as they came, but with {} for missing params', async () => {
-    const verdict = when(all(rule('A'), B)) as Conditional;
+  it('and leave as they came', async () => {
+    const verdict = when(builtConditions(all(rule('A'), B))) as Conditional;
     const directory = new RuleDirectory(async () => rules, new CapturedLogs().logger());
     await directory.read('catalog');
     for (const verifyConditions of [true, 'required', false] as const) {
       const options = { verifyConditions, maxConditionBytes: 1000 };
       const check = conditionCheck(options, directory);
       const checked = check(verdict, permission('r', verdict), new Deadline(0));
-      expect(checked).toEqual({ ...verdict, conditions: all(A, B) });
+      expect(checked).toBe(verdict);
+      expect(checked).toMatchObject({ conditions: all(A, B) });
     }
   });
 });
 
 describe('the checks come one after the other:', () => {
-  const misshapen = all(rule('C'), any());
-  const overgrown = all(misshapen, ...Array<Conditions>(500).fill(A));
+  const overgrown = all(...Array<Conditions>(501).fill(A));
   const path = { pluginId: '../catalog' };
 
   it.each<[string, Conditions, object, number, string]>([
-    ['tree before shape', overgrown, {}, 1, 'CONDITIONS_TOO_LARGE: conditions of more'],
-    ['shape before size', misshapen, {}, 1, 'BAD_CONDITIONS: an empty anyOf'],
-    ['shape before rules', A, far, 9999, 'BAD_CONDITIONS: rule "A" for resource type'],
-    ['shape before asking', A, path, 9999, 'BAD_CONDITIONS: conditions of "../c'],
-    ['size before rules', rule('C'), {}, 9, 'CONDITIONS_TOO_LARGE: conditions of 5'],
+    ['tree before fit', overgrown, far, 1, 'CONDITIONS_TOO_LARGE: conditions of more'],
+    ['fit before bytes', A, far, 1, 'BAD_CONDITIONS: rule "A" for resource type'],
+    ['fit before rules', A, far, 9999, 'BAD_CONDITIONS: rule "A" for resource type'],
+    ['fit before asking', A, path, 9999, 'BAD_CONDITIONS: conditions of "../c'],
+    ['bytes before rules', rule('C'), {}, 9, 'CONDITIONS_TOO_LARGE: conditions of 5'],
   ])('%s; no plugin is asked then', async (_what, conditions, more, bytes, told) => {
     const world = new World('required', bytes);
     expect(world.check(conditions, 0, more)).toMatch(`invalid ${told}`);
@@ -162,7 +164,7 @@ describe('the checks come one after the other:', () => {
 
   it('the size is what it is with {} for missing params', () => {
     const bytes = bytesOf(all(A, A));
-    const given = all(rule('A'), rule('A', { reason: 'because' } as object));
+    const given = all(rule('A'), rule('A'));
     expect(new World(false, bytes).check(given)).toBe('passes');
     expect(new World(false, bytes - 1).check(given)).toBe(
       `invalid CONDITIONS_TOO_LARGE: conditions of ${bytes} bytes, more than maxConditionBytes (${bytes - 1})`,

@@ -147,25 +147,3 @@ describe('conditions beyond all measure are refused at a glance', () => {
     expect(treeProblem(criteria())).toBe(problem);
   });
 });
-
-describe('conditions that are none are left to the check of their shape:', () => {
-  it.each([
-    ['undefined', undefined],
-    ['null', null],
-    ['a number', 7],
-    ['text', 'A'],
-    ['a function', () => {}],
-    ['a symbol', Symbol('A')],
-    ['a list', [rule('A')]],
-    ['an empty object', {}],
-    ['groups that are no lists', { allOf: {}, anyOf: { 0: 'A' } }],
-    ['a group that is text', { allOf: { 0: 'A' }, anyOf: 'A' }],
-    ['a group that holds anything', { allOf: [null, undefined, 7, 'A', [[]]] }],
-    ['a negation of nothing', { not: undefined }],
-    ['a negation of null', { not: null }],
-    ['a map', new Map([['allOf', [1]]])],
-    ['no prototype', Object.assign(Object.create(null) as object, { not: 1 })],
-  ])('%s', (_what, odd) => {
-    expect(treeProblem(odd as Conditions)).toBeUndefined();
-  });
-});

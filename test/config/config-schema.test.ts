@@ -309,7 +309,9 @@ describe('the standby that app-config.yaml has in comments', () => {
       routes,
     });
     expect(warnings).toEqual([]);
-    expect(config.sources.get('opa')).toMatchObject({ standby: 'embedded' });
+    expect(config.sources.get('opa')).toMatchObject({
+      remote: { standby: 'embedded' },
+    });
     expect(config.sources.get('embedded')).toMatchObject({ type: 'opa-wasm' });
   });
 });

@@ -79,42 +79,42 @@ describe('a valid config', () => {
       verifyConditions: 'required',
       maxConditionBytes: 4096,
       sources: new Map<string, unknown>([
-        ['allow', { type: 'allow' }],
-        ['deny', { type: 'deny' }],
+        ['allow', { type: 'allow', options: {} }],
+        ['deny', { type: 'deny', options: {} }],
         [
           'opa',
           {
             type: 'opa',
-            endpoints: ['https://opa.example.com', 'https://opa-2.example.com'],
             options: {
+              baseUrl: ['https://opa.example.com', 'https://opa-2.example.com'],
               entrypoint: 'backstage_policy/decision',
               maxResponseBytes: 1024,
-              token: 'a-long-token',
+              auth: { token: 'a-long-token' },
               tls: { ca: CA, cert: CERT, key: KEY },
             },
-            guard: {
-              timeout: 250,
-              concurrency: 8,
-              queue: 0,
-              circuitBreaker: {
-                errorThreshold: 25,
-                volumeThreshold: 10,
-                rollingWindow: 60_000,
-                resetTimeout: 5000,
+            remote: {
+              guard: {
+                timeout: 250,
+                concurrency: 8,
+                queue: 0,
+                circuitBreaker: {
+                  errorThreshold: 25,
+                  volumeThreshold: 10,
+                  rollingWindow: 60_000,
+                  resetTimeout: 5000,
+                },
               },
+              onUnavailable: 'fail-open',
+              standby: 'embedded',
+              endpoints: ['https://opa.example.com', 'https://opa-2.example.com'],
             },
-            onUnavailable: 'fail-open',
-            standby: 'embedded',
           },
         ],
         [
           'embedded',
           {
             type: 'opa-wasm',
-            options: expect.objectContaining({
-              bundle: '/bundle.tar.gz',
-              entrypoint: 'a/b',
-            }) as unknown,
+            options: { bundle: '/bundle.tar.gz', entrypoint: 'a/b' },
           },
         ],
         [
@@ -124,9 +124,9 @@ describe('a valid config', () => {
             options: {
               bypass: ['group:default/platform'],
               kinds: ['component', 'api'],
-              resources: new Map([
-                ['tool', { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' }],
-              ]),
+              resources: {
+                tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' },
+              },
             },
           },
         ],
@@ -193,26 +193,29 @@ describe('a valid config', () => {
     });
     expect(read.sources.get('opa')).toEqual({
       type: 'opa',
-      endpoints: ['http://127.0.0.1:8181'],
-      options: expect.objectContaining({ maxResponseBytes: 1_048_576 }) as unknown,
-      guard: {
-        timeout: 500,
-        concurrency: 64,
-        queue: 256,
-        circuitBreaker: {
-          errorThreshold: 50,
-          volumeThreshold: 5,
-          rollingWindow: 10_000,
-          resetTimeout: 10_000,
-        },
+      options: {
+        baseUrl: ['http://127.0.0.1:8181'],
+        entrypoint: 'a/b',
+        maxResponseBytes: 1_048_576,
       },
-      onUnavailable: 'fail-closed',
-      standby: undefined,
+      remote: {
+        guard: {
+          timeout: 500,
+          concurrency: 64,
+          queue: 256,
+          circuitBreaker: {
+            errorThreshold: 50,
+            volumeThreshold: 5,
+            rollingWindow: 10_000,
+            resetTimeout: 10_000,
+          },
+        },
+        onUnavailable: 'fail-closed',
+        standby: undefined,
+        endpoints: ['http://127.0.0.1:8181'],
+      },
     });
-    expect(read.sources.get('ownership')).toEqual({
-      type: 'ownership',
-      options: { bypass: [], resources: new Map() },
-    });
+    expect(read.sources.get('ownership')).toEqual({ type: 'ownership', options: {} });
     expect(read.routes[0]).toMatchObject({
       combine: 'deny-overrides',
       default: 'deny',

@@ -42,16 +42,15 @@ describe('a decision', () => {
     expect(read(value)).toBe(kind);
   });
 
-  it('that is conditional keeps every word', () => {
-    const conditions = {
-      anyOf: [{ ...leaf, params: { claims: ['a', 'b'] } }, { not: leaf }],
-    };
+  it('that is conditional is kept, with {} for missing params', () => {
+    const given = { ...leaf, params: { claims: ['a', 'b'] } };
+    const conditions = { anyOf: [given, { not: leaf }] };
     expect(parse(conditional({ conditions }))).toEqual({
       kind: 'CONDITIONAL',
       reason: 'the policy says CONDITIONAL',
       pluginId: 'catalog',
       resourceType: 'catalog-entity',
-      conditions,
+      conditions: { anyOf: [given, { not: { ...leaf, params: {} } }] },
     });
   });
 

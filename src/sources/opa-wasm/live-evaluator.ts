@@ -33,8 +33,8 @@ export class LiveEvaluator {
     const bundles = new LastGood(first, {
       load: inUse => load(path, entrypoint, inUse),
       accepted: ({ changed }) => {
-        const how = changed ? 'has changed' : 'is valid again';
-        logger.info(`Source '${name}': the bundle '${path}' ${how} and is in use`);
+        const how = changed ? 'has changed and is in use' : 'is valid again and in use';
+        logger.info(`Source '${name}': the bundle '${path}' ${how}`);
       },
       rejected: problem =>
         logger.error(

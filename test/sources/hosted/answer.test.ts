@@ -243,6 +243,8 @@ describe('conditions of a hosted policy', () => {
     return answer.kind === 'CONDITIONAL' ? answer.conditions : wordsOf(answer);
   };
   const withParams = (params: unknown): object => ({ ...leaf, params });
+  /** As a leaf without params is passed on. */
+  const filled = withParams({});
   const day = new Date(0);
   const own = (json: string): unknown => JSON.parse(json) as unknown;
 
@@ -256,23 +258,23 @@ describe('conditions of a hosted policy', () => {
   }
 
   it.each<[what: string, conditions: unknown, json: unknown]>([
-    ['a rule', leaf, leaf],
+    ['a rule', leaf, filled],
     [
       'groups',
       { anyOf: [leaf, { not: { allOf: [leaf] } }] },
-      { anyOf: [leaf, { not: { allOf: [leaf] } }] },
+      { anyOf: [filled, { not: { allOf: [filled] } }] },
     ],
-    ['an instance of a class', new Leaf(), leaf],
-    ['what toJSON gives', { toJSON: () => ({ not: new Leaf() }) }, { not: leaf }],
+    ['an instance of a class', new Leaf(), filled],
+    ['what toJSON gives', { toJSON: () => ({ not: new Leaf() }) }, { not: filled }],
     [
       'a missing key for an undefined one',
       { ...leaf, params: undefined, name: undefined },
-      leaf,
+      filled,
     ],
     [
       'a missing key for a function or a symbol',
       { ...leaf, a: () => 1, b: Symbol('b') },
-      leaf,
+      filled,
     ],
     [
       'params without their undefined keys',
@@ -319,7 +321,7 @@ describe('conditions of a hosted policy', () => {
       reason: 'the policy says CONDITIONAL',
       pluginId: 'catalog',
       resourceType: 'catalog-entity',
-      conditions: leaf,
+      conditions: filled,
     });
   });
 
@@ -413,11 +415,13 @@ describe('conditions of a hosted policy', () => {
   });
 
   /** `not` around a rule, until the decision is so many objects deep. */
-  const nested = (depth: number): object =>
-    depth <= 2 ? leaf : { not: nested(depth - 1) };
+  const nested = (depth: number, innermost: object = leaf): object =>
+    depth <= 2 ? innermost : { not: nested(depth - 1, innermost) };
 
   it(`are read down to ${MAX_DECISION_DEPTH} levels, and refused below`, async () => {
-    expect(await read(nested(MAX_DECISION_DEPTH))).toEqual(nested(MAX_DECISION_DEPTH));
+    expect(await read(nested(MAX_DECISION_DEPTH))).toEqual(
+      nested(MAX_DECISION_DEPTH, filled),
+    );
     const TOO_DEEP = `invalid TOO_DEEP: the decision is nested deeper than ${MAX_DECISION_DEPTH} levels`;
     expect(await read(nested(MAX_DECISION_DEPTH + 1))).toBe(TOO_DEEP);
     const deepParams = withParams({ deep: nested(MAX_DECISION_DEPTH) });

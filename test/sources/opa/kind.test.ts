@@ -14,14 +14,16 @@ const CA = tlsFixture('ca.pem');
 const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');
 const OPA_KEYS =
-  'type, baseUrl, entrypoint, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby, maxResponseBytes, auth, tls';
+  'type, baseUrl, entrypoint, maxResponseBytes, auth, tls, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby';
 const PEM_HINT = 'as PEM text (Backstage reads a file with $file)';
 
 describe('a source of type opa', () => {
   it('may give a part of the circuit breaker', () => {
     const raw = withOpa({ circuitBreaker: { errorThreshold: 20 } });
     expect(readConfig(raw).config.sources.get('opa')).toMatchObject({
-      guard: { circuitBreaker: { errorThreshold: 20, rollingWindow: 10_000 } },
+      remote: {
+        guard: { circuitBreaker: { errorThreshold: 20, rollingWindow: 10_000 } },
+      },
     });
   });
 
@@ -108,7 +110,7 @@ describe('a source of type opa', () => {
   it('has the endpoints of a list in its order', () => {
     const baseUrl = ['https://b.example.com', 'https://a.example.com/opa', 'unix:/c'];
     expect(readConfig(withOpa({ baseUrl })).config.sources.get('opa')).toMatchObject({
-      endpoints: baseUrl,
+      remote: { endpoints: baseUrl },
     });
   });
 
