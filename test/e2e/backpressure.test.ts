@@ -7,8 +7,8 @@ import { runInNewContext } from 'node:vm';
 import {
   authorize,
   basic,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
 import { pass, resumeClock, stopClock } from '../support/clock';
@@ -217,12 +217,12 @@ describe('in process', () => {
 });
 
 describe('through a backend', () => {
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let token: string;
 
   beforeAll(async () => {
     stub = await startWatchedStub(silence);
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {

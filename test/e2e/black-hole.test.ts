@@ -2,19 +2,19 @@
 import {
   authorize,
   basic,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import { decision, silence, startStub, type StubServer } from '../support/stub-server';
 import { until } from '../support/until';
 
 let stub: StubServer;
-let backend: TestBackend;
+let backend: RunningBackend;
 
 beforeAll(async () => {
   stub = await startStub(silence);
-  backend = await startTestBackend({
+  backend = await startBackend({
     policyRouter: {
       fallback: 'deny',
       sources: {

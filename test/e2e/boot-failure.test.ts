@@ -9,8 +9,8 @@ import { hostPolicy } from '../../src';
 import {
   authorize,
   basic,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 
 const ROUTER = {
@@ -37,8 +37,8 @@ const openModule = (fails = false): BackendFeature =>
 const start = (
   policyRouter: object,
   features: readonly BackendFeature[],
-): Promise<TestBackend> =>
-  startTestBackend({
+): Promise<RunningBackend> =>
+  startBackend({
     features,
     config: {
       backend: {

@@ -12,12 +12,7 @@ import { Cancellation } from '../../src/sources/source';
 import { OpaWasmSource } from '../../src/sources/opa-wasm/source';
 import { unpackBundle } from '../../src/sources/opa-wasm/bundle';
 import type { PermissionRequest } from '../../src/request';
-import {
-  authorize,
-  basic,
-  startTestBackend,
-  temporaryFolder,
-} from '../support/backend';
+import { authorize, basic, startBackend, temporaryFolder } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
 import { startOpa } from '../support/opa-server';
 import { buildBundle } from '../support/wasm-bundle';
@@ -136,7 +131,7 @@ describeWithOpa('a bundle that changes under a running backend', () => {
     const folder = await temporaryFolder();
     const bundle = join(folder, 'bundle.tar.gz');
     await writeFile(bundle, await bundleThatSays('ALLOW'));
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: { embedded: { type: 'opa-wasm', bundle, entrypoint } },

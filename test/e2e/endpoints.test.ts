@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import {
   authorize,
   basic,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import { assumeIdleLoop } from '../support/idle-loop';
@@ -53,7 +53,7 @@ async function crash(opa: OpaServer): Promise<void> {
 }
 
 /** What its endpoints said of the last decision on this permission. */
-const attempts = (backend: TestBackend, name: string) => {
+const attempts = (backend: RunningBackend, name: string) => {
   const trace = backend.traces.findLast(each => each.permission?.name === name);
   const { attempts: all, failure, endpoint } = trace!.sources[0]!;
   return (
@@ -67,7 +67,7 @@ describeWithOpa('two OPAs', () => {
   let folder: string;
   let opaOne: OpaServer;
   let opaTwo: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let token: string;
 
   const policy = (name: string): string => join(folder, `${name}.rego`);
@@ -98,7 +98,7 @@ describeWithOpa('two OPAs', () => {
     opaOne = await startOpa({ binary, policies: [policy('one')] });
     opaTwo = await startOpa({ binary, policies: [policy('two')] });
     const baseUrl = [opaOne.url, opaTwo.url];
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {
@@ -222,7 +222,7 @@ describeWithOpa('what lets the router in', () => {
     opas: readonly OpaServer[],
     source: object,
   ): Promise<readonly unknown[]> {
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         onUnavailable: 'fail-open',
@@ -302,12 +302,12 @@ describeWithOpa('what lets the router in', () => {
 describe('a sick endpoint before a healthy one', () => {
   let sick: StubServer;
   let healthy: StubServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let token: string;
   let asked = 0;
 
   const start = async (more: object): Promise<void> => {
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: { opa: opaSource([sick.url, healthy.url], more) },

@@ -21,8 +21,8 @@ import { observe, type Place, type Sighting } from '../faults/sighting';
 import {
   authorize,
   basic,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { measureLoop, takeLoopForIdle } from '../support/idle-loop';
 import { decision, startStub, type StubServer } from '../support/stub-server';
@@ -45,13 +45,13 @@ const sightings = new Map<unknown, readonly Sighting[]>();
 /** The rows that are being asked already, and those that have been. */
 const plays = new Map<SceneRow, Promise<readonly Sighting[]>>();
 let healthy: StubServer;
-let backend: TestBackend;
+let backend: RunningBackend;
 let token: string;
 
 beforeAll(async () => {
   healthy = await startStub(decision({ result: 'ALLOW' }));
   await Promise.all(scenes.map(stage));
-  backend = await startTestBackend({
+  backend = await startBackend({
     configFiles: ['test/fixtures/app-config.anonymous.yaml'],
     policyRouter: {
       fallback: 'deny',

@@ -10,9 +10,9 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { platformTeamModule } from '../fixtures/hosting/platform-team';
 import { allIngested } from '../support/ingestion';
@@ -65,13 +65,13 @@ const documented = (): string[][] =>
     .map(cells => cells.map(cell => cell.trim()));
 
 /** What the router itself has to say against its config. */
-const warnings = ({ logs }: TestBackend): string[] =>
+const warnings = ({ logs }: RunningBackend): string[] =>
   logs.lines
     .filter(({ level, meta }) => level === 'warn' && meta.plugin === 'permission')
     .map(({ message }) => message);
 
 describe('the least-privilege table', () => {
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let olivia: ScaffolderClient;
   let nolan: ScaffolderClient;
   let petra: ScaffolderClient;
@@ -307,10 +307,10 @@ const registrationBy = (source: string): object[] =>
   }));
 
 describe('the least-privilege table with a source of its own for the platform team', () => {
-  let backend: TestBackend;
+  let backend: RunningBackend;
 
   beforeAll(async () => {
-    backend = await startTestBackend({
+    backend = await startBackend({
       features: [platformTeamModule],
       policyRouter: {
         ...table,
@@ -355,12 +355,12 @@ describe('the least-privilege table with a source of its own for the platform te
 });
 
 describe('the least-privilege table without its last row', () => {
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let token: string;
   const settings = { sources: policyRouter.sources };
 
   beforeAll(async () => {
-    backend = await startTestBackend({
+    backend = await startBackend({
       configFiles: ['anonymous', 'strangers'].map(
         name => `test/fixtures/app-config.${name}.yaml`,
       ),

@@ -22,11 +22,11 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
   type Question,
-  type TestBackend,
-  type TestBackendOptions,
+  type RunningBackend,
+  type BackendOptions,
 } from '../support/backend';
 import {
   below,
@@ -73,13 +73,13 @@ interface State {
   readonly modules?: Readonly<Record<string, BackendFeature>>;
 }
 
-type Start = (options: TestBackendOptions) => Promise<TestBackend>;
+type Start = (options: BackendOptions) => Promise<RunningBackend>;
 
 /** Runs a backend in this state for as long as `use` takes. */
 async function running<T>(
   { code, config, modules = {} }: State,
-  use: (backend: TestBackend) => Promise<T>,
-  start: Start = startTestBackend,
+  use: (backend: RunningBackend) => Promise<T>,
+  start: Start = startBackend,
 ): Promise<T> {
   const folder = await temporaryFolder();
   try {
@@ -103,7 +103,7 @@ async function running<T>(
 function featuresOf(
   code: string,
   modules: Readonly<Record<string, BackendFeature>>,
-): Pick<TestBackendOptions, 'policy' | 'features'> {
+): Pick<BackendOptions, 'policy' | 'features'> {
   const [permission, ...added] = addedBy(code);
   expect(permission).toEqual({ specifier: '@backstage/plugin-permission-backend' });
   const others = added.filter(({ specifier }) => specifier !== OWN_NAME);
@@ -137,7 +137,7 @@ interface Seen {
 }
 
 /** Everything that a guide says about a running backend. Petra may see all of the catalog. */
-async function look(backend: TestBackend): Promise<Seen> {
+async function look(backend: RunningBackend): Promise<Seen> {
   const { url, logs } = backend;
   const petra = await backend.signIn('petra');
   await allIngested(url, petra);
@@ -397,11 +397,14 @@ describe('from RBAC', () => {
       guide.block(heading, 'yaml').replaceAll('./rbac-', `${folder}/rbac-`),
     ),
   });
-  const run = <T>(each: State, use: (backend: TestBackend) => Promise<T>): Promise<T> =>
-    running(each, use, options => endingRbac(() => startTestBackend(options)));
+  const run = <T>(
+    each: State,
+    use: (backend: RunningBackend) => Promise<T>,
+  ): Promise<T> =>
+    running(each, use, options => endingRbac(() => startBackend(options)));
 
   /** What RBAC's own API shows to each. */
-  const rolesOf = (backend: TestBackend): Promise<unknown> =>
+  const rolesOf = (backend: RunningBackend): Promise<unknown> =>
     Promise.all(
       PEOPLE.map(async person => {
         const response = await fetch(`${backend.url}/api/permission/roles`, {
@@ -506,7 +509,10 @@ describe('from OpenChoreo', () => {
       guide.block(heading, 'yaml').replaceAll('http://localhost:8080', api.url),
     ),
   });
-  const run = <T>(each: State, use: (backend: TestBackend) => Promise<T>): Promise<T> =>
+  const run = <T>(
+    each: State,
+    use: (backend: RunningBackend) => Promise<T>,
+  ): Promise<T> =>
     running(each, use, options =>
       startOpenChoreoBackend({
         ...options,
@@ -516,7 +522,7 @@ describe('from OpenChoreo', () => {
       }),
     );
 
-  async function decisions(backend: TestBackend): Promise<Decisions> {
+  async function decisions(backend: RunningBackend): Promise<Decisions> {
     const ask = async (person: Person, asked: readonly Question[]) => {
       const backstageToken = await backend.signIn(person);
       const member = { name: person, backstageToken, idpToken: idpTokens[person] };

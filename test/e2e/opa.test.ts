@@ -5,9 +5,9 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { tlsFixture } from '../support/tls-fixture';
@@ -23,7 +23,7 @@ const opaSource = (baseUrl: string, more: object = {}): object => ({
 
 describeWithOpa('a Rego policy that existed before the router', () => {
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let olivia: string;
   let nolan: string;
   let petra: string;
@@ -33,7 +33,7 @@ describeWithOpa('a Rego policy that existed before the router', () => {
       binary: requireOpa(),
       policies: ['test/fixtures/policies/seed.rego'],
     });
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'allow',
         sources: { opa: opaSource(opa.url) },
@@ -134,7 +134,7 @@ describeWithOpa('an outage of OPA', () => {
   it('denies what OPA decides, nothing else, and ends by itself', async () => {
     let opa = await startOpa({ binary: requireOpa(), policies: ['config/policies'] });
     const { port } = opa;
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {
@@ -192,7 +192,7 @@ describeWithOpa('an outage of OPA', () => {
     const opa = await startOpa({ binary: requireOpa() });
     const { url } = opa;
     await opa.stop();
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: { opa: opaSource(url, { onUnavailable: 'fail-open' }) },
@@ -238,7 +238,7 @@ async function untilAllowed(
 
 describeWithOpa('a mistake in the Rego policy', () => {
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let petra: string;
   const mistakes = [
     ['conflict', 'HTTP_500'],
@@ -256,7 +256,7 @@ describeWithOpa('a mistake in the Rego policy', () => {
       binary: requireOpa(),
       policies: ['test/fixtures/policies/mistakes.rego'],
     });
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         // A mistake must not pass for an outage, so nothing here may come out as ALLOW.
@@ -313,7 +313,7 @@ describeWithOpa('a mistake in the Rego policy', () => {
 
 describeWithOpa('the ways to reach OPA', () => {
   const decideWith = async (source: object): Promise<readonly string[]> => {
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         onUnavailable: 'fail-open',

@@ -2,7 +2,7 @@
  * The API behind a hosted OpenChoreo fails: its own errors are DENY to the router; only a hang
  * is an outage that the router sees.
  */
-import { basic, type Question, type TestBackend } from '../support/backend';
+import { basic, type Question, type RunningBackend } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import {
   authorizeAs,
@@ -37,7 +37,7 @@ const settings = (openchoreo: object): object => ({
 });
 
 let api: ProfileApi;
-let backend: TestBackend;
+let backend: RunningBackend;
 let newcomers = 0;
 
 /** Somebody of whom nothing is cached, who may create projects. */

@@ -15,7 +15,7 @@ import {
   getUserTokenFromContext,
   openChoreoTokenServiceRef,
 } from '../fixtures/openchoreo/token';
-import { basic, type Question, type TestBackend } from '../support/backend';
+import { basic, type Question, type RunningBackend } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import {
@@ -132,7 +132,7 @@ class SwitchedCache implements CacheService {
 const OTHER_HEADER = 'x-token-of-ours';
 
 let api: ProfileApi;
-let backend: TestBackend;
+let backend: RunningBackend;
 let users: readonly Someone[];
 const gatekeeper = new Gatekeeper();
 const cache = new SwitchedCache();

@@ -11,7 +11,7 @@ import {
   basic,
   onEntity,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import {
   byRefs,
@@ -86,7 +86,7 @@ const anyTimes = <T>(value: T, { length }: readonly unknown[]): T[] =>
 const allow = (...paths: string[]) => ({ allowed: paths.map(path => ({ path })) });
 
 /** What OpenChoreo's auth module does at sign-in. */
-const preCache = (backend: TestBackend, member: Member) =>
+const preCache = (backend: RunningBackend, member: Member) =>
   callRoute(
     backend,
     '/cache-capabilities',
@@ -95,7 +95,7 @@ const preCache = (backend: TestBackend, member: Member) =>
   );
 
 /** Waits until one who may see all of the catalog does. */
-async function untilIngested(backend: TestBackend, api: ProfileApi): Promise<void> {
+async function untilIngested(backend: RunningBackend, api: ProfileApi): Promise<void> {
   const member = await signInAnybody(backend.url, 'everything');
   api.grant(member.idpToken, EVERYTHING);
   await preCache(backend, member);
@@ -106,7 +106,7 @@ async function untilIngested(backend: TestBackend, api: ProfileApi): Promise<voi
   );
 }
 
-const readerOf = ({ url }: TestBackend, { backstageToken }: Member): Reader => ({
+const readerOf = ({ url }: RunningBackend, { backstageToken }: Member): Reader => ({
   url,
   token: backstageToken,
   refByName: new Map(),
@@ -128,7 +128,7 @@ const EVERYTHING = { '*': allow('*') };
 
 describe('with authz enabled', () => {
   let api: ProfileApi;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   /** In group:default/payments, which owns cart and ledger; may do all in the namespace acme. */
   let olivia: Member;
   /** In group:default/search, which owns finder; may see that one and what is above it. */
@@ -477,7 +477,7 @@ describe.each([
     line: 'OpenChoreo permission policy disabled - no openchoreo configuration found. Using allow-all policy.',
   },
 ])('$mode', ({ openchoreo, line }) => {
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let member: Member;
 
   beforeAll(async () => {
@@ -539,7 +539,7 @@ describe.each([
 
 describe('a request without a user', () => {
   let api: ProfileApi;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   const routes = ['openchoreo', 'catalog', 'scaffolder'].map(prefix => ({
     prefix,
     sources: ['openchoreo'],

@@ -7,8 +7,8 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 
 const config = (changes: object = {}): object => ({
@@ -26,7 +26,7 @@ const config = (changes: object = {}): object => ({
   ...changes,
 });
 
-let backend: TestBackend;
+let backend: RunningBackend;
 let olivia: string;
 let carla: string;
 
@@ -55,7 +55,7 @@ const lateModule = createBackendModule({
 });
 
 beforeAll(async () => {
-  backend = await startTestBackend({
+  backend = await startBackend({
     policyRouter: config(),
     features: [contractorsModule, lateModule],
     config: {

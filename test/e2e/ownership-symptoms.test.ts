@@ -6,8 +6,8 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { allIngested } from '../support/ingestion';
 import { until } from '../support/until';
@@ -27,11 +27,11 @@ const policyRouter = (routes: readonly object[], resources?: object): object => 
   routes,
 });
 
-let backend: TestBackend;
+let backend: RunningBackend;
 const tokens: Record<string, string> = {};
 
 beforeAll(async () => {
-  backend = await startTestBackend({
+  backend = await startBackend({
     policyRouter: policyRouter([OWNED, READS]),
     config: {
       catalog: {

@@ -5,9 +5,9 @@ import { stringify } from 'yaml';
 import {
   authorize,
   basic,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 
 const IN_USE = 'The changed config is in use';
@@ -19,7 +19,7 @@ const table = (verdict: 'allow' | 'deny'): object => ({
 });
 
 let folder: string;
-let backend: TestBackend;
+let backend: RunningBackend;
 let token: string;
 
 beforeEach(async () => {
@@ -45,7 +45,7 @@ async function change(does: () => Promise<unknown>, line: string): Promise<strin
 
 describe('a routing file', () => {
   const start = async (file: string): Promise<void> => {
-    backend = await startTestBackend({ policyRouter: { routingFile: file } });
+    backend = await startBackend({ policyRouter: { routingFile: file } });
     token = await backend.signIn('nolan');
   };
 
@@ -130,7 +130,7 @@ describe('a routing file', () => {
 
 describe('a table in app-config', () => {
   it('is reloaded when app-config changes; what is invalid changes nothing', async () => {
-    backend = await startTestBackend({ policyRouter: table('deny') });
+    backend = await startBackend({ policyRouter: table('deny') });
     token = await backend.signIn('nolan');
     await change(() => backend.writeConfig(table('allow')), IN_USE);
     expect(await decided()).toBe('ALLOW');
@@ -150,7 +150,7 @@ describe('a table in app-config', () => {
       join(folder, 'policy.yaml'),
       'permission:\n  policyRouter:\n    $include: ./included.yaml\n',
     );
-    backend = await startTestBackend({ configFiles: [join(folder, 'policy.yaml')] });
+    backend = await startBackend({ configFiles: [join(folder, 'policy.yaml')] });
     token = await backend.signIn('nolan');
     expect(await decided()).toBe('DENY');
     await change(

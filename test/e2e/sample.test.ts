@@ -5,16 +5,16 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { allIngested } from '../support/ingestion';
 
-let backend: TestBackend;
+let backend: RunningBackend;
 const tokens: Record<string, string> = {};
 
 beforeAll(async () => {
-  backend = await startTestBackend({
+  backend = await startBackend({
     configFiles: [
       'config/app-config.embedded.yaml',
       'test/fixtures/app-config.patient.yaml',

@@ -4,7 +4,12 @@
  * has changed: docs to correct, rather than code.
  */
 import type { Permission } from '@backstage/plugin-permission-common';
-import { authorize, basic, type Question, type TestBackend } from '../support/backend';
+import {
+  authorize,
+  basic,
+  type Question,
+  type RunningBackend,
+} from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { SERVICE_TOKEN, startScaffolderBackend } from '../support/scaffolder';
 import { readTask, ScaffolderClient } from '../support/scaffolder-client';
@@ -24,7 +29,7 @@ const WELL_KNOWN = '/.well-known/backstage/permissions';
 const VALUES = { message: 'hello', approval: 'given' };
 
 let opa: OpaServer;
-let backend: TestBackend;
+let backend: RunningBackend;
 let petra: ScaffolderClient;
 let service: ScaffolderClient;
 let task: string;

@@ -1,5 +1,5 @@
 /** What several sources say, combined, on the real scaffolder: tasks, templates, actions. */
-import type { TestBackend } from '../support/backend';
+import type { RunningBackend } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { startScaffolderBackend } from '../support/scaffolder';
 import { ScaffolderClient } from '../support/scaffolder-client';
@@ -19,7 +19,7 @@ import { describeWithOpa, requireOpa } from '../support/with-opa';
 const VALUES = { message: 'hello', approval: 'given' };
 
 let opa: OpaServer;
-let backend: TestBackend;
+let backend: RunningBackend;
 let nolan: ScaffolderClient;
 let olivia: ScaffolderClient;
 let petra: ScaffolderClient;

@@ -10,9 +10,9 @@ import policyRouterModule from '../../src/index';
 import {
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
 import { startOpa } from '../support/opa-server';
@@ -85,7 +85,7 @@ interface Answered {
 }
 
 async function ask(
-  backend: TestBackend,
+  backend: RunningBackend,
   token: string | undefined,
   body: unknown,
 ): Promise<Answered> {
@@ -133,7 +133,7 @@ describeWithOpa(
           cert: tlsFixture('client.pem'),
           key: tlsFixture('client.key'),
         };
-        const backend = await startTestBackend({
+        const backend = await startBackend({
           policyRouter: {
             fallback: 'deny',
             sources: {
@@ -242,7 +242,7 @@ const conditional = (leaf: object): object => ({
 
 describe('with a server that repeats what it was asked with', () => {
   let stub: StubServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let nolan: string;
   let requests: string[];
 
@@ -257,7 +257,7 @@ describe('with a server that repeats what it was asked with', () => {
 
   beforeAll(async () => {
     stub = await startStub(() => {});
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: { odd: source(TOKEN), plain: source(PLAIN_TOKEN) },
@@ -393,7 +393,7 @@ describe('a config error', () => {
 
   it('does not quote it when the backend starts', async () => {
     for (const source of Object.values(misconfigured).slice(-4)) {
-      const error: unknown = await startTestBackend({
+      const error: unknown = await startBackend({
         policyRouter: withSource(source),
       }).catch((reason: unknown) => reason);
       expect(seen(error)).toContain('permission.policyRouter.sources.opa');
@@ -402,7 +402,7 @@ describe('a config error', () => {
   });
 
   it('does not quote it when the config changes', async () => {
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       policyRouter: withSource({ auth: { token: TOKEN } }),
     });
     try {
@@ -420,7 +420,7 @@ describe('a config error', () => {
 });
 
 it('what the package exports holds nothing of a config', async () => {
-  const backend = await startTestBackend({
+  const backend = await startBackend({
     policyRouter: withSource({ auth: { token: TOKEN } }),
   });
   await backend.signIn('nolan');

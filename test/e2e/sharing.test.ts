@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import {
   authorize,
   basic,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
   type Authorized,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { decision, startStub, type StubServer } from '../support/stub-server';
@@ -35,7 +35,7 @@ decision := {"result": "ALLOW"} if {
 }
 `;
 
-const signInAll = async (backend: TestBackend): Promise<Record<Name, string>> => ({
+const signInAll = async (backend: RunningBackend): Promise<Record<Name, string>> => ({
   olivia: await backend.signIn('olivia'),
   nolan: await backend.signIn('nolan'),
   petra: await backend.signIn('petra'),
@@ -46,7 +46,7 @@ const readOf = (name: Name): Question => basic(`asked.${name}`, 'read');
 describeWithOpa('many people who ask OPA the same', () => {
   let folder: string;
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let tokens: Record<Name, string>;
 
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describeWithOpa('many people who ask OPA the same', () => {
       policies: [join(folder, 'policy.rego')],
       args: ['--log-level', 'error'],
     });
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {
@@ -188,12 +188,12 @@ describeWithOpa('many people who ask OPA the same', () => {
 describe('a client that disconnects', () => {
   const OTHERS = 20;
   let stub: StubServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let tokens: Record<Name, string>;
 
   beforeAll(async () => {
     stub = await startStub(() => {});
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {

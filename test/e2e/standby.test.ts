@@ -6,9 +6,9 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import { allIngested } from '../support/ingestion';
@@ -50,7 +50,7 @@ async function crash(opa: OpaServer): Promise<void> {
 }
 
 /** The last decision on this permission: of its one source, who was asked and what they said. */
-function told(backend: TestBackend, name: string) {
+function told(backend: RunningBackend, name: string) {
   const trace: DecisionRecord | undefined = backend.traces.findLast(
     each => each.permission?.name === name,
   );
@@ -70,7 +70,7 @@ function told(backend: TestBackend, name: string) {
 describeWithOpa('an OPA that has a standby', () => {
   const policies = ['config/policies', 'test/fixtures/policies/mistakes.rego'];
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let nolan: string;
   let petra: string;
 
@@ -81,7 +81,7 @@ describeWithOpa('an OPA that has a standby', () => {
 
   beforeAll(async () => {
     opa = await startOpa({ binary: requireOpa(), policies });
-    backend = await startTestBackend({
+    backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {
@@ -282,7 +282,7 @@ describeWithOpa('an OPA that has a standby', () => {
 
 describe('a standby', () => {
   let stub: StubServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let petra: string;
 
   const stubbed = (more: object = {}): object =>
@@ -293,7 +293,7 @@ describe('a standby', () => {
       ...more,
     });
   const start = async (sources: object): Promise<void> => {
-    backend = await startTestBackend({ policyRouter: tableOf(sources) });
+    backend = await startBackend({ policyRouter: tableOf(sources) });
     petra = await backend.signIn('petra');
   };
   const tableOf = (sources: object): object => ({

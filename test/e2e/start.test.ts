@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { startTestBackend, temporaryFolder } from '../support/backend';
+import { startBackend, temporaryFolder } from '../support/backend';
 
 const badRouter = {
   fallbak: 'deny',
@@ -33,23 +33,21 @@ function wordsOf(error: unknown): string {
 
 describe('a bad config', () => {
   it('rejects the start with all errors, their paths and the allowed values', async () => {
-    const error: unknown = await startTestBackend({ policyRouter: badRouter }).catch(
+    const error: unknown = await startBackend({ policyRouter: badRouter }).catch(
       (reason: unknown) => reason,
     );
     for (const problem of problems) expect(wordsOf(error)).toContain(problem);
   });
 
   it('rejects the start when it is missing', async () => {
-    const error: unknown = await startTestBackend({}).catch(
-      (reason: unknown) => reason,
-    );
+    const error: unknown = await startBackend({}).catch((reason: unknown) => reason);
     expect(wordsOf(error)).toContain(
       'permission.policyRouter: is required: an object of ',
     );
   });
 
   it('rejects the start when a bundle cannot be read', async () => {
-    const error: unknown = await startTestBackend({
+    const error: unknown = await startBackend({
       policyRouter: {
         fallback: 'deny',
         sources: {
@@ -64,7 +62,7 @@ describe('a bad config', () => {
   });
 
   it('rejects the start when the routing file is missing', async () => {
-    const error: unknown = await startTestBackend({
+    const error: unknown = await startBackend({
       policyRouter: { routingFile: './no-such-routing.yaml' },
     }).catch((reason: unknown) => reason);
     expect(wordsOf(error)).toMatch(/no-such-routing\.yaml: does not exist/);
@@ -73,7 +71,7 @@ describe('a bad config', () => {
 
 describe('permissions that are not enabled', () => {
   it('are warned of, because the policy is then not asked', async () => {
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       config: {
         permission: {
           policyRouter: {

@@ -3,9 +3,9 @@ import { toolsPlugin } from '../fixtures/tools-plugin';
 import {
   authorize,
   basic,
-  startTestBackend,
+  startBackend,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { decision, startStub, type StubServer } from '../support/stub-server';
 
@@ -36,14 +36,14 @@ const siblings = (question: Question): Question[] => [
 describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mode => {
   const verifyConditions = mode === 'required' ? mode : mode === 'true';
   let stub: StubServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let token: string;
   const tools = toolsPlugin('tools');
   const silent = toolsPlugin('silent-tools', 503);
 
   beforeAll(async () => {
     stub = await startStub(decision({ result: 'ALLOW' }));
-    backend = await startTestBackend({
+    backend = await startBackend({
       features: [tools.feature, silent.feature],
       policyRouter: {
         fallback: 'deny',

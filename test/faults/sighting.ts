@@ -5,7 +5,7 @@ import {
   basic,
   onEntity,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../support/backend';
 import { MODES, type Mode, type SceneRow } from './fault';
 import { DEADLINE } from './settings';
@@ -40,7 +40,7 @@ export interface Place {
 const SLACK = 1;
 
 export async function observe(
-  backend: TestBackend,
+  backend: RunningBackend,
   token: string | undefined,
   place: Place,
   row: SceneRow,
@@ -58,7 +58,7 @@ export async function observe(
 }
 
 async function observeOne(
-  backend: TestBackend,
+  backend: RunningBackend,
   token: string | undefined,
   place: Place,
   row: SceneRow,
@@ -98,7 +98,7 @@ async function observeOne(
 
 /** The log has it once for all questions of a source. */
 function warningOf(
-  backend: TestBackend,
+  backend: RunningBackend,
   source: string,
   failure: Failure,
 ): string | undefined {

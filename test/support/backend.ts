@@ -13,7 +13,7 @@ import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 import { patiently } from './patience';
 
-export interface TestBackendOptions {
+export interface BackendOptions {
   /** The value of `permission.policyRouter`; where it sets no times, with patient ones. */
   readonly policyRouter?: object;
   /** Further app-config, merged over the rest. */
@@ -28,7 +28,7 @@ export interface TestBackendOptions {
   readonly configure?: SampleBackendOptions['configure'];
 }
 
-export interface TestBackend extends SampleBackend {
+export interface RunningBackend extends SampleBackend {
   readonly logs: CapturedLogs;
   readonly traces: DecisionRecord[];
   /** A folder of its own, gone after `stop`; `app-config.yaml` in it holds `policyRouter`. */
@@ -45,9 +45,7 @@ const SAMPLE_CATALOG = {
 const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
 
 /** The sample backend on a free port, with captured logs and traces. */
-export async function startTestBackend(
-  options: TestBackendOptions,
-): Promise<TestBackend> {
+export async function startBackend(options: BackendOptions): Promise<RunningBackend> {
   const folder = await temporaryFolder();
   const logs = new CapturedLogs();
   const traces: DecisionRecord[] = [];

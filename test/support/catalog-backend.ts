@@ -7,7 +7,7 @@ import {
 } from '@backstage/backend-plugin-api';
 import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
 import { stringify } from 'yaml';
-import { startTestBackend, temporaryFolder, type TestBackend } from './backend';
+import { startBackend, temporaryFolder, type RunningBackend } from './backend';
 import { until } from './until';
 
 export interface CatalogBackendOptions {
@@ -22,7 +22,7 @@ export interface CatalogBackendOptions {
   readonly features?: readonly BackendFeature[];
 }
 
-export interface CatalogBackend extends TestBackend {
+export interface CatalogBackend extends RunningBackend {
   /** Takes a route for everything of the catalog into use, by a hot reload. */
   use(route: object): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function startCatalogBackend(
       stringify({ fallback: 'deny', routes: [{ prefix: 'catalog', ...route }] }),
     );
   await writeRoute({ sources: ['allow'] });
-  const backend = await startTestBackend({
+  const backend = await startBackend({
     policyRouter: { routingFile, sources: options.sources },
     config: {
       backend: {
@@ -100,7 +100,7 @@ const providing = (entities: readonly Entity[]): BackendFeature =>
 
 /** Waits until as many entities as were given are there, for one who may see all; gives them. */
 export async function ingested(
-  { url }: TestBackend,
+  { url }: RunningBackend,
   token: string,
   count: number,
 ): Promise<Entity[]> {

@@ -11,14 +11,14 @@ import {
 import { createIdpTokenHeaderMiddleware } from '../fixtures/openchoreo/token';
 import {
   authorize,
-  startTestBackend,
+  startBackend,
   type Authorized,
   type Question,
-  type TestBackend,
-  type TestBackendOptions,
+  type RunningBackend,
+  type BackendOptions,
 } from './backend';
 
-export interface OpenChoreoOptions extends TestBackendOptions {
+export interface OpenChoreoOptions extends BackendOptions {
   /** The value of `openchoreo` in app-config; without it there is none. */
   readonly openchoreo?: object;
   /** Whether the catalog has entities; waiting until it has is up to the test. */
@@ -37,8 +37,8 @@ export const startOpenChoreoBackend = ({
   config,
   features = [],
   ...options
-}: OpenChoreoOptions): Promise<TestBackend> =>
-  startTestBackend({
+}: OpenChoreoOptions): Promise<RunningBackend> =>
+  startBackend({
     ...options,
     config: {
       ...(openchoreo ? { openchoreo } : {}),
@@ -102,7 +102,7 @@ export const headersOf = ({ backstageToken, idpToken }: Member) => ({
 
 /** Asks as OpenChoreo's front end does: with both tokens. */
 export const authorizeAs = (
-  { url }: TestBackend,
+  { url }: RunningBackend,
   member: Member,
   ...questions: Question[]
 ): Promise<Authorized> =>
@@ -110,7 +110,7 @@ export const authorizeAs = (
 
 /** A route of the policy module itself. */
 export async function callRoute(
-  { url }: TestBackend,
+  { url }: RunningBackend,
   path: string,
   body: object,
   headers: Readonly<Record<string, string>>,

@@ -8,7 +8,7 @@ import { DatabaseManager } from '@backstage/backend-defaults/database';
 import chokidar from 'chokidar';
 import TypeOrmAdapter from 'typeorm-adapter';
 import { sqliteDriver } from '../../dev/database';
-import type { TestBackend } from './backend';
+import type { RunningBackend } from './backend';
 import { until } from './until';
 
 /**
@@ -24,7 +24,7 @@ common.permissionMappingAction ??= (mapping: string | { action: string }): strin
   typeof mapping === 'string' ? mapping : mapping.action;
 
 /** Starts a backend with the RBAC plugin; its `stop` ends what the plugin opened meanwhile. */
-export async function endingRbac<B extends TestBackend>(
+export async function endingRbac<B extends RunningBackend>(
   start: () => Promise<B>,
 ): Promise<B> {
   const opened = noteOpened();
@@ -93,7 +93,7 @@ function noteOpened() {
  * catalog who is a member. The catalog learns it from the users, and says nothing when it has.
  */
 export async function untilGroupHasMembers(
-  { url }: TestBackend,
+  { url }: RunningBackend,
   token: string,
   name: string,
 ): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createBackendModule } from '@backstage/backend-plugin-api';
 import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
 import scaffolderPlugin from '@backstage/plugin-scaffolder-backend';
-import { startTestBackend, type TestBackend } from './backend';
+import { startBackend, type RunningBackend } from './backend';
 
 /** A token that authenticates as a service. */
 export const SERVICE_TOKEN = 'a-token-of-a-service';
@@ -28,8 +28,8 @@ const templateKindModule = createBackendModule({
 /** The sample backend with the real scaffolder and one template. */
 export async function startScaffolderBackend(
   policyRouter: object,
-): Promise<TestBackend> {
-  const backend = await startTestBackend({
+): Promise<RunningBackend> {
+  const backend = await startBackend({
     policyRouter,
     config,
     features: [scaffolderPlugin, templateKindModule],

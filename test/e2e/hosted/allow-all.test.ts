@@ -5,16 +5,16 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
-  type TestBackend,
+  startBackend,
+  type RunningBackend,
 } from '../../support/backend';
 import { verdictsByPermission } from '../../support/verdicts-by-permission';
 
-let backend: TestBackend;
+let backend: RunningBackend;
 let olivia: string;
 
 beforeAll(async () => {
-  backend = await startTestBackend({
+  backend = await startBackend({
     features: [hostPolicy('everybody', allowAllModule)],
     policyRouter: {
       fallback: 'deny',

@@ -9,9 +9,9 @@ import { hostPolicy } from '../../../src/index';
 import {
   authorize,
   basic,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
-  type TestBackend,
+  type RunningBackend,
 } from '../../support/backend';
 
 const ROUTER = JSON.parse(readFileSync('package.json', 'utf8')) as {
@@ -51,10 +51,10 @@ const startHost = async (
   packages: unknown,
   policyRouter: object,
   features: readonly BackendFeature[] = [],
-): Promise<TestBackend> => {
+): Promise<RunningBackend> => {
   const file = join(host, 'packages.yaml');
   await writeFile(file, stringify({ backend: { packages } }));
-  return startTestBackend({
+  return startBackend({
     policy: discoveryFeatureLoader,
     configFiles: [file],
     policyRouter,
@@ -62,7 +62,7 @@ const startHost = async (
   });
 };
 
-const answersOf = async (backend: TestBackend): Promise<readonly string[]> => {
+const answersOf = async (backend: RunningBackend): Promise<readonly string[]> => {
   try {
     const token = await backend.signIn('nolan');
     const questions = [basic('docs.page.create'), basic('catalog.entity.create')];

@@ -13,9 +13,9 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../../support/backend';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
@@ -50,7 +50,7 @@ const QUESTIONS: readonly Question[] = [
 
 describeWithOpa('four hosted policies', () => {
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
 
   beforeAll(async () => {
     opa = await startOpa({
@@ -61,7 +61,7 @@ describeWithOpa('four hosted policies', () => {
       ],
     });
     backend = await endingRbac(() =>
-      startTestBackend({
+      startBackend({
         features: [
           hostPolicy('everybody', allowAllModule),
           hostPolicy('wrapper', opaWrapperModule),

@@ -11,10 +11,10 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   type Authorized,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../../support/backend';
 import { checks, LISTS } from '../../support/catalog-reads';
 import { ingested } from '../../support/catalog-backend';
@@ -47,7 +47,7 @@ const permissionConfig = (opaUrl: string): object => ({
 async function startHosted(
   opaUrl: string,
   settings: object = {},
-): Promise<TestBackend> {
+): Promise<RunningBackend> {
   const wrapper = {
     type: 'hosted',
     timeout: `${TIMEOUT}ms`,
@@ -55,7 +55,7 @@ async function startHosted(
     circuitBreaker: { volumeThreshold: 1_000_000 },
     ...settings,
   };
-  return startTestBackend({
+  return startBackend({
     configFiles: ['test/fixtures/app-config.anonymous.yaml'],
     features: [hostPolicy('wrapper', opaWrapperModule)],
     config: {
@@ -79,8 +79,8 @@ async function startHosted(
 }
 
 /** The module as the one policy of a backend, as its documentation has it. */
-const startAlone = (opaUrl: string): Promise<TestBackend> =>
-  startTestBackend({
+const startAlone = (opaUrl: string): Promise<RunningBackend> =>
+  startBackend({
     configFiles: ['test/fixtures/app-config.anonymous.yaml'],
     policy: opaWrapperModule,
     config: { permission: permissionConfig(opaUrl) },
@@ -89,8 +89,8 @@ const startAlone = (opaUrl: string): Promise<TestBackend> =>
 /** Both, so that what becomes of a batch can be compared. */
 class Pair {
   private constructor(
-    readonly hosted: TestBackend,
-    readonly alone: TestBackend,
+    readonly hosted: RunningBackend,
+    readonly alone: RunningBackend,
     private readonly token: string,
     private readonly tokenOfAlone: string,
   ) {}
@@ -304,7 +304,7 @@ const startWrapped = (): Promise<OpaServer> =>
 /** A call that hangs cannot be aborted; it holds its place until it ends. */
 describeWithOpa('of an OPA that hangs', () => {
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
 
   beforeAll(async () => {
     opa = await startWrapped();

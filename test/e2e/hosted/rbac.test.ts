@@ -10,10 +10,10 @@ import {
   authorize,
   basic,
   onEntity,
-  startTestBackend,
+  startBackend,
   temporaryFolder,
   type Question,
-  type TestBackend,
+  type RunningBackend,
 } from '../../support/backend';
 import { ingested } from '../../support/catalog-backend';
 import { checks, LISTS } from '../../support/catalog-reads';
@@ -97,7 +97,7 @@ async function rbacConfigIn(folder: string): Promise<string> {
 function decides(startDatabase: () => Promise<Database>): void {
   let database: Database;
   let opa: OpaServer;
-  let backend: TestBackend;
+  let backend: RunningBackend;
   let folder: string;
   let olivia: string;
   let nolan: string;
@@ -114,7 +114,7 @@ function decides(startDatabase: () => Promise<Database>): void {
     await cp('test/fixtures/rbac', folder, { recursive: true });
     const target = (file: string): object => ({ type: 'file', target: file });
     backend = await endingRbac(async () =>
-      startTestBackend({
+      startBackend({
         features: [hostPolicy('rbac', rbacPlugin), rbacProviderModule],
         config: {
           backend: {

@@ -17,8 +17,8 @@ import { hostPolicy, type HostableFeature } from '../../../src/index';
 import {
   authorize,
   basic,
-  startTestBackend,
-  type TestBackendOptions,
+  startBackend,
+  type BackendOptions,
 } from '../../support/backend';
 import { runImporting } from '../../support/importing';
 
@@ -72,10 +72,10 @@ function wordsOf(error: unknown): string {
   return cause ? `${message}\n${wordsOf(cause)}` : message;
 }
 
-async function failureOf(options: TestBackendOptions): Promise<string> {
+async function failureOf(options: BackendOptions): Promise<string> {
   let backend;
   try {
-    backend = await startTestBackend(options);
+    backend = await startBackend(options);
   } catch (error) {
     return wordsOf(error);
   }
@@ -293,7 +293,7 @@ describe('the start succeeds with', () => {
       ],
     ],
   ])('%s', async (_what, feature) => {
-    const backend = await startTestBackend({
+    const backend = await startBackend({
       features: [hostTeam(feature())],
       policyRouter: withTeam,
     });
