@@ -28,7 +28,7 @@ const onEntity: PolicyQuery = {
 async function routerOf(
   config: object = {},
   getUserInfo: () => Promise<BackstageUserInfo> = () =>
-    Promise.reject(new Error('unasked')),
+    Promise.reject(new Error('not expected')),
   ...sinks: TraceSink[]
 ) {
   const logs = new CapturedLogs();
@@ -161,14 +161,14 @@ describe('handle', () => {
     expect(traces[0]).toMatchObject({
       failure: { class: 'unavailable', code: 'IDENTITY' },
     });
-    expect(logs.lines.map(line => line.level)).toEqual(['warn']);
+    expect(logs.lines.map(line => line.level)).toEqual(['debug', 'warn']);
     expect(JSON.stringify([traces, logs.lines])).not.toContain('secret');
   });
 
   it.each([
     ['no refs', { userEntityRef: 'user:default/x' }],
     [
-      'refs that are no strings',
+      'refs that are not strings',
       { userEntityRef: 'user:default/x', ownershipEntityRefs: [{}] },
     ],
     ['no entity ref', { ownershipEntityRefs: [] }],
@@ -186,7 +186,7 @@ describe('handle', () => {
     expect(traces).toHaveLength(1);
   });
 
-  it('does not hand the permission of the caller to a source, but a frozen copy', async () => {
+  it("gives sources a frozen copy of the caller's permission", async () => {
     const { router, traces } = await routerOf();
     const asked = query('open');
     await router.decide(asked, user);

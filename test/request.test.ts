@@ -10,6 +10,9 @@ import { permission } from './fixtures/builders';
 
 const read = (asked: unknown) => readPermission({ permission: asked as Permission });
 
+const NEITHER =
+  'the permission is neither a basic permission nor a resource permission with a resource type';
+
 describe('readPermission', () => {
   it.each([
     ['a basic permission', permission('catalog.entity.create', { action: 'create' })],
@@ -31,14 +34,14 @@ describe('readPermission', () => {
       'a resource type of 256 characters',
       permission('a', { resourceType: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH) }),
     ],
-    ['a name of any characters', permission('__proto__..日本 \u0000')],
+    ['a name with any characters', permission('__proto__..日本 \u0000')],
   ])('reads %s as it is', (_what, asked) => {
     expect(read(asked)).toEqual(asked);
   });
 
   it.each([
     ['no name', { type: 'basic', attributes: {} }, 'has no name'],
-    ['a name that is no text', { ...permission('a'), name: ['a'] }, 'has no name'],
+    ['a name that is not a string', { ...permission('a'), name: ['a'] }, 'has no name'],
     [
       'a name of 257 characters',
       permission('a'.repeat(MAX_PERMISSION_NAME_LENGTH + 1)),
@@ -50,7 +53,7 @@ describe('readPermission', () => {
       'is longer than 256 characters',
     ],
     [
-      'an action that is no text',
+      'an action that is not a string',
       { ...permission('a'), attributes: { action: ['read'] } },
       "the permission's action is not a string",
     ],
@@ -64,17 +67,17 @@ describe('readPermission', () => {
       permission('a', { action: 'x'.repeat(MAX_PERMISSION_NAME_LENGTH + 1) }),
       "the permission's action is longer than 256 characters",
     ],
-    ['no type', { name: 'a', attributes: {} }, 'neither basic nor of a resource type'],
-    ['another type', { ...permission('a'), type: 'other' }, 'neither basic nor'],
+    ['no type', { name: 'a', attributes: {} }, NEITHER],
+    ['another type', { ...permission('a'), type: 'other' }, NEITHER],
     [
-      'a resource but no type of it',
+      'a resource permission without a resource type',
       { ...permission('a'), type: 'resource' },
-      'neither basic nor',
+      NEITHER,
     ],
     [
-      'a resource type that is no text',
+      'a resource type that is not a string',
       { ...permission('a'), type: 'resource', resourceType: ['catalog-entity'] },
-      'neither basic nor',
+      NEITHER,
     ],
     [
       'a resource type of 257 characters',
@@ -116,7 +119,7 @@ describe('readPermission', () => {
     expect(read({ type: 'basic', name: 'a' })).toEqual(permission('a'));
   });
 
-  it('gives a frozen copy: no source can change it for another', () => {
+  it('gives a frozen copy, which no source can change for another', () => {
     const asked = permission('a', { action: 'read', resourceType: 'x' });
     const copy = read(asked);
     expect(copy).not.toBe(asked);
@@ -152,7 +155,7 @@ describe('readPrincipal', () => {
     expect(Object.isFrozen(principal.ownershipEntityRefs)).toBe(true);
   });
 
-  it('looks at the very refs that it gives', () => {
+  it('reads each ref once, so the refs it checks are the refs it gives', () => {
     let looks = 0;
     const refs = new Proxy(['user:default/olivia'], {
       get: (list, key, self) => {
@@ -169,14 +172,14 @@ describe('readPrincipal', () => {
 
   it.each([
     ['no user', { ownershipEntityRefs: [] }],
-    ['a user that is no text', { ...info, userEntityRef: null }],
+    ['a user that is not a string', { ...info, userEntityRef: null }],
     ['no ownership refs', { userEntityRef: 'user:default/olivia' }],
     [
-      'ownership refs that are no list',
+      'ownership refs that are not a list',
       { ...info, ownershipEntityRefs: 'group:default/a' },
     ],
     [
-      'an ownership ref that is no text',
+      'an ownership ref that is not a string',
       { ...info, ownershipEntityRefs: ['group:default/a', null] },
     ],
   ])('refuses an identity with %s', (_what, incomplete) => {

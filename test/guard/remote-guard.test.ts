@@ -1,144 +1,33 @@
+/** A whole guard: its steps in their order, its two clocks, and who sees whose context. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { once } from 'node:events';
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { failed, type Answer } from '../../src/answer';
-import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
-import { Chain, type ChainAnswer } from '../../src/guard/chain';
-import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import type { PermissionRequest } from '../../src/request';
 import type { PolicySource } from '../../src/sources/hosted/policy-source';
 import { HostedSource } from '../../src/sources/hosted/source';
-import { OpaSource } from '../../src/sources/opa/source';
-import { type RemoteSource } from '../../src/sources/source';
-import { allow, deny, type OnUnavailable } from '../../src/verdict';
+import { allow, deny } from '../../src/verdict';
+import { permission, request } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
+import { pass, resumeClock, stopClock } from '../support/clock';
 import { ManualSource, sourceOf } from '../support/fake-source';
-import { assumeIdleLoop, measureLoop } from '../support/idle-loop';
-import { silence, startStub } from '../support/stub-server';
+import {
+  atOnce,
+  chainOf,
+  closeGuards,
+  deferred,
+  guardOf,
+  outcome,
+  withBreaker,
+} from '../support/guard';
 
-const request: PermissionRequest = {
-  permission: { type: 'basic', name: 'tested', attributes: {} },
-  principal: { ownershipEntityRefs: [] },
-};
+const TIMEOUT = 200;
 
-const defaults: RemoteGuardOptions = {
-  timeout: 200,
-  concurrency: 2,
-  queue: 1,
-  circuitBreaker: {
-    errorThreshold: 50,
-    volumeThreshold: 1000,
-    rollingWindow: 10_000,
-    resetTimeout: 50,
-  },
-};
-
-const unavailable = failed('unavailable', 'ECONNREFUSED', 'gone');
-
-const chainOf = (guard: RemoteGuard, onUnavailable: OnUnavailable): Chain =>
-  new Chain([{ source: 'tested', standby: false, guard }], {
-    onUnavailable,
-    checkConditions: verdict => verdict,
-  });
-
-/** A guard and what its breaker went through. */
-function guardOf(source: RemoteSource, options: Partial<RemoteGuardOptions> = {}) {
-  const states: BreakerState[] = [];
-  const waiting = new Map<BreakerState, () => void>();
-  const guard = new RemoteGuard(
-    source,
-    { ...defaults, ...options },
-    {
-      breakerChanged: state => {
-        states.push(state);
-        waiting.get(state)?.();
-      },
-      allCallsHang: () => {},
-    },
-  );
-  const ask = async (
-    deadline = 10_000,
-    mode: OnUnavailable = 'fail-open',
-  ): Promise<ChainAnswer> => chainOf(guard, mode).ask(request, new Deadline(deadline));
-  const reaches = (state: BreakerState): Promise<void> =>
-    states.includes(state)
-      ? Promise.resolve()
-      : new Promise(resolve => waiting.set(state, resolve));
-  return { guard, ask, states, reaches };
-}
-
-const outcome = ({ verdict }: ChainAnswer): string =>
-  'failure' in verdict && verdict.failure
-    ? `${verdict.kind} ${verdict.failure.class} ${verdict.failure.code}`
-    : verdict.kind;
-
-const breaker = (more: Partial<RemoteGuardOptions['circuitBreaker']>) => ({
-  circuitBreaker: { ...defaults.circuitBreaker, ...more },
-});
-
-assumeIdleLoop();
-
-describe('the timeout', () => {
-  it('ends a question that is not answered, and aborts it', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source);
-    expect(outcome(await ask(10_000, 'fail-closed'))).toBe('DENY unavailable TIMEOUT');
-    expect(source.questions[0]!.signal.aborted).toBe(true);
-  });
-
-  it('is an outage, which fail-open opens', async () => {
-    const { ask } = guardOf(new ManualSource());
-    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-  });
-
-  it('is an overload of ours when this process was too busy to receive the answer', async () => {
-    measureLoop();
-    const source = new ManualSource();
-    const { ask } = guardOf(source);
-    const asked = ask();
-    await delay(0);
-    const end = performance.now() + 2 * defaults.timeout;
-    while (performance.now() < end);
-    expect(outcome(await asked)).toBe('DENY overloaded STALLED');
-  });
-
-  it('takes an answer that lies in the socket when a stall ends', async () => {
-    // In a thread of its own, so that it answers while this one is stalled.
-    const server = new Worker(
-      `const { parentPort } = require('node:worker_threads');
-       require('node:http')
-         .createServer((request, response) => {
-           request.resume().on('end', () => {
-             parentPort.postMessage('asked');
-             setTimeout(() => response.end('{"result":{"result":"DENY"}}'), 50);
-           });
-         })
-         .listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`,
-      { eval: true },
-    );
-    const [port] = (await once(server, 'message')) as [number];
-    const source = new OpaSource({
-      baseUrl: `http://127.0.0.1:${port}`,
-      entrypoint: 'a/b',
-      concurrency: 1,
-      connectTimeout: 1000,
-      maxResponseBytes: 1000,
-    });
-    const { ask } = guardOf(source);
-    try {
-      const asked = ask();
-      await once(server, 'message');
-      const end = performance.now() + 2 * defaults.timeout;
-      while (performance.now() < end);
-      expect(outcome(await asked)).toBe('DENY');
-    } finally {
-      await source.close();
-      await server.terminate();
-    }
-  });
+beforeEach(() => stopClock());
+afterEach(async () => {
+  await closeGuards();
+  expect(jest.getTimerCount()).toBe(0);
+  resumeClock();
 });
 
 describe('the queue', () => {
@@ -147,12 +36,12 @@ describe('the queue', () => {
     const { ask } = guardOf(source);
     const first = [ask(), ask(), ask()];
     expect(outcome(await ask())).toBe('DENY overloaded QUEUE_FULL');
-    await delay(0);
+    await turn();
     expect(source.questions).toHaveLength(2);
     source.questions[0]!.answer(allow('a'));
     source.questions[1]!.answer(allow('b'));
     await first[0];
-    await delay(0);
+    await turn();
     source.questions[2]!.answer(deny('c'));
     expect((await Promise.all(first)).map(outcome)).toEqual(['ALLOW', 'ALLOW', 'DENY']);
   });
@@ -161,22 +50,28 @@ describe('the queue', () => {
     const source = new ManualSource();
     const { ask } = guardOf(source);
     const asked = [ask(), ask(), ask()];
-    expect(outcome(await asked[2]!)).toBe('DENY overloaded NO_TIME_LEFT');
+    await pass(TIMEOUT / 2 - 1);
+    expect(await atOnce(asked[2]!)).toBe('not at once');
+    await pass(1);
+    expect(await atOnce(asked[2]!)).toBe('DENY overloaded NO_TIME_LEFT');
+    await pass(TIMEOUT / 2);
     await Promise.all(asked);
     expect(source.questions).toHaveLength(2);
   });
 
   it('takes time from the caller, not from the source: late by queueing is overloaded', async () => {
     const source = new ManualSource();
-    const { ask, states } = guardOf(source, breaker({ volumeThreshold: 2 }));
+    const { ask, states } = guardOf(source, withBreaker({ volumeThreshold: 2 }));
     const asked = [ask(), ask(), ask()];
-    await delay(defaults.timeout / 4);
+    await pass(TIMEOUT / 4);
     source.questions[0]!.answer(allow('a'));
     source.questions[1]!.answer(allow('b'));
+    await turn();
+    await pass(TIMEOUT - TIMEOUT / 4);
     expect(outcome(await asked[2]!)).toBe('DENY overloaded CUT_SHORT');
     // The source still has its own time, and by its own clock it answers in it.
     source.questions[2]!.answer(deny('c'));
-    await delay(0);
+    await turn();
     expect(source.questions[2]!.signal.aborted).toBe(false);
     expect(states).toEqual([]);
   });
@@ -184,20 +79,17 @@ describe('the queue', () => {
   it('keeps the async context of each caller', async () => {
     const storage = new AsyncLocalStorage<number>();
     const seen: Array<[number | undefined, number]> = [];
-    const source = sourceOf(async ({ permission }) => {
-      seen.push([storage.getStore(), Number(permission.name)]);
-      await delay(1);
-      seen.push([storage.getStore(), Number(permission.name)]);
+    const source = sourceOf(async ({ permission: { name } }) => {
+      seen.push([storage.getStore(), Number(name)]);
+      await turn();
+      seen.push([storage.getStore(), Number(name)]);
       return allow('');
     });
-    const { guard } = guardOf(source, { concurrency: 2, queue: 100, timeout: 5000 });
+    const { guard } = guardOf(source, { concurrency: 2, queue: 100 });
     await Promise.all(
       Array.from({ length: 50 }, (_, user) =>
         storage.run(user, async () => {
-          const own: PermissionRequest = {
-            ...request,
-            permission: { ...request.permission, name: String(user) },
-          };
+          const own = request(permission(String(user)));
           await guard.ask(own, new Deadline(5000), verdict => verdict);
           expect(storage.getStore()).toBe(user);
         }),
@@ -211,385 +103,90 @@ describe('the queue', () => {
 describe('the deadline', () => {
   it('cuts the caller short, as overload', async () => {
     const { ask } = guardOf(new ManualSource());
-    expect(outcome(await ask(150))).toBe('DENY overloaded CUT_SHORT');
+    const asked = ask(150);
+    await pass(149);
+    expect(await atOnce(asked)).toBe('not at once');
+    await pass(1);
+    expect(outcome(await asked)).toBe('DENY overloaded CUT_SHORT');
+    await pass(TIMEOUT);
   });
 
-  it('puts no question for which less than half of the timeout is left', async () => {
+  it('lets a question be put if half of the timeout is left, and not with less', async () => {
     const source = new ManualSource();
     const { ask } = guardOf(source);
-    expect(outcome(await ask(90))).toBe('DENY overloaded NO_TIME_LEFT');
+    for (const deadline of [0, 90, TIMEOUT / 2 - 1]) {
+      expect(await atOnce(ask(deadline))).toBe('DENY overloaded NO_TIME_LEFT');
+    }
+    await turn();
     expect(source.questions).toHaveLength(0);
+    const asked = ask(TIMEOUT / 2);
+    await turn();
+    source.questions[0]!.answer(allow('in time'));
+    expect(outcome(await asked)).toBe('ALLOW');
   });
 });
 
-describe('the circuit breaker', () => {
-  const failing = (answers: { failing: boolean; asked: number }): RemoteSource =>
-    sourceOf(async () => {
-      answers.asked++;
-      return answers.failing ? unavailable : allow('back');
+describe('a refusal', () => {
+  /** Closed, breaker open, every slot held by a call that hangs, too little time: all at once. */
+  async function exhausted() {
+    const source = new ManualSource();
+    const { ask, close, timeOut, states } = guardOf(source, {
+      queue: 0,
+      ...withBreaker({ volumeThreshold: 2 }),
     });
-
-  it('opens on outages, then asks nothing, and closes by one probe', async () => {
-    const answers = { failing: true, asked: 0 };
-    const { ask, states, reaches } = guardOf(
-      failing(answers),
-      breaker({ volumeThreshold: 3 }),
-    );
-    for (let round = 0; round < 3; round++) {
-      expect(outcome(await ask())).toBe('ALLOW unavailable ECONNREFUSED');
-    }
+    await timeOut(2);
     expect(states).toEqual(['open']);
-    expect(outcome(await ask(10_000, 'fail-closed'))).toBe(
-      'DENY unavailable BREAKER_OPEN',
-    );
-    expect(answers.asked).toBe(3);
-    answers.failing = false;
-    await reaches('half-open');
-    expect(outcome(await ask())).toBe('ALLOW');
-    expect(states).toEqual(['open', 'half-open', 'closed']);
+    return { ask, close, source };
+  }
+
+  it('says that the guard is closed before anything else', async () => {
+    const { ask, close } = await exhausted();
+    await close();
+    expect(await atOnce(ask(0))).toBe('DENY invalid CLOSED');
   });
 
-  it('opens again when the probe fails', async () => {
-    const answers = { failing: true, asked: 0 };
-    const { ask, states, reaches } = guardOf(
-      failing(answers),
-      breaker({ volumeThreshold: 1 }),
-    );
-    await ask();
-    await reaches('half-open');
-    await ask();
-    expect(states).toEqual(['open', 'half-open', 'open']);
+  it('says that the breaker is open before that every call hangs', async () => {
+    const { ask } = await exhausted();
+    expect(await atOnce(ask(0))).toBe('ALLOW unavailable BREAKER_OPEN');
   });
 
-  it('lets one probe through while half open and refuses the others', async () => {
-    const source = new ManualSource();
-    const { ask, reaches } = guardOf(source, breaker({ volumeThreshold: 1 }));
+  it('says that every call hangs before that too little time is left', async () => {
+    const { ask } = await exhausted();
+    await pass(50);
+    expect(await atOnce(ask(0))).toBe('DENY overloaded HUNG');
+  });
+
+  it('says that too little time is left before that the queue is full', async () => {
+    const { ask } = guardOf(new ManualSource(), { concurrency: 1, queue: 0 });
     const first = ask();
-    await delay(0);
-    source.questions[0]!.answer(unavailable);
+    await turn();
+    expect(await atOnce(ask(0))).toBe('DENY overloaded NO_TIME_LEFT');
+    expect(await atOnce(ask())).toBe('DENY overloaded QUEUE_FULL');
+    await pass(TIMEOUT);
     await first;
-    await reaches('half-open');
-    const probe = ask();
-    await delay(0);
-    expect(outcome(await ask())).toBe('ALLOW unavailable BREAKER_OPEN');
-    expect(source.questions).toHaveLength(2);
-    source.questions[1]!.answer(allow('back'));
-    expect(outcome(await probe)).toBe('ALLOW');
-  });
-
-  it('is not opened by invalid answers, nor closed by an overload as its probe', async () => {
-    const source = new ManualSource();
-    const { ask, states, reaches } = guardOf(source, breaker({ volumeThreshold: 1 }));
-    const answerNext = async (
-      answer: Parameters<(typeof source.questions)[0]['answer']>[0],
-    ) => {
-      const asked = ask();
-      await delay(0);
-      source.questions.at(-1)!.answer(answer);
-      return outcome(await asked);
-    };
-    for (let round = 0; round < 5; round++) {
-      expect(await answerNext(failed('invalid', 'HTTP_500', ''))).toBe(
-        'DENY invalid HTTP_500',
-      );
-    }
-    expect(states).toEqual([]);
-    for (let round = 0; round < 6; round++) await answerNext(unavailable);
-    await reaches('half-open');
-    expect(await answerNext(failed('overloaded', 'HTTP_429', ''))).toBe(
-      'DENY overloaded HTTP_429',
-    );
-    expect(states).toEqual(['open', 'half-open', 'open']);
-  });
-});
-
-describe('a half-open breaker', () => {
-  it('is not closed by an overload that was put before it opened', async () => {
-    const source = new ManualSource();
-    const { ask, states, reaches } = guardOf(source, {
-      timeout: 5000,
-      concurrency: 3,
-      ...breaker({ volumeThreshold: 1 }),
-    });
-    const [old, ...failing] = [ask(), ask(), ask()];
-    await delay(0);
-    for (const question of source.questions.slice(1)) question.answer(unavailable);
-    await Promise.all(failing);
-    await reaches('half-open');
-    source.questions[0]!.answer(failed('overloaded', 'HTTP_429', ''));
-    expect(outcome(await old)).toBe('DENY overloaded HTTP_429');
-    expect(states).toEqual(['open', 'half-open', 'open']);
   });
 });
 
 describe('a source that misbehaves', () => {
-  it.each([
-    [
-      'throws',
-      () => {
-        throw new Error('secret');
-      },
-    ],
-    ['rejects', () => Promise.reject(new TypeError('secret'))],
-  ])(
-    'that %s is invalid, and its message is not repeated',
-    async (_name, misbehave) => {
-      const { ask } = guardOf(sourceOf(misbehave));
-      const answer = await ask();
-      expect(outcome(answer)).toBe('DENY invalid THREW');
-      expect(JSON.stringify(answer)).not.toContain('secret');
-    },
-  );
-
-  it('that never lets go keeps its slot, and its late answer is ignored', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source, { concurrency: 1, queue: 0 });
-    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-    expect(outcome(await ask())).toBe('DENY overloaded HUNG');
-    source.questions[0]!.answer(allow('late'));
-    await delay(0);
-    const next = ask();
-    await delay(0);
-    source.questions[1]!.answer(deny('next'));
-    expect(outcome(await next)).toBe('DENY');
-  });
-});
-
-describe('calls that go on after the timeout', () => {
-  /** Outcomes of so many questions, put at once and given up together. */
-  const hang = async (
-    ask: () => Promise<ChainAnswer>,
-    count: number,
-  ): Promise<string[]> =>
-    (await Promise.all(Array.from({ length: count }, () => ask()))).map(outcome);
-
-  /** The outcome, if it is there without any waiting. */
-  const atOnce = (asked: Promise<ChainAnswer>): Promise<string> =>
-    Promise.race([asked.then(outcome), turn('not at once')]);
-
-  it('are HUNG where they hold all slots: at once, and nothing is put or queued', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source, { queue: 10 });
-    expect(await hang(ask, 2)).toEqual(Array(2).fill('ALLOW unavailable TIMEOUT'));
-    for (let round = 0; round < 20; round++) {
-      expect(await atOnce(ask())).toBe('DENY overloaded HUNG');
-    }
-    expect(source.questions).toHaveLength(2);
-    for (const question of source.questions) question.answer(allow('late'));
-    await turn();
-    expect(source.questions).toHaveLength(2);
-  });
-
-  it('leave the other slots to be used', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source);
-    await hang(ask, 1);
-    const next = ask();
-    await turn();
-    source.questions[1]!.answer(deny('next'));
-    expect(outcome(await next)).toBe('DENY');
-  });
-
-  it('are over as soon as one of them settles, and its slot is used again', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source);
-    await hang(ask, 2);
-    source.questions[1]!.answer(deny('late'));
-    await turn();
-    const [next, waiting] = [ask(), ask()];
-    await turn();
-    expect(source.questions).toHaveLength(3);
-    source.questions[2]!.answer(allow('next'));
-    expect(outcome(await next)).toBe('ALLOW');
-    await turn();
-    source.questions[3]!.answer(deny('waiting'));
-    expect(outcome(await waiting)).toBe('DENY');
-  });
-
-  it('are no reason to wait longer: who was in the queue leaves it in time', async () => {
-    const source = new ManualSource();
-    const { ask } = guardOf(source, { concurrency: 1 });
-    const asked = [ask(), ask()];
-    expect((await Promise.all(asked)).map(outcome)).toEqual([
-      'ALLOW unavailable TIMEOUT',
-      'DENY overloaded NO_TIME_LEFT',
-    ]);
-    source.questions[0]!.answer(allow('late'));
-    await turn();
-    expect(source.questions).toHaveLength(1);
-  });
-
-  it.each<[what: string, end: (source: ReturnType<typeof endable>) => void]>([
-    ['answers', ({ resolve }) => resolve(allow('late'))],
-    ['fails', ({ resolve }) => resolve(unavailable)],
-    ['rejects', ({ reject }) => reject(new Error('late'))],
-  ])(
-    'free their slot when the source %s late, which changes nothing',
-    async (_what, end) => {
-      const source = endable();
-      // Were the late answer counted, too, two failures would open it.
-      const { ask, states } = guardOf(source, {
-        concurrency: 1,
-        ...breaker({ volumeThreshold: 2, errorThreshold: 99 }),
-      });
-      const answer = await ask();
-      const before = JSON.stringify(answer);
-      expect(outcome(answer)).toBe('ALLOW unavailable TIMEOUT');
-      end(source);
-      await turn();
-      expect(JSON.stringify(answer)).toBe(before);
-      expect(states).toEqual([]);
-      const next = ask();
-      await turn();
-      source.resolve(deny('next'));
-      expect(outcome(await next)).toBe('DENY');
-      expect(states).toEqual([]);
-    },
-  );
-
-  it('count once, as outages: their late answers neither open nor close the breaker', async () => {
-    const source = new ManualSource();
-    const { ask, states, reaches } = guardOf(source, breaker({ volumeThreshold: 1 }));
-    await hang(ask, 1);
-    await reaches('half-open');
-    expect(await hang(ask, 1)).toEqual(['ALLOW unavailable TIMEOUT']);
-    expect(states).toEqual(['open', 'half-open', 'open']);
-    for (const question of source.questions) question.answer(allow('late'));
-    await turn();
-    expect(states).toEqual(['open', 'half-open', 'open']);
-    expect(outcome(await ask())).toBe('ALLOW unavailable BREAKER_OPEN');
-  });
-
-  it('leave a half-open breaker without a probe until one settles; then it recovers', async () => {
-    const source = new ManualSource();
-    const { ask, states, reaches } = guardOf(source, breaker({ volumeThreshold: 2 }));
-    await hang(ask, 2);
-    expect(states).toEqual(['open']);
-    expect(await atOnce(ask())).toBe('ALLOW unavailable BREAKER_OPEN');
-    await reaches('half-open');
-    // No probe can be put, so nothing is known of the source: fail-open does not open it.
-    for (let round = 0; round < 3; round++) {
-      expect(await atOnce(ask())).toBe('DENY overloaded HUNG');
-    }
-    expect(outcome(await ask(10_000, 'fail-closed'))).toBe('DENY overloaded HUNG');
-    expect(states).toEqual(['open', 'half-open']);
-    expect(source.questions).toHaveLength(2);
-    source.questions[0]!.answer(allow('late'));
-    await turn();
-    const probe = ask();
-    await turn();
-    expect(outcome(await ask())).toBe('ALLOW unavailable BREAKER_OPEN');
-    source.questions[2]!.answer(deny('back'));
-    expect(outcome(await probe)).toBe('DENY');
-    expect(states).toEqual(['open', 'half-open', 'closed']);
-  });
-
-  it('are told when they hold all slots, and again only after one has ended', async () => {
-    const source = new ManualSource();
-    const told = jest.fn();
-    const guard = new RemoteGuard(source, defaults, {
-      breakerChanged: () => {},
-      allCallsHang: told,
-    });
-    const ask = (): Promise<ChainAnswer> =>
-      Promise.resolve(chainOf(guard, 'fail-open').ask(request, new Deadline(10_000)));
-    await hang(ask, 1);
-    expect(told).toHaveBeenCalledTimes(0);
-    await hang(ask, 1);
-    expect(told).toHaveBeenCalledTimes(1);
-    expect(await hang(ask, 3)).toEqual(Array(3).fill('DENY overloaded HUNG'));
-    expect(told).toHaveBeenCalledTimes(1);
-    source.questions[0]!.answer(allow('late'));
-    await turn();
-    expect(told).toHaveBeenCalledTimes(1);
-    await hang(ask, 1);
-    expect(told).toHaveBeenCalledTimes(2);
-  });
-
-  it('are no news to a closed guard', async () => {
-    const { guard, ask } = guardOf(new ManualSource());
-    await hang(ask, 2);
-    await guard.close();
-    expect(outcome(await ask())).toBe('DENY invalid CLOSED');
-  });
-
-  it('are none of a source that ends its calls when it is told to', async () => {
-    const heeding = sourceOf(
-      (_request, signal) =>
-        new Promise(resolve => {
-          signal.onabort = () => resolve(failed('unavailable', 'ABORTED', ''));
-        }),
-    );
-    const { ask } = guardOf(heeding, { concurrency: 1, queue: 0 });
-    for (let round = 0; round < 3; round++) {
-      expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-      await turn();
-    }
-  });
-
-  it('are none of a source that listens, even if it takes its time to end them', async () => {
-    const ends: Array<(answer: Answer) => void> = [];
-    const slow = sourceOf((_request, signal) => {
-      signal.onabort = () => {};
-      return new Promise(resolve => ends.push(resolve));
-    });
-    const { ask } = guardOf(slow, { concurrency: 1, queue: 0 });
-    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-    expect(outcome(await ask())).toBe('DENY overloaded QUEUE_FULL');
-    ends[0]!(unavailable);
-    await turn();
-    expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-    ends[1]!(unavailable);
-  });
-
-  it('are none of an OPA that is silent', async () => {
-    const stub = await startStub(silence);
-    const source = new OpaSource({
-      baseUrl: stub.url,
-      entrypoint: 'a/b',
-      concurrency: 1,
-      connectTimeout: 1000,
-      maxResponseBytes: 1000,
-    });
-    const { guard, ask } = guardOf(source, { concurrency: 1, queue: 0 });
-    try {
-      for (let round = 0; round < 3; round++) {
-        expect(outcome(await ask())).toBe('ALLOW unavailable TIMEOUT');
-        await turn();
-      }
-    } finally {
-      await guard.close();
-      await stub.stop();
-    }
-  });
-});
-
-/** A source with one call at a time, which the test ends as it likes. */
-function endable() {
-  let end: Deferred<Answer>;
-  return {
-    ...sourceOf(() => (end = deferred<Answer>()).promise),
-    resolve: (answer: Answer) => end.resolve(answer),
-    reject: (error: Error) => end.reject(error),
+  const raise = (error: Error) => (): never => {
+    throw error;
   };
-}
 
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** As `Promise.withResolvers`, which not all supported versions of Node.js have. */
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => {};
-  let reject: (error: Error) => void = () => {};
-  const promise = new Promise<T>((whenDone, whenFailed) => {
-    resolve = whenDone;
-    reject = whenFailed;
+  it.each([
+    ['throws', sourceOf(raise(new Error('secret')))],
+    ['rejects', sourceOf(() => Promise.reject(new TypeError('secret')))],
+    [
+      'throws before anything is put',
+      { ...sourceOf(raise(new Error())), prepare: raise(new Error('secret')) },
+    ],
+  ])('that %s is invalid, and its message is not repeated', async (_name, source) => {
+    const { ask, states } = guardOf(source, withBreaker({ volumeThreshold: 1 }));
+    const answer = await ask();
+    expect(outcome(answer)).toBe('DENY invalid THREW');
+    expect(JSON.stringify(answer)).not.toContain('secret');
+    expect(states).toEqual([]);
   });
-  return { promise, resolve, reject };
-}
+});
 
 describe('a hosted policy', () => {
   type Event =
@@ -610,7 +207,7 @@ describe('a hosted policy', () => {
     },
   );
 
-  it('sees the async context of its own caller, whoever comes and whatever ends first', async () => {
+  it('sees the async context of its own caller, whoever asks and whatever ends first', async () => {
     const EXPECTED: Readonly<Record<string, string>> = {
       ALLOW: 'ALLOW',
       DENY: 'DENY',
@@ -645,20 +242,16 @@ describe('a hosted policy', () => {
             { policy: policy as unknown as PolicySource, mayAbstain: false },
             new CapturedLogs().logger(),
           );
-          const { guard } = guardOf(source, {
+          const { guard, close } = guardOf(source, {
             concurrency,
             queue: 1000,
             timeout: 60_000,
-            ...breaker({ volumeThreshold: 1000 }),
           });
           const chain = chainOf(guard, 'fail-open');
           const asked: Array<Promise<[caller: string, got: string]>> = [];
           const ask = (): void => {
             const caller = `caller-${asked.length}`;
-            const own = {
-              ...request,
-              permission: { ...request.permission, name: caller },
-            };
+            const own: PermissionRequest = request(permission(caller));
             asked.push(
               storage.run(caller, async (): Promise<[string, string]> => {
                 const got = outcome(await chain.ask(own, new Deadline(60_000)));
@@ -667,11 +260,11 @@ describe('a hosted policy', () => {
               }),
             );
           };
-          // Whoever ends a call has a context of their own, which must reach nobody.
+          // The context in which a call is ended must reach no caller.
           const end = (which: number, how: string): void => {
             const [call] = underWay.splice(which % underWay.length, 1);
             ended.set(call!.caller, how);
-            storage.run('whoever ends it', () => call!.end(how));
+            storage.run('of the end', () => call!.end(how));
           };
           for (const each of events) {
             if (each.kind === 'ask') ask();
@@ -689,7 +282,7 @@ describe('a hosted policy', () => {
           }
           expect(seen).toHaveLength(4 * asked.length);
           for (const each of seen) expect(each).toMatch(/^(caller-\d+) in \1$/);
-          await guard.close();
+          await close();
         },
       ),
       { numRuns: 200 },
@@ -700,8 +293,8 @@ describe('a hosted policy', () => {
 describe('a closed guard', () => {
   it('denies every question even under fail-open', async () => {
     const source = new ManualSource();
-    const { guard, ask } = guardOf(source);
-    await guard.close();
+    const { ask, close } = guardOf(source);
+    await close();
     expect(outcome(await ask())).toBe('DENY invalid CLOSED');
     expect(source.closed).toBe(true);
   });

@@ -71,13 +71,13 @@ describe('a duration', () => {
 
   it.each<Row>([
     [
-      'of the deadline is told at the deadline',
+      'of the deadline is reported at the deadline',
       config({ deadline: 'never' }),
       "~.deadline: must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, " +
         'above zero and at most 2147483647 ms, not "never"',
     ],
     [
-      'of the breaker is told at the breaker',
+      'of the breaker is reported at the breaker',
       withOpa({ circuitBreaker: { rollingWindow: 10, resetTimeout: '0ms' } }),
       ...['rollingWindow|10|3600000', 'resetTimeout|"0ms"|2147483647'].map(each => {
         const [key, value, longest] = each.split('|');
@@ -105,10 +105,12 @@ describe('a whole number', () => {
     ).config;
     expect(sources.get('opa')).toMatchObject({
       options: { maxResponseBytes: 2_147_483_647 },
-      guard: {
-        concurrency: 64,
-        queue: 0,
-        circuitBreaker: { errorThreshold: 99, volumeThreshold: 1 },
+      remote: {
+        guard: {
+          concurrency: 64,
+          queue: 0,
+          circuitBreaker: { errorThreshold: 99, volumeThreshold: 1 },
+        },
       },
     });
   });
