@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import fc from 'fast-check';
 import type { Answer } from '../../../src/answer';
 import { OpaSource } from '../../../src/sources/opa/source';
 import { Cancellation } from '../../../src/sources/source';
@@ -16,12 +17,13 @@ const request: PermissionRequest = {
   principal: { userEntityRef: 'user:default/x', ownershipEntityRefs: [] },
 };
 
-let stub: StubServer;
+let stub: StubServer | undefined;
 let source: OpaSource | undefined;
 
 afterEach(async () => {
   await source?.close();
-  await stub.stop();
+  await stub?.stop();
+  source = stub = undefined;
 });
 
 const sourceAt = (baseUrl: string, more: object = {}): OpaSource =>
@@ -143,5 +145,91 @@ describe('a question to OPA', () => {
         message: 'OPA answered HTTP 500 (eval_conflict_error)',
       },
     });
+  });
+});
+
+describe('the key of a question', () => {
+  const base: PermissionRequest = {
+    permission: {
+      type: 'resource',
+      name: 'catalog.entity.read',
+      attributes: { action: 'read' },
+      resourceType: 'catalog-entity',
+    },
+    principal: {
+      userEntityRef: 'user:default/olivia',
+      ownershipEntityRefs: ['a', 'b'],
+    },
+  };
+  const { permission, principal } = base;
+  const others: Array<[string, PermissionRequest]> = [
+    ['name', { ...base, permission: { ...permission, name: 'catalog.entity' } }],
+    [
+      'action',
+      {
+        ...base,
+        permission: { ...permission, attributes: { action: 'update' } },
+      },
+    ],
+    ['no action', { ...base, permission: { ...permission, attributes: {} } }],
+    [
+      'resource type',
+      {
+        ...base,
+        permission: { ...permission, resourceType: 'other' } as typeof permission,
+      },
+    ],
+    ['type', { ...base, permission: { ...permission, type: 'basic' } }],
+    [
+      'user',
+      { ...base, principal: { ...principal, userEntityRef: 'user:default/nolan' } },
+    ],
+    [
+      'no user',
+      { ...base, principal: { ownershipEntityRefs: principal.ownershipEntityRefs } },
+    ],
+    ['claims', { ...base, principal: { ...principal, ownershipEntityRefs: ['a'] } }],
+    [
+      'claims joined otherwise',
+      { ...base, principal: { ...principal, ownershipEntityRefs: ['a","b'] } },
+    ],
+  ];
+  const opa = new OpaSource({
+    baseUrl: 'http://127.0.0.1:9',
+    entrypoint: 'a/b',
+    concurrency: 1,
+    connectTimeout: 1000,
+    maxResponseBytes: 1000,
+  });
+  afterAll(() => opa.close());
+
+  it('is equal for equal questions', () => {
+    expect(opa.prepare(structuredClone(base)).key).toBe(opa.prepare(base).key);
+  });
+
+  it.each(others)('differs by %s', (_what, other) => {
+    expect(opa.prepare(other).key).not.toBe(opa.prepare(base).key);
+  });
+
+  it('holds everything that OPA gets, for any two questions', () => {
+    const anyText = fc.oneof(
+      fc.constantFrom('a', 'b', '', '"', '\\', ','),
+      fc.string(),
+    );
+    const anyRequest = fc
+      .record({ name: anyText, user: fc.option(anyText), claims: fc.array(anyText) })
+      .map(({ name, user, claims }): PermissionRequest => ({
+        permission: { type: 'basic', name, attributes: {} },
+        principal: {
+          ...(user === null ? {} : { userEntityRef: user }),
+          ownershipEntityRefs: claims,
+        },
+      }));
+    fc.assert(
+      fc.property(anyRequest, anyRequest, (one, other) => {
+        const equal = opa.prepare(one).key === opa.prepare(other).key;
+        expect(equal).toBe(JSON.stringify(one) === JSON.stringify(other));
+      }),
+    );
   });
 });

@@ -1,13 +1,14 @@
-/** Who shares a question with whom, around a whole guard; on a clock that the test turns. */
+/** Which questions are shared, alone and in a whole guard; on a clock that the test turns. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as realTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { failed, type Answer } from '../../src/answer';
 import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
+import { Question } from '../../src/guard/question';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
+import { Shared } from '../../src/guard/share';
 import type { PermissionRequest } from '../../src/request';
-import { OpaSource } from '../../src/sources/opa/source';
 import { type RemoteSource } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
 import { ManualSource } from '../support/fake-source';
@@ -40,13 +41,16 @@ const textOf = (answer: Answer): string =>
   `${answer.kind === 'FAILED' ? answer.failure.code : answer.reason}${answer.shared ? ', shared' : ''}`;
 
 let guard: RemoteGuard | undefined;
+let shared: Shared;
 const states: BreakerState[] = [];
 
 function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): void {
+  shared = new Shared();
   guard = new RemoteGuard(
     source,
     { ...options, ...more },
     { breakerChanged: state => states.push(state), allCallsHang: () => {} },
+    shared,
   );
 }
 
@@ -57,10 +61,6 @@ const ask = (user: string, name: string, deadline = 10_000): Promise<string> =>
 
 const pass = (milliseconds: number): Promise<void> =>
   jest.advanceTimersByTimeAsync(milliseconds);
-
-/** Questions that a further caller could find. */
-const findable = (): number =>
-  (guard as unknown as { shareable: ReadonlyMap<string, unknown> }).shareable.size;
 
 beforeEach(() => {
   states.length = 0;
@@ -74,8 +74,52 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
+describe('the shared questions', () => {
+  const question = (): Question => new Question(TIMEOUT, false);
+
+  it('are found by their key while they are open', () => {
+    const all = new Shared();
+    const one = question();
+    all.add('key', one);
+    expect(all.find('key')).toBe(one);
+    expect(all.find('other key')).toBeUndefined();
+    expect(all.size).toBe(1);
+  });
+
+  it('are not found without a key, nor kept', () => {
+    const all = new Shared();
+    all.add(undefined, question());
+    expect([all.find(undefined), all.size]).toEqual([undefined, 0]);
+    all.remove(undefined, question());
+  });
+
+  it('are not found when no further caller may join them', async () => {
+    const all = new Shared();
+    const late = question();
+    all.add('key', late);
+    void late.wait(TIMEOUT);
+    void late.put(() => new Promise(() => {}));
+    await pass(TIMEOUT / 2);
+    expect(all.find('key')).toBe(late);
+    await pass(1);
+    expect([all.find('key'), all.size]).toEqual([undefined, 1]);
+  });
+
+  it('are replaced by the latest with the same key, which the end of an earlier one leaves', () => {
+    const all = new Shared();
+    const [early, later] = [question(), question()];
+    all.add('key', early);
+    all.add('key', later);
+    expect([all.find('key'), all.size]).toEqual([later, 1]);
+    all.remove('key', early);
+    expect(all.find('key')).toBe(later);
+    all.remove('key', later);
+    expect([all.find('key'), all.size]).toEqual([undefined, 0]);
+  });
+});
+
 describe('identical questions', () => {
-  it('are put once; those who join get the same answer, and it says that it is shared', async () => {
+  it('are put once; callers who join get the same answer, and it says that it is shared', async () => {
     const source = new ManualSource(keyOf);
     guardOf(source);
     const asked = [ask('olivia', 'a'), ask('olivia', 'a')];
@@ -85,7 +129,7 @@ describe('identical questions', () => {
     expect(source.questions).toHaveLength(1);
     source.questions[0]!.answer(allow('yes'));
     expect(await Promise.all(asked)).toEqual(['yes', 'yes, shared', 'yes, shared']);
-    expect(findable()).toBe(0);
+    expect(shared.size).toBe(0);
   });
 
   it('take one slot and one place in the queue, however many ask', async () => {
@@ -105,7 +149,7 @@ describe('identical questions', () => {
     expect(source.questions).toHaveLength(2);
   });
 
-  it('that come late are a new question; whoever comes then shares that one', async () => {
+  it('that come late are a new question, which the next callers share', async () => {
     const source = new ManualSource(keyOf);
     guardOf(source);
     const first = ask('olivia', 'a');
@@ -125,7 +169,7 @@ describe('identical questions', () => {
       'new, shared',
     ]);
     expect(source.questions).toHaveLength(2);
-    expect(findable()).toBe(0);
+    expect(shared.size).toBe(0);
   });
 
   it('after the answer are a new question: nothing is cached', async () => {
@@ -172,10 +216,10 @@ describe('identical questions', () => {
     expect(source.questions[0]!.signal.aborted).toBe(true);
     source.questions[0]!.answer(allow('late'));
     await pass(0);
-    expect(findable()).toBe(0);
+    expect(shared.size).toBe(0);
   });
 
-  it('are not aborted while anybody waits, and not for who has left', async () => {
+  it('are not aborted while a caller waits, though another has left', async () => {
     const source = new ManualSource(keyOf);
     guardOf(source);
     const hasty = ask('olivia', 'a', 120);
@@ -200,10 +244,10 @@ describe('identical questions', () => {
     await first;
     await pass(0);
     expect(source.questions.map(({ request }) => keyOf(request))).toEqual(['nolan a']);
-    expect(findable()).toBe(0);
+    expect(shared.size).toBe(0);
   });
 
-  it('are put for who is left when the first caller has gone', async () => {
+  it('are put for the caller who is left when the first has gone', async () => {
     const source = new ManualSource(keyOf);
     guardOf(source, { concurrency: 1 });
     const blocking = ask('nolan', 'a');
@@ -225,7 +269,7 @@ describe('different questions', () => {
   it.each<[string, Asking, Asking]>([
     ['of another user', ['olivia', 'a'], ['nolan', 'a']],
     ['of another permission', ['olivia', 'a'], ['olivia', 'b']],
-  ])('%s are put each for itself', async (_what, first, second) => {
+  ])('%s are each put by themselves', async (_what, first, second) => {
     const source = new ManualSource(keyOf);
     guardOf(source);
     const asked = [ask(...first), ask(...second)];
@@ -245,93 +289,7 @@ describe('different questions', () => {
     source.questions[0]!.answer(allow('first'));
     source.questions[1]!.answer(allow('second'));
     expect(await Promise.all(asked)).toEqual(['first', 'second']);
-    expect(findable()).toBe(0);
-  });
-});
-
-describe('the key of a question for OPA', () => {
-  const base: PermissionRequest = {
-    permission: {
-      type: 'resource',
-      name: 'catalog.entity.read',
-      attributes: { action: 'read' },
-      resourceType: 'catalog-entity',
-    },
-    principal: {
-      userEntityRef: 'user:default/olivia',
-      ownershipEntityRefs: ['a', 'b'],
-    },
-  };
-  const { permission, principal } = base;
-  const others: Array<[string, PermissionRequest]> = [
-    ['name', { ...base, permission: { ...permission, name: 'catalog.entity' } }],
-    [
-      'action',
-      {
-        ...base,
-        permission: { ...permission, attributes: { action: 'update' } },
-      },
-    ],
-    ['no action', { ...base, permission: { ...permission, attributes: {} } }],
-    [
-      'resource type',
-      {
-        ...base,
-        permission: { ...permission, resourceType: 'other' } as typeof permission,
-      },
-    ],
-    ['type', { ...base, permission: { ...permission, type: 'basic' } }],
-    [
-      'user',
-      { ...base, principal: { ...principal, userEntityRef: 'user:default/nolan' } },
-    ],
-    [
-      'no user',
-      { ...base, principal: { ownershipEntityRefs: principal.ownershipEntityRefs } },
-    ],
-    ['claims', { ...base, principal: { ...principal, ownershipEntityRefs: ['a'] } }],
-    [
-      'claims joined otherwise',
-      { ...base, principal: { ...principal, ownershipEntityRefs: ['a","b'] } },
-    ],
-  ];
-  const opa = new OpaSource({
-    baseUrl: 'http://127.0.0.1:9',
-    entrypoint: 'a/b',
-    concurrency: 1,
-    connectTimeout: 1000,
-    maxResponseBytes: 1000,
-  });
-  afterAll(() => opa.close());
-
-  it('is equal for equal questions', () => {
-    expect(opa.prepare(structuredClone(base)).key).toBe(opa.prepare(base).key);
-  });
-
-  it.each(others)('differs by %s', (_what, other) => {
-    expect(opa.prepare(other).key).not.toBe(opa.prepare(base).key);
-  });
-
-  it('is of all that OPA is told, for any two questions', () => {
-    const anyText = fc.oneof(
-      fc.constantFrom('a', 'b', '', '"', '\\', ','),
-      fc.string(),
-    );
-    const anyRequest = fc
-      .record({ name: anyText, user: fc.option(anyText), claims: fc.array(anyText) })
-      .map(({ name, user, claims }): PermissionRequest => ({
-        permission: { type: 'basic', name, attributes: {} },
-        principal: {
-          ...(user === null ? {} : { userEntityRef: user }),
-          ownershipEntityRefs: claims,
-        },
-      }));
-    fc.assert(
-      fc.property(anyRequest, anyRequest, (one, other) => {
-        const equal = opa.prepare(one).key === opa.prepare(other).key;
-        expect(equal).toBe(JSON.stringify(one) === JSON.stringify(other));
-      }),
-    );
+    expect(shared.size).toBe(0);
   });
 });
 
@@ -382,7 +340,7 @@ describe('the async context', () => {
 });
 
 describe('nothing is left', () => {
-  it('of 10,000 questions, of whom some are answered, some fail and some never come', async () => {
+  it('of 10,000 questions, some of which are answered, some fail and some are refused', async () => {
     jest.useRealTimers();
     let asked = 0;
     guardOf(
@@ -408,7 +366,7 @@ describe('nothing is left', () => {
     }
     await realTurn();
     expect(asked).toBeGreaterThan(4000);
-    expect(findable()).toBe(0);
+    expect(shared.size).toBe(0);
   });
 });
 
@@ -457,7 +415,7 @@ interface Caller {
   got: string | undefined;
 }
 
-describe('whoever comes and whenever it is answered', () => {
+describe('whichever callers come and whenever they are answered', () => {
   it('each caller gets, in time, an answer to their own question given while they waited', async () => {
     let sharings = 0;
     const property = fc.asyncProperty(
@@ -518,7 +476,7 @@ describe('whoever comes and whenever it is answered', () => {
           for (const number of unanswered()) answer(number);
           await pass(0);
         }
-        expect(findable()).toBe(0);
+        expect(shared.size).toBe(0);
         await guard?.close();
         expect(jest.getTimerCount()).toBe(0);
 
