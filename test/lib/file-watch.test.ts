@@ -1,7 +1,8 @@
 /** Every change of a file is seen, and its content is read once it has settled. */
 import { once, EventEmitter } from 'node:events';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import fs, { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { followFile, readSettled } from '../../src/lib/file-watch';
 import { temporaryFolder } from '../support/backend';
 
@@ -13,26 +14,42 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+/** Changes the file until that is seen: the first look at it may come after the first change. */
+async function changeUntil(seen: Promise<unknown>): Promise<void> {
+  let isSeen = false;
+  void seen.then(() => (isSeen = true));
+  for (let content = '1'; !isSeen; content += '1') {
+    await writeFile(file, content);
+    await Promise.race([seen, delay(2000, undefined, { ref: false })]);
+  }
+}
+
 describe('a settled reading', () => {
+  /** Each reading finds the next of these contents, and the last one from then on. */
+  function contents(...found: string[]): jest.SpyInstance {
+    return jest.spyOn(fs, 'readFile').mockImplementation(() => {
+      const content = found.length > 1 ? found.shift()! : found[0]!;
+      return Promise.resolve(Buffer.from(content));
+    });
+  }
+  afterEach(() => jest.restoreAllMocks());
+
+  it('is the content of the file', async () => {
+    await writeFile(file, 'content');
+    expect((await readSettled(file)).toString()).toBe('content');
+  });
+
   it('is the content that the last writer left', async () => {
-    await writeFile(file, 'half');
-    const reading = readSettled(file);
-    await writeFile(file, 'whole');
-    expect((await reading).toString()).toBe('whole');
+    const reading = contents('', 'half', 'whole');
+    expect((await readSettled(file)).toString()).toBe('whole');
+    expect(reading).toHaveBeenCalledTimes(4);
   });
 
   it('is refused while the file keeps changing', async () => {
-    await writeFile(file, '0');
-    let done = false;
-    const reading = readSettled(file).finally(() => (done = true));
-    const writing = (async () => {
-      for (let version = 1; !done; version++) {
-        await writeFile(`${file}.new`, String(version));
-        await rename(`${file}.new`, file);
-      }
-    })();
-    await expect(reading).rejects.toThrow(/^keeps changing while it is being read$/);
-    await writing;
+    contents(...Array.from({ length: 100 }, (_, version) => String(version)));
+    await expect(readSettled(file)).rejects.toThrow(
+      /^keeps changing while it is being read$/,
+    );
   });
 
   it('says where it looked for a file that does not exist', async () => {
@@ -57,14 +74,11 @@ describe('a followed file', () => {
       under--;
     });
     expect(releases).toHaveLength(1);
-    // Both changes are seen while the first look goes on.
+    // Several changes are seen while the first look goes on.
     const changes = new EventEmitter();
     const endOther = followFile(file, async () => void changes.emit('change'));
-    for (const content of ['1', '22']) {
-      const change = once(changes, 'change');
-      await writeFile(file, content);
-      await change;
-    }
+    await changeUntil(once(changes, 'change'));
+    await changeUntil(once(changes, 'change'));
     expect(releases).toHaveLength(1);
     const second = once(events, 'look');
     releases[0]!();
@@ -86,9 +100,7 @@ describe('a followed file', () => {
     });
     const seen = new EventEmitter();
     const endOther = followFile(file, async () => void seen.emit('look'));
-    const change = once(seen, 'look');
-    await writeFile(file, 'changed');
-    await change;
+    await changeUntil(once(seen, 'look'));
     end();
     release();
     await new Promise(setImmediate);
