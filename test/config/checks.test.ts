@@ -11,6 +11,7 @@ import {
   problems,
   ROUTE,
   sourcesOf,
+  TYPES,
   warnings,
   withOpa,
   withRoute,
@@ -76,7 +77,7 @@ describe('a standby', () => {
 
   it('that has mistakes of its own is not reported as unknown', () => {
     expect(problems(configOf({ opa: opa('own'), own: { type: 'owner' } }))).toEqual([
-      "~.sources.own.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'owner'",
+      `~.sources.own.type: must be one of ${TYPES}, not 'owner'`,
     ]);
   });
 });

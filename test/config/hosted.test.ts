@@ -13,6 +13,7 @@ import {
   POLICY,
   problems,
   sourcesOf,
+  TYPES,
   warnings,
 } from '../support/read-config';
 
@@ -142,25 +143,17 @@ describe('a policy that a module provides', () => {
     [
       'no type',
       {},
-      "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
+      `~.sources.team.type: must be one of ${TYPES}`,
       "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
     [
       'a type that is not there',
       { type: 'host' },
-      "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted', not 'host'",
+      `~.sources.team.type: must be one of ${TYPES}, not 'host'`,
       "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
-    [
-      'no source but a text',
-      'hosted',
-      "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
-    ],
-    [
-      'no source but null',
-      null,
-      "~.sources.team.type: must be one of 'opa', 'opa-wasm', 'ownership', 'hosted'",
-    ],
+    ['no source but a text', 'hosted', `~.sources.team.type: must be one of ${TYPES}`],
+    ['no source but null', null, `~.sources.team.type: must be one of ${TYPES}`],
   ])('is told the type if the source has %s', (_what, source, ...expected) => {
     expect(problems(configOf({ team: source }), { provided: hosted('team') })).toEqual(
       expected,

@@ -4,6 +4,7 @@ import type { RoutingFileContent } from '../../src/config/merge-routing-file';
 import { readConfig } from '../../src/config/read';
 import { CONFIG_PATH, ConfigError, type RouterConfig } from '../../src/config/types';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
+import { KINDS } from '../../src/sources/kinds';
 
 export const OPA = {
   type: 'opa',
@@ -16,6 +17,9 @@ export const EMBEDDED = {
   bundle: '/bundle.tar.gz',
   entrypoint: 'a/b',
 };
+/** What `type` may be, as messages list it. */
+export const TYPES = KINDS.map(({ type }) => `'${type}'`).join(', ');
+
 export const HOSTED = { type: 'hosted' };
 export const ROUTE = { prefix: '', sources: ['opa', 'ownership'] };
 

@@ -171,14 +171,11 @@ describe('a source of type opa', () => {
     );
   });
 
-  it.each(['/a', 'a/', 'a//b', 'a b', 'a?b', 'a#b'])(
-    "has an entrypoint of whole segments, not '%s'",
-    entrypoint => {
-      expect(problems(withOpa({ entrypoint }))).toEqual([
-        "~.sources.opa.entrypoint: must be segments joined by '/', such as 'backstage_policy/decision'",
-      ]);
-    },
-  );
+  it('has an entrypoint of whole segments', () => {
+    expect(problems(withOpa({ entrypoint: 'a//b' }))).toEqual([
+      "~.sources.opa.entrypoint: must be segments joined by '/', such as 'backstage_policy/decision'",
+    ]);
+  });
 });
 
 describe('secrets', () => {

@@ -1,0 +1,215 @@
+/** The keys of the router and of a route, as `readConfig` reads them. */
+import { readConfig } from '../../src/config/read';
+import {
+  config,
+  expectProblems,
+  OPA,
+  ROUTE,
+  withRoute,
+  type Row,
+} from '../support/read-config';
+
+const TOP_KEYS =
+  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
+const ROUTE_KEYS =
+  'prefix, actions, resourceTypes, sources, combine, onUnavailable, default';
+
+describe('the config as a whole', () => {
+  it.each<Row>([
+    ['must be there', undefined, `~: is required: an object of ${TOP_KEYS}`],
+    ['must not be null', null, `~: must be an object of ${TOP_KEYS}`],
+    ['must be an object', 'deny', `~: must be an object of ${TOP_KEYS}`],
+    ['must not be a list', [], `~: must be an object of ${TOP_KEYS}`],
+    [
+      'a misspelt key is an error that lists the allowed keys',
+      config({ onUnavailble: 'fail-closed' }),
+      `~: unknown key 'onUnavailble'; allowed: ${TOP_KEYS}`,
+    ],
+    [
+      'all misspelt keys are told',
+      config({ fallBack: 'deny', route: [] }),
+      `~: unknown keys 'fallBack', 'route'; allowed: ${TOP_KEYS}`,
+    ],
+    [
+      'a key that is not built yet is unknown',
+      config({ audit: true }),
+      `~: unknown key 'audit'; allowed: ${TOP_KEYS}`,
+    ],
+    [
+      'verifyConditions must be one of three',
+      config({ verifyConditions: 'strict' }),
+      `~.verifyConditions: must be true, 'required' or false, not "strict"`,
+    ],
+    [
+      'maxConditionBytes must not be nothing',
+      config({ maxConditionBytes: 0 }),
+      '~.maxConditionBytes: must be a whole number from 1 to 90000, not 0',
+    ],
+    [
+      'maxConditionBytes must not be over what Backstage takes',
+      config({ maxConditionBytes: 90_001 }),
+      '~.maxConditionBytes: must be a whole number from 1 to 90000, not 90001',
+    ],
+    [
+      'the fallback is required',
+      config({ fallback: undefined }),
+      "~.fallback: is required: 'allow' or 'deny'",
+    ],
+    [
+      'the fallback is no null',
+      config({ fallback: null }),
+      "~.fallback: must be 'allow' or 'deny'",
+    ],
+    [
+      'the fallback is compared exactly',
+      config({ fallback: 'ALLOW' }),
+      `~.fallback: must be 'allow' or 'deny', not "ALLOW"`,
+    ],
+    [
+      'the fallback is no boolean',
+      config({ fallback: true }),
+      "~.fallback: must be 'allow' or 'deny', not true",
+    ],
+    [
+      'a request without a user cannot be allowed as such',
+      config({ anonymous: 'allow' }),
+      `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
+    ],
+    [
+      'a failure mode is one of two',
+      config({ onUnavailable: 'open' }),
+      `~.onUnavailable: must be 'fail-closed' or 'fail-open', not "open"`,
+    ],
+    [
+      'routes are required',
+      config({ routes: undefined }),
+      '~.routes: is required: a list of routes',
+    ],
+    [
+      'routes are a list',
+      config({ routes: { prefix: '' } }),
+      '~.routes: must be a list of routes',
+    ],
+    [
+      'an empty routing table is an error',
+      config({ routes: [] }),
+      '~.routes: is an empty list; name one or more routes',
+    ],
+    [
+      'sources are an object',
+      config({ sources: [OPA], routes: [{ prefix: '', sources: ['deny'] }] }),
+      '~.sources: must be an object of { <name>: { type, … } }',
+    ],
+    [
+      'a routing file has a name',
+      config({ routingFile: '' }),
+      '~.routingFile: must be the path of a YAML file that holds fallback and routes, not empty',
+    ],
+  ])('%s', expectProblems);
+
+  it.each([
+    [true, true],
+    [false, false],
+    ['true', true],
+    ['false', false],
+    ['required', 'required'],
+  ])('may verify conditions: %j', (written, verifyConditions) => {
+    const { config: read } = readConfig(config({ verifyConditions: written }));
+    expect(read.verifyConditions).toBe(verifyConditions);
+  });
+});
+
+describe('a route', () => {
+  it.each<Row>([
+    [
+      'is an object',
+      config({ routes: ['catalog', ROUTE] }),
+      `~.routes[0]: must be an object of ${ROUTE_KEYS}`,
+    ],
+    [
+      'has no misspelt key',
+      withRoute({ source: ['opa'] }),
+      `~.routes[0]: unknown key 'source'; allowed: ${ROUTE_KEYS}`,
+    ],
+    [
+      'has a prefix',
+      withRoute({ prefix: undefined }),
+      "~.routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission",
+    ],
+    [
+      'has a prefix that is text',
+      withRoute({ prefix: 1 }),
+      '~.routes[0].prefix: must be a string',
+    ],
+    [
+      'has a prefix without empty segments',
+      withRoute({ prefix: 'a..b' }),
+      "~.routes[0].prefix: 'a..b' has an empty segment; write '' or '*' to match every permission",
+    ],
+    [
+      'has a prefix, not a pattern',
+      withRoute({ prefix: '*.read' }),
+      "~.routes[0].prefix: '*.read' has a '*' that is not its last segment; a prefix is not a pattern",
+    ],
+    [
+      'knows no other actions than Backstage and none',
+      withRoute({ actions: ['read', 'raed'] }),
+      `~.routes[0].actions[1]: must be 'create' or 'read' or 'update' or 'delete' or 'none', not "raed"`,
+    ],
+    [
+      'has no empty actions',
+      withRoute({ actions: [] }),
+      '~.routes[0].actions: is an empty list; name one or more actions',
+    ],
+    [
+      'has a list of actions',
+      withRoute({ actions: 'read' }),
+      '~.routes[0].actions: must be a list of actions',
+    ],
+    [
+      'names no action twice',
+      withRoute({ actions: ['read', 'read'] }),
+      '~.routes[0].actions: names the same value twice',
+    ],
+    [
+      'has no empty resource types',
+      withRoute({ resourceTypes: [] }),
+      '~.routes[0].resourceTypes: is an empty list; name one or more resource types',
+    ],
+    [
+      'has resource types that are text',
+      withRoute({ resourceTypes: [5] }),
+      '~.routes[0].resourceTypes[0]: must be a resource type',
+    ],
+    [
+      'has resource types without white space',
+      withRoute({ resourceTypes: ['catalog entity'] }),
+      '~.routes[0].resourceTypes[0]: must be a resource type, without white space, not "catalog entity"',
+    ],
+    [
+      'has sources',
+      withRoute({ sources: undefined }),
+      '~.routes[0].sources: is required: a list of source names',
+    ],
+    [
+      'has one source or more',
+      withRoute({ sources: [] }),
+      '~.routes[0].sources: is an empty list; name one or more source names',
+    ],
+    [
+      'names no source twice',
+      withRoute({ sources: ['opa', 'opa'] }),
+      '~.routes[0].sources: names the same value twice',
+    ],
+    [
+      'combines by one of the algorithms',
+      withRoute({ combine: 'permit-overrides' }),
+      `~.routes[0].combine: must be 'deny-overrides' or 'allow-overrides' or 'first-applicable', not "permit-overrides"`,
+    ],
+    [
+      'has a default that is one of two',
+      withRoute({ default: 'abstain' }),
+      `~.routes[0].default: must be 'allow' or 'deny', not "abstain"`,
+    ],
+  ])('%s', expectProblems);
+});

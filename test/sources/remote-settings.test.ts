@@ -1,0 +1,91 @@
+/** What every kind of source takes that must be waited for. */
+import { KINDS } from '../../src/sources/kinds';
+import { configOf, hosted, HOSTED, OPA, problems } from '../support/read-config';
+
+/** The least that each kind needs. */
+const LEAST = [OPA, HOSTED];
+
+it('are the settings of these kinds', () => {
+  const remote = KINDS.filter(({ isRemote }) => isRemote).map(({ type }) => type);
+  expect(LEAST.map(({ type }) => type)).toEqual(remote);
+});
+
+describe.each(LEAST)('a source of type $type', least => {
+  const problemsOf = (changes: object): string[] =>
+    problems(configOf({ team: { ...least, ...changes } }), {
+      provided: least === HOSTED ? hosted('team') : hosted(),
+    });
+
+  const DURATION =
+    "must be a duration such as '500ms', '2s', 'PT0.5S' or { milliseconds: 500 }, above zero and at most";
+  it.each<[what: string, source: object, problem: string]>([
+    [
+      'a timeout of zero',
+      { timeout: '0s' },
+      `.timeout: ${DURATION} 2147483647 ms, not "0s"`,
+    ],
+    [
+      'a timeout of no unit',
+      { timeout: 500 },
+      `.timeout: ${DURATION} 2147483647 ms, not 500`,
+    ],
+    [
+      'no concurrency',
+      { concurrency: 0 },
+      '.concurrency: must be a whole number from 1 to 10000, not 0',
+    ],
+    [
+      'too much concurrency',
+      { concurrency: 10_001 },
+      '.concurrency: must be a whole number from 1 to 10000, not 10001',
+    ],
+    [
+      'half a place',
+      { queue: 0.5 },
+      '.queue: must be a whole number from 0 to 100000, not 0.5',
+    ],
+    [
+      'too long a queue',
+      { queue: 100_001 },
+      '.queue: must be a whole number from 0 to 100000, not 100001',
+    ],
+    [
+      'a breaker that opens at every failure',
+      { circuitBreaker: { errorThreshold: 0 } },
+      '.circuitBreaker.errorThreshold: must be a whole number from 1 to 99, not 0',
+    ],
+    [
+      'a breaker of another key',
+      { circuitBreaker: { enabled: false } },
+      ".circuitBreaker: unknown key 'enabled'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout",
+    ],
+    [
+      'too long a window',
+      { circuitBreaker: { rollingWindow: '2h' } },
+      `.circuitBreaker.rollingWindow: ${DURATION} 3600000 ms, not "2h"`,
+    ],
+    [
+      'another failure mode',
+      { onUnavailable: 'open' },
+      ".onUnavailable: must be 'fail-closed' or 'fail-open', not \"open\"",
+    ],
+    [
+      'no name of a standby',
+      { standby: '' },
+      '.standby: must be the name of a source, not empty',
+    ],
+  ])('must not have %s', (_what, changes, problem) => {
+    expect(problemsOf(changes)).toEqual([`~.sources.team${problem}`]);
+  });
+
+  it.each<[what: string, changes: object]>([
+    ['the shortest times', { timeout: '1ms', circuitBreaker: { resetTimeout: '1ms' } }],
+    ['the longest window', { circuitBreaker: { rollingWindow: '1h' } }],
+    ['no queue', { queue: 0 }],
+    ['the largest numbers', { concurrency: 10_000, queue: 100_000 }],
+    ['a standby', { standby: 'deny' }],
+    ['a failure mode', { onUnavailable: 'fail-open' }],
+  ])('may have %s', (_what, changes) => {
+    expect(problemsOf(changes)).toEqual([]);
+  });
+});
