@@ -44,6 +44,9 @@ const SAMPLE_CATALOG = {
 /** Once a second is the default, and every start of a test would wait for it. */
 const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
 
+/** For longer than any test takes, in milliseconds. */
+export const KEPT_ALIVE = 600_000;
+
 /** The sample backend on a free port, with captured logs and traces. */
 export async function startBackend(options: BackendOptions): Promise<RunningBackend> {
   const folder = await temporaryFolder();
@@ -77,7 +80,11 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
       onTrace: trace => traces.push(trace),
       ...(options.policy ? { policy: options.policy } : {}),
       features: [logs.feature(), ...(options.features ?? [])],
-      ...(options.configure ? { configure: options.configure } : {}),
+      configure: context => {
+        // A busy process would close a connection on which its own client has just asked again.
+        context.server.keepAliveTimeout = KEPT_ALIVE;
+        options.configure?.(context);
+      },
     });
     return {
       ...backend,

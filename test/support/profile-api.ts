@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KEPT_ALIVE } from './backend';
 import type { Profile } from '../fixtures/openchoreo/capabilities';
 
 /** What the API does with a request that it has understood. */
@@ -79,6 +80,7 @@ export async function startProfileApi(): Promise<ProfileApi> {
     }
     (answerings.get(token) ?? forAll)(response, { capabilities });
   });
+  server.keepAliveTimeout = KEPT_ALIVE;
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
 
