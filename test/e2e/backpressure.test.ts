@@ -1,6 +1,6 @@
 /**
- * More callers than an OPA in trouble has places for: what reaches it, what waits, what is
- * turned away, and what it costs. Every caller asks something of their own, so nothing is shared.
+ * More callers than a failing OPA has slots for: which questions reach it, wait or are
+ * turned away, and what that costs. Every question is different, so none share a request.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -67,7 +67,7 @@ describe('in process', () => {
   });
 
   describe.each([64, 1000])('%i callers', callers => {
-    it('of a black hole: no more than its places reach it, all others are turned away', async () => {
+    it('ask an OPA that never answers: it gets no more questions than it has slots, the rest are turned away', async () => {
       await start(
         { timeout: '300ms', concurrency: 8, queue: 16, circuitBreaker: NEVER_OPENS },
         silence,
@@ -85,13 +85,13 @@ describe('in process', () => {
           TIMEOUT: 8,
         });
         const put = namesWith(outcomes, 'TIMEOUT');
-        // Nobody's question came but those of who waited for its answer.
+        // Only the questions that waited for an answer were ever sent.
         expect([...stub.names].sort()).toEqual(put.sort());
         expect(stub.mostOpen()).toBeLessThanOrEqual(8);
       }
     });
 
-    it('of a slow OPA: so many are answered as its places take in their time', async () => {
+    it('ask a slow OPA: as many are answered as its slots can take in the time', async () => {
       const places = { concurrency: 8, queue: 32 };
       await start(
         { timeout: '1s', ...places, circuitBreaker: NEVER_OPENS },
@@ -103,7 +103,7 @@ describe('in process', () => {
         await pass(150);
       }
       const outcomes = await asking;
-      // The last of the queue would be put after 600 ms, with less than half of the time left.
+      // The last in the queue would be sent after 600 ms, with less than half of the time left.
       expect(tally(outcomes)).toEqual({
         ALLOW: 32,
         NO_TIME_LEFT: 8,
@@ -116,7 +116,7 @@ describe('in process', () => {
     });
   });
 
-  it('a question whose time is over is never sent, also when OPA is back', async () => {
+  it('a question that is out of time is never sent, even once OPA answers again', async () => {
     await start(
       { timeout: '300ms', concurrency: 2, queue: 100, circuitBreaker: NEVER_OPENS },
       silence,
@@ -144,7 +144,7 @@ describe('in process', () => {
         router.ask(`tested.q${++asked}`),
       );
       all.push(...callers);
-      // The first answer, in the later rounds a QUEUE_FULL, is more than they wait for.
+      // They give up at the first answer, which in later rounds is a QUEUE_FULL.
       await Promise.race(callers);
       if (round === 0) await stub.arrived(8);
       await pass(20);
@@ -154,21 +154,21 @@ describe('in process', () => {
     expect(outcomes.every(({ result }) => result === 'DENY')).toBe(true);
     expect(stub.mostOpen()).toBeLessThanOrEqual(8);
     const put = namesWith(outcomes, 'TIMEOUT', 'CUT_SHORT');
-    // Nobody's question came twice, or after it was given up; some may have been before it came.
+    // No question was sent twice or after it was given up; some were given up before they were sent.
     expect(new Set(stub.names).size).toBe(stub.names.length);
     expect(stub.names.filter(name => !put.includes(name))).toEqual([]);
     // An idle connection is kept for four seconds.
     await pass(6_000);
     await stub.untilOpen(0);
-    // undici makes a new one for each that a question given up has ended, and leaves it idle.
+    // Giving up a question ends its connection; undici opens a new one for it and leaves that idle.
     expect(stub.connections()).toBeLessThanOrEqual(2 * put.length);
   });
 
   it.each<[string, object, Behaviour]>([
-    ['a black hole', { timeout: '100ms' }, silence],
-    ['a port that resets', { timeout: '1s' }, socket => socket.resetAndDestroy()],
+    ['no answers', { timeout: '100ms' }, silence],
+    ['connections reset', { timeout: '1s' }, socket => socket.resetAndDestroy()],
   ])(
-    'an outage (%s) of 20,000 decisions is a few lines of log',
+    'an outage (%s) logs only a few lines for 20,000 decisions',
     async (_what, more, behaviour) => {
       const circuitBreaker = { volumeThreshold: 5, resetTimeout: '200ms' };
       await start({ concurrency: 8, queue: 16, circuitBreaker, ...more }, behaviour);
@@ -181,7 +181,7 @@ describe('in process', () => {
       const lines = logs.lines.filter(({ level }) => level !== 'debug');
       const ofBreaker = lines.filter(({ message }) => message.includes('breaker '));
       const ofFailures = lines.filter(line => !ofBreaker.includes(line));
-      // One a kind of failure and minute; the breaker's by its own clock, not by decisions.
+      // One line per kind of failure and minute; the breaker logs by time, not per decision.
       expect(ofFailures.length).toBeGreaterThan(1);
       expect(ofFailures.length).toBeLessThanOrEqual(12);
       expect(ofBreaker.length).toBeLessThanOrEqual(100);
@@ -190,7 +190,7 @@ describe('in process', () => {
     },
   );
 
-  it('rounds of an outage leave no memory behind', async () => {
+  it('a long outage leaks no memory', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
     const heap = (): number => {
@@ -211,7 +211,7 @@ describe('in process', () => {
     await rounds(10);
     const before = heap();
     await rounds(20);
-    // 20,000 decisions more: a leak of 200 bytes each would be seen.
+    // After 20,000 more decisions, a leak of 200 bytes each would show.
     expect(heap() - before).toBeLessThan(4_000_000);
   });
 });
@@ -247,7 +247,7 @@ describe('through a backend', () => {
     await stub.stop();
   });
 
-  it('64 clients of a black hole are all answered, by no more connections than its places', async () => {
+  it('64 clients of an OPA that never answers all get a response, over no more connections than slots', async () => {
     stopClock();
     const asking = Promise.all(
       Array.from({ length: 64 }, () =>

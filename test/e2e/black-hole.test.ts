@@ -1,4 +1,4 @@
-/** An OPA that accepts questions and says nothing, under more callers than it has places for. */
+/** An OPA that accepts questions and never answers, with more callers than it has slots for. */
 import {
   authorize,
   basic,
@@ -40,9 +40,9 @@ afterAll(async () => {
   await stub.stop();
 });
 
-it('is asked by no more than its places, then not at all, and is noticed when it is back', async () => {
+it('an OPA that never answers gets no more questions than it has slots, then none, and is used again once it answers', async () => {
   const token = await backend.signIn('nolan');
-  // Each something of their own, or they would share one question.
+  // Every question is different, or they would share one request.
   let asked = 0;
   const ask = () =>
     authorize(backend.url, token, [basic(`tested.q${++asked}.read`, 'read')]);
@@ -50,7 +50,10 @@ it('is asked by no more than its places, then not at all, and is noticed when it
 
   stopClock();
   const asking = Promise.all(Array.from({ length: 20 }, ask));
-  await until(() => backend.traces.length === 20 - 8, 'those too many were denied');
+  await until(
+    () => backend.traces.length === 20 - 8,
+    'those without a slot were denied',
+  );
   await stub.untilRequests(4);
   await pass(200);
   const answers = await asking;
@@ -68,7 +71,7 @@ it('is asked by no more than its places, then not at all, and is noticed when it
   );
   expect(backend.traces.at(-1)!.sources[0]!.failure!.code).toBe('BREAKER_OPEN');
   expect(stub.requests()).toBe(4);
-  // A new connection that nobody uses is kept for four seconds.
+  // An unused new connection is kept for four seconds.
   await pass(6_000);
   await stub.untilOpen(0);
 

@@ -1,4 +1,4 @@
-/** Backstage can be told to start without modules that failed. Nobody else may decide then. */
+/** Backstage can be configured to start without modules that failed. Then nothing may be allowed. */
 import {
   createBackendModule,
   type BackendFeature,
@@ -18,7 +18,7 @@ const ROUTER = {
   routes: [{ prefix: 'tested', sources: ['deny'] }],
 };
 
-/** A policy module that opens everything, and may fail when it has set its policy. */
+/** A policy module that allows everything, and may fail after it has set its policy. */
 const openModule = (fails = false): BackendFeature =>
   createBackendModule({
     pluginId: 'permission',
@@ -28,7 +28,7 @@ const openModule = (fails = false): BackendFeature =>
         deps: { policy: policyExtensionPoint },
         async init({ policy }) {
           policy.setPolicy({ handle: async () => ({ result: AuthorizeResult.ALLOW }) });
-          if (fails) throw new Error('the rest of it broke');
+          if (fails) throw new Error('the rest of the init failed');
         },
       });
     },
@@ -51,16 +51,16 @@ const start = (
     },
   });
 
-describe('a backend that starts although modules have failed', () => {
+describe('with onPluginModuleBootFailure: continue, a backend', () => {
   it.each<[string, object, BackendFeature, string]>([
     [
-      'another policy was first',
+      'another module set its policy first',
       ROUTER,
       openModule(),
       'another module has already set the permission policy',
     ],
     [
-      'the config of the router is wrong',
+      "the router's config is invalid",
       { ...ROUTER, fallback: 'open' },
       openModule(),
       "permission.policyRouter.fallback: must be 'allow' or 'deny'",
@@ -79,17 +79,17 @@ describe('a backend that starts although modules have failed', () => {
     }
   });
 
-  it('is none if a hosted module has failed after it has set its policy', async () => {
+  it('does not start if a hosted module has failed after setting its policy', async () => {
     const router = {
       fallback: 'deny',
       sources: { open: { type: 'hosted' } },
       routes: [{ prefix: 'tested', sources: ['open'] }],
     };
-    // The half module decides nothing, so the router has no such source, and nobody a policy.
+    // The failed module may not decide, so the router lacks a source, and Backstage a policy.
     const outcome = await start(router, [hostPolicy('open', openModule(true))]).then(
       async backend => {
         await backend.stop();
-        return 'it has started';
+        return 'the backend started';
       },
       String,
     );

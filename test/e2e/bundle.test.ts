@@ -1,4 +1,4 @@
-/** The committed Wasm bundle, the committed Rego and a real OPA are one policy. */
+/** The committed Wasm bundle, the committed Rego and a real OPA decide alike. */
 import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -60,7 +60,7 @@ const requests: readonly PermissionRequest[] = permissions.flatMap(permission =>
   principals.map(principal => ({ permission, principal })),
 );
 
-/** The answer without what went over the wire, which differs. */
+/** The answer without the HTTP exchange, which differs. */
 const verdictOf = (answer: Answer) => ({ ...answer, exchange: undefined });
 
 describeWithOpa('the committed bundle', () => {
@@ -127,7 +127,7 @@ describeWithOpa('a bundle that changes under a running backend', () => {
       entrypoint,
     );
 
-  it('decides from then on; a corrupt one leaves the last good one in use', async () => {
+  it('decides from then on; if the new one is corrupt, the last good one stays in use', async () => {
     const folder = await temporaryFolder();
     const bundle = join(folder, 'bundle.tar.gz');
     await writeFile(bundle, await bundleThatSays('ALLOW'));
@@ -169,7 +169,7 @@ describeWithOpa('the committed Rego', () => {
     expect(stdout).toMatch(/^PASS: (\d+)\/\1$/m);
   });
 
-  it('is the only policy in its folder, so that loading the folder loads nothing stale', async () => {
+  it('is the only policy in its folder, so loading the folder loads nothing stale', async () => {
     const { stdout } = await run(requireOpa(), [
       'inspect',
       '--format',

@@ -1,4 +1,4 @@
-/** One source at several endpoints: real OPAs that are killed, frozen and brought back. */
+/** One source with several endpoints: real OPAs that are killed, frozen and restarted. */
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ const opaSource = (baseUrl: readonly string[], more: object = {}): object => ({
   ...more,
 });
 
-/** Each OPA allows the permissions that bear its name only, so that one sees who decided. */
+/** Each OPA allows only the permissions that start with its name, which shows which one decided. */
 const policyOf = (name: string, more: string): string => `package which
 
 import rego.v1
@@ -45,14 +45,14 @@ decision := {"result": "ALLOW"} if startswith(input.permission.name, "${name}.")
 ${more}
 `;
 
-/** Ends OPA as a crash would, and waits until it is gone. */
+/** Kills OPA as a crash would, and waits until it has exited. */
 async function crash(opa: OpaServer): Promise<void> {
   const gone = once(opa.process, 'exit');
   opa.kill('SIGKILL');
   await gone;
 }
 
-/** What its endpoints said of the last decision on this permission. */
+/** What each endpoint answered for the last decision on this permission. */
 const attempts = (backend: RunningBackend, name: string) => {
   const trace = backend.traces.findLast(each => each.permission?.name === name);
   const { attempts: all, failure, endpoint } = trace!.sources[0]!;
@@ -79,9 +79,9 @@ describeWithOpa('two OPAs', () => {
   const BY_ONE = '200 ALLOW DENY';
   const BY_TWO = '200 DENY ALLOW';
 
-  /** Asks until this one decides; somebody's question is the probe. */
+  /** Asks until the results are these; one of the questions is the probe. */
   async function untilDecided(by: string): Promise<void> {
-    await until(async () => (await ask()) === by, `it was decided as ${by}`);
+    await until(async () => (await ask()) === by, `the decisions were ${by}`);
   }
 
   beforeAll(async () => {
@@ -102,7 +102,7 @@ describeWithOpa('two OPAs', () => {
       policyRouter: {
         fallback: 'deny',
         sources: {
-          // One of its tests waits for this; at all others it answers.
+          // Only one of the tests waits for this timeout.
           opa: opaSource(baseUrl, { timeout: '3s' }),
           mistaken: opaSource(baseUrl, {
             entrypoint: 'which/conflict',
@@ -131,7 +131,7 @@ describeWithOpa('two OPAs', () => {
     expect(attempts(backend, 'two.read')).toEqual([[opaOne.url, 'DENY']]);
   });
 
-  it('of which the first answers nonsense: it denies, the second is not asked', async () => {
+  it('deny without asking the second if the first answers nonsense', async () => {
     const { results } = await authorize(backend.url, token, [basic('mistaken.read')]);
     expect(results).toEqual(['DENY']);
     expect(attempts(backend, 'mistaken.read')).toEqual([[opaOne.url, 'invalid']]);
@@ -140,7 +140,7 @@ describeWithOpa('two OPAs', () => {
     );
   });
 
-  it('of which the first is frozen: the second decides, in the rest of the time', async () => {
+  it('decide by the second, in the remaining time, while the first is frozen', async () => {
     opaOne.kill('SIGSTOP');
     try {
       expect(await ask()).toBe(BY_TWO);
@@ -157,7 +157,7 @@ describeWithOpa('two OPAs', () => {
     await untilDecided(BY_ONE);
   });
 
-  it('of which the first is killed: the second decides, for the same request', async () => {
+  it('decide by the second, for the same request, when the first is killed', async () => {
     const since = backend.logs.lines.length;
     await crash(opaOne);
     for (let round = 0; round < 4; round++) expect(await ask()).toBe(BY_TWO);
@@ -183,7 +183,7 @@ describeWithOpa('two OPAs', () => {
     ).toEqual([]);
   });
 
-  it('of which both are away: the failure mode decides', async () => {
+  it('leave the decision to the failure mode when both are down', async () => {
     await crash(opaTwo);
     const both = [basic('one.read', 'read'), basic('opened.read', 'read')];
     expect(await authorize(backend.url, token, both)).toEqual({
@@ -198,7 +198,7 @@ describeWithOpa('two OPAs', () => {
     }
   });
 
-  it('are used again as they come back: the second, and then the first', async () => {
+  it('are used again after a restart: the second, and then the first', async () => {
     const binary = requireOpa();
     const restart = (opa: OpaServer, name: string): Promise<OpaServer> =>
       startOpa({ binary, policies: [policy(name)], port: opa.port });
@@ -216,8 +216,8 @@ describeWithOpa('two OPAs', () => {
   });
 });
 
-describeWithOpa('what lets the router in', () => {
-  /** Who decides with both, and once the first is away. */
+describeWithOpa('two OPAs that authenticate the router', () => {
+  /** How a question is decided with both running, and after the first has crashed. */
   async function decidedBy(
     opas: readonly OpaServer[],
     source: object,
@@ -268,7 +268,7 @@ describeWithOpa('what lets the router in', () => {
     ['ALLOW', 2, undefined],
   ];
 
-  it('is a token that each endpoint is given', async () => {
+  it('both get the token', async () => {
     const opas = await start({
       policies: ['test/fixtures/policies/authz.rego'],
       args: ['--authentication', 'token', '--authorization', 'basic'],
@@ -278,14 +278,14 @@ describeWithOpa('what lets the router in', () => {
     expect(await decidedBy(opas, source(urls, { auth }))).toEqual(BOTH_LET_IN);
   });
 
-  it('is a client certificate that each endpoint is shown', async () => {
+  it('both get the client certificate', async () => {
     const opas = await start({
       args: [
         ...['--tls-cert-file', 'test/fixtures/tls/server.pem'],
         ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
         ...['--tls-ca-cert-file', 'test/fixtures/tls/ca.pem'],
         ...['--authentication', 'tls'],
-        // Health stays on plain HTTP, for the start of the test.
+        // The health endpoint stays on plain HTTP, so that the test can see when OPA is ready.
         ...['--diagnostic-addr', '127.0.0.1:0'],
       ],
     });
@@ -299,7 +299,7 @@ describeWithOpa('what lets the router in', () => {
   });
 });
 
-describe('a sick endpoint before a healthy one', () => {
+describe('a failing endpoint before a healthy one', () => {
   let sick: StubServer;
   let healthy: StubServer;
   let backend: RunningBackend;
@@ -339,7 +339,7 @@ describe('a sick endpoint before a healthy one', () => {
     await Promise.all([sick.stop(), healthy.stop()]);
   });
 
-  it('gets one probe at a time and nothing else, until it is well', async () => {
+  it('gets one probe at a time and nothing else until it recovers', async () => {
     await start({
       timeout: '100ms',
       circuitBreaker: { volumeThreshold: 3, resetTimeout: '300ms' },
@@ -373,11 +373,11 @@ describe('a sick endpoint before a healthy one', () => {
     expect(await ask(2)).toEqual(['DENY', 'DENY']);
   });
 
-  it('is left for the next one by those who find no place in its queue', async () => {
+  it('is skipped by the questions that find its queue full', async () => {
     await start({ timeout: '500ms', concurrency: 1, queue: 0 });
     stopClock();
     const asking = ask(2);
-    await until(() => backend.traces.length === 1, 'one was decided');
+    await until(() => backend.traces.length === 1, 'one question was decided');
     await sick.untilRequests(1);
     await pass(500);
     expect(await asking).toEqual(allowed(2));
@@ -391,7 +391,7 @@ describe('a sick endpoint before a healthy one', () => {
     expect([sick.requests(), healthy.requests()]).toEqual([1, 2]);
   });
 
-  it('and its successor are each asked an identical question once', async () => {
+  it('gets an identical question once, and so does the next endpoint', async () => {
     await start({ timeout: '500ms' });
     const same = Array.from({ length: 300 }, () => basic('tested.same'));
     stopClock();
@@ -407,7 +407,7 @@ describe('a sick endpoint before a healthy one', () => {
     expect(shared).toHaveLength(299);
   });
 
-  it('that is overloaded is left for the next one, and its breaker stays closed', async () => {
+  it('is skipped when it is overloaded, and its breaker stays closed', async () => {
     await start({ circuitBreaker: { volumeThreshold: 1, errorThreshold: 1 } });
     sick.become(answer('{}', '429 Too Many Requests'));
     for (let round = 0; round < 3; round++) expect(await ask(2)).toEqual(allowed(2));

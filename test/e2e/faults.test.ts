@@ -1,9 +1,9 @@
 /**
- * The fault matrix: each thing that can go wrong between a real Backstage backend and OPA, of
+ * The fault matrix: everything that can go wrong between a real Backstage backend and OPA, for
  * sources that fail closed and that fail open, alone and in a batch with healthy questions.
- * Only an outage may open, and a fault is the affair of its own question only.
+ * Only an outage may fail open, and a fault affects no other question of the batch.
  *
- * What is seen becomes docs/fault-table.md, and is compared with it. To write it again:
+ * The results are compared with docs/fault-table.md. To rewrite that file:
  *
  *   UPDATE_DOCS=1 npx jest test/e2e/faults.test.ts
  */
@@ -28,7 +28,7 @@ import { measureLoop, takeLoopForIdle } from '../support/idle-loop';
 import { decision, startStub, type StubServer } from '../support/stub-server';
 import { describeWithOpa, opaBinary } from '../support/with-opa';
 
-/** A batch is asked after its single question, and each may take all of a decision's time. */
+/** The batch is asked after the single question, and each may take the whole deadline. */
 const ROW_LIMIT = 2 * DEADLINE + 30_000;
 
 interface Staged {
@@ -42,7 +42,7 @@ const scenes = CHAPTERS.flatMap(chapter => chapter.scenes).filter(
 );
 const staged = new Map<Scene, Staged>();
 const sightings = new Map<unknown, readonly Sighting[]>();
-/** The rows that are being asked already, and those that have been. */
+/** The rows that have been started. */
 const plays = new Map<SceneRow, Promise<readonly Sighting[]>>();
 let healthy: StubServer;
 let backend: RunningBackend;
@@ -74,15 +74,15 @@ beforeAll(async () => {
     },
   });
   token = await backend.signIn('nolan');
-  // Peers that hang are waited for side by side, while the rows of the others are asked.
+  // The scenes that hang run in parallel, while the other rows are asked.
   for (const scene of scenes.filter(({ hangs }) => hangs)) void playAll(scene);
 });
 
-// What hangs is waited for while this process is busy with the other rows.
+// The scenes that hang run while this process is busy with the other rows.
 beforeAll(takeLoopForIdle);
 afterAll(measureLoop);
 
-/** Never rejects: its row says what has failed. */
+/** Never rejects: the test of the row reports the failure. */
 async function playAll(scene: Scene): Promise<void> {
   let last: Promise<unknown> = Promise.resolve();
   for (const [index, row] of scene.rows.entries()) {
@@ -115,7 +115,7 @@ const sourceWith = (more: object): object => ({
   type: 'opa',
   entrypoint: 'backstage_policy/decision',
   maxResponseBytes: MAX_RESPONSE_BYTES,
-  // Here every question is to reach its peer.
+  // The breaker must never open: every question has to reach its peer.
   circuitBreaker: { volumeThreshold: 1_000_000 },
   ...more,
 });
@@ -171,7 +171,7 @@ describeWithOpa('docs/fault-table.md', () => {
     rows: ofChapter.flatMap(scene => scene.rows),
   }));
 
-  it('tells what was seen', () => {
+  it('shows what was seen', () => {
     const chapters = seenChapters.map(({ title, rows }) => ({
       title,
       rows: rows.map(row => ({ row, seen: seenOf(row) })),

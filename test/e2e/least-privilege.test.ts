@@ -1,6 +1,6 @@
 /**
- * config/least-privilege.yaml on a real catalog and a real scaffolder, as its head says to use
- * it: who may do what, over every permission that the two plugins publish.
+ * config/least-privilege.yaml with a real catalog and a real scaffolder, used as its header
+ * describes: who may do what, for every permission that the two plugins publish.
  */
 import { readFileSync } from 'node:fs';
 import type { Permission } from '@backstage/plugin-permission-common';
@@ -41,7 +41,7 @@ const onResource = (
   resourceRef,
 });
 
-/** One call of the catalog's API, as its frontend makes it; gives the status. */
+/** Calls the catalog's API as the frontend does; returns the status. */
 async function catalog(
   url: string,
   token: string,
@@ -58,13 +58,13 @@ async function catalog(
   return response.status;
 }
 
-/** The rows of permission, owner, others and member of `bypass`. */
+/** The rows of the table: permission, owner, others, members of `bypass`. */
 const documented = (): string[][] =>
   [...readFileSync('docs/ownership.md', 'utf8').matchAll(/^\| `.*(ALLOW|DENY).*$/gm)]
     .map(([line]) => line.replaceAll('`', '').split('|').slice(1, -1))
     .map(cells => cells.map(cell => cell.trim()));
 
-/** What the router itself has to say against its config. */
+/** The router's own warnings about its config. */
 const warnings = ({ logs }: RunningBackend): string[] =>
   logs.lines
     .filter(({ level, meta }) => level === 'warn' && meta.plugin === 'permission')
@@ -76,7 +76,7 @@ describe('the least-privilege table', () => {
   let nolan: ScaffolderClient;
   let petra: ScaffolderClient;
   let published: readonly Permission[];
-  /** Of olivia. */
+  /** A task that olivia created. */
   let task: string;
 
   beforeAll(async () => {
@@ -113,7 +113,7 @@ describe('the least-privilege table', () => {
       ? { permission, resourceRef: RESOURCES[permission.resourceType]!() }
       : { permission };
 
-  /** What the owner of payments-api and of the task, a stranger to both, and the platform get. */
+  /** The results for the owner of payments-api and of the task, for a non-owner, and for the platform team. */
   async function resultsOf(questions: readonly Question[]): Promise<string[][]> {
     const [owner, stranger, platform] = await Promise.all(
       [olivia, nolan, petra].map(({ token }) =>
@@ -127,7 +127,7 @@ describe('the least-privilege table', () => {
     ]);
   }
 
-  it('starts without a warning, and says that what no route matches is denied', async () => {
+  it('starts without a warning and logs that unrouted permissions are denied', async () => {
     const { message } = await backend.logs.waitFor(
       'The policy router is the permission policy',
     );
@@ -137,19 +137,19 @@ describe('the least-privilege table', () => {
     expect(warnings(backend)).toEqual([]);
   });
 
-  it('is asked about what the catalog exports', () => {
+  it('is tested with every permission that the catalog exports', () => {
     const names = published.map(({ name }) => name);
     for (const { name } of catalogPermissions) expect(names).toContain(name);
     expect(names.filter(name => name.startsWith('scaffolder.'))).toHaveLength(8);
   });
 
-  it('gives owner, stranger and platform what docs/ownership.md says', async () => {
+  it('decides for owners, others and the platform team as docs/ownership.md says', async () => {
     const results = await resultsOf(published.map(questionOf));
     const rows = published.map(({ name }, index) => [name, ...results[index]!]);
     expect(rows.sort()).toEqual(documented());
   });
 
-  it('denies of all the permissions whatever has no row, unless it reads', async () => {
+  it('denies every permission without a row, except reads', async () => {
     const named = table.routes.map(({ prefix }) => prefix);
     const others = published.filter(({ name }) => !named.includes(name));
     const results = await resultsOf(others.map(questionOf));
@@ -176,18 +176,18 @@ describe('the least-privilege table', () => {
         ),
     ],
     [
-      'a deletion of an own task that has no row',
+      "a deletion of the user's own task that has no row",
       () => onResource('scaffolder.task.delete', 'scaffolder-task', task, 'delete'),
     ],
-    ['an owned permission as a basic one', () => basic('catalog.entity.delete')],
+    ['an owned permission asked as a basic one', () => basic('catalog.entity.delete')],
     ['a write of another plugin', () => basic('billing.invoice.create', 'create')],
     ['a permission of another plugin without an action', () => basic('devtools.run')],
-    ['a permission of an empty name', () => basic('')],
+    ['a permission with an empty name', () => basic('')],
   ])('denies %s, to everybody', async (_what, question) => {
     expect(await resultsOf([question()])).toEqual([['DENY', 'DENY', 'DENY']]);
   });
 
-  it('opens reads of other plugins, which its last row says', async () => {
+  it('allows reads of other plugins, by its last row', async () => {
     const reads = [
       basic('devtools.config', 'read'),
       basic('some.secret.read', 'read'),
@@ -198,7 +198,7 @@ describe('the least-privilege table', () => {
     );
   });
 
-  it('takes the catalog.entity.update of guides as what an owner may', async () => {
+  it('allows owners the catalog.entity.update that guides mention', async () => {
     const update = onEntity('catalog.entity.update', 'update');
     expect(await resultsOf([update])).toEqual([['ALLOW', 'DENY', 'ALLOW']]);
   });
@@ -247,7 +247,7 @@ describe('the least-privilege table', () => {
     return ((await response.json()) as { metadata: { uid: string } }).metadata.uid;
   }
 
-  it('registers and unregisters nothing, for the platform neither', async () => {
+  it('lets nobody register or unregister, not even the platform team', async () => {
     const location = { type: 'url', target: 'https://example.com/a.yaml' };
     const analyzed = { location };
     const entity = { apiVersion: 'a/v1', kind: 'Component', metadata: { name: 'a' } };
@@ -263,7 +263,7 @@ describe('the least-privilege table', () => {
     expect(await call('POST', 'validate-entity', validated)).toBe(403);
   });
 
-  it('runs a template for everybody, and shows and cancels tasks to their creator', async () => {
+  it('lets everybody run a template, and only its creator see and cancel a task', async () => {
     const run = await nolan.run(VALUES);
     expect(run).toMatchObject({
       status: 'completed',
@@ -283,7 +283,7 @@ describe('the least-privilege table', () => {
     expect(await petra.cancel(run.id)).toBe(200);
   });
 
-  it('runs no steps of the caller', async () => {
+  it('does not run steps that the caller sends', async () => {
     const template = {
       apiVersion: 'scaffolder.backstage.io/v1beta3',
       kind: 'Template',
@@ -299,7 +299,7 @@ const REGISTRATION = ['create', 'delete'] as const;
 const questionsOfRegistration = REGISTRATION.map(verb =>
   basic(`catalog.location.${verb}`, verb),
 );
-/** Who registers and unregisters, added to the rows of a table. */
+/** Rows that let this source decide who may register and unregister. */
 const registrationBy = (source: string): object[] =>
   REGISTRATION.map(verb => ({
     prefix: `catalog.location.${verb}`,
@@ -336,7 +336,7 @@ describe('the least-privilege table with a source of its own for the platform te
     return locations.map(({ data }) => `locations/${data.id}`);
   };
 
-  it('has that register and unregister, and nobody else', async () => {
+  it('lets the platform team register and unregister, and nobody else', async () => {
     const [olivia, petra] = [
       await backend.signIn('olivia'),
       await backend.signIn('petra'),
@@ -395,7 +395,7 @@ describe('the least-privilege table without its last row', () => {
     basic('billing.invoice.create', 'create'),
   ];
 
-  it('opens the reads in its comments and no other', async () => {
+  it('allows the reads named in its comments and no others', async () => {
     const { results } = await authorize(backend.url, token, [...reads, ...other]);
     expect(results).toEqual([...reads.map(() => 'ALLOW'), ...other.map(() => 'DENY')]);
     expect(warnings(backend)).toEqual([]);
@@ -443,7 +443,7 @@ describe('the least-privilege table without its last row', () => {
       await backend.logs.waitFor('The changed config is in use', since);
     });
 
-    it('gives a request without a user what is open to everybody', async () => {
+    it('allows a request without a user what everybody may do', async () => {
       const closed = [...writes, readTask('a-task')];
       const { results } = await authorize(backend.url, undefined, [...open, ...closed]);
       expect(results).toEqual([
@@ -453,7 +453,7 @@ describe('the least-privilege table without its last row', () => {
     });
 
     it.each(['nobody', 'newcomer', 'guest'] as const)(
-      'gives the same to %s, who owns nothing',
+      'allows the same to %s, who owns nothing',
       async name => {
         const stranger = await signInStranger(backend.url, name);
         const { results } = await authorize(backend.url, stranger, [

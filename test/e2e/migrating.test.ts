@@ -1,7 +1,7 @@
 /**
- * The guides of docs/migrating, done word by word: their diffs say which modules a backend has,
- * their YAML is its config. The first table of each must change no decision, and its first step
- * only those that it says.
+ * The guides in docs/migrating, followed literally: their diffs say which modules a backend has,
+ * and their YAML is its config. The first table of each must change no decision; its first step
+ * must change only the decisions that the guide names.
  */
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -59,7 +59,7 @@ const MODULES: Readonly<Record<string, BackendFeature>> = {
   '@backstage/plugin-permission-backend-module-allow-all-policy': allowAllModule,
   [WRAPPER]: opaWrapperModule,
   '@backstage-community/plugin-rbac-backend': rbacModule,
-  // The published one needs packages of another registry.
+  // The published module needs packages from another registry.
   '@openchoreo/backstage-plugin-permission-backend-module-openchoreo-policy':
     openchoreoModule,
   './extensions/permissionsPolicyExtension': classModule,
@@ -69,7 +69,7 @@ const MODULES: Readonly<Record<string, BackendFeature>> = {
 interface State {
   readonly code: string;
   readonly config: readonly string[];
-  /** Instead of those of `MODULES`. */
+  /** Replace those in `MODULES`. */
   readonly modules?: Readonly<Record<string, BackendFeature>>;
 }
 
@@ -109,7 +109,7 @@ function featuresOf(
   const others = added.filter(({ specifier }) => specifier !== OWN_NAME);
   const features = others.map(({ specifier, hostedAs }) => {
     const feature = modules[specifier];
-    if (!feature) throw new Error(`no module stands for '${specifier}'`);
+    if (!feature) throw new Error(`no module is known for '${specifier}'`);
     return hostedAs === undefined ? feature : hostPolicy(hostedAs, feature);
   });
   if (others.length < added.length) return { features };
@@ -117,7 +117,7 @@ function featuresOf(
   return { policy: features[0]! };
 }
 
-/** With those that the page tells to ask. */
+/** Includes the questions of the page. */
 const QUESTIONS: readonly Question[] = [
   ...COMMON_QUESTIONS,
   ...(
@@ -130,13 +130,13 @@ const QUESTIONS: readonly Question[] = [
 
 interface Seen {
   readonly decisions: Decisions;
-  /** What each of the people finds in the catalog. */
+  /** What each person finds in the catalog. */
   readonly lists: readonly string[][];
-  /** Of the log. */
+  /** The log's messages. */
   readonly lines: readonly string[];
 }
 
-/** Everything that a guide says about a running backend. Petra may see all of the catalog. */
+/** Observes everything that a guide describes. Petra may see the whole catalog. */
 async function look(backend: RunningBackend): Promise<Seen> {
   const { url, logs } = backend;
   const petra = await backend.signIn('petra');
@@ -161,7 +161,7 @@ function expectSame(seen: Seen, before: Seen): void {
   expect(seen.lists).toEqual(before.lists);
 }
 
-/** All but these permissions is as it was, and of these, owners have those on what they own. */
+/** Owners now have this permission on what they own; every other decision is unchanged. */
 function expectOwnersMay(
   [name, action]: readonly [string, string],
   seen: Seen,
@@ -174,7 +174,7 @@ function expectOwnersMay(
 }
 
 /** The lines that the guide says the log has. */
-function expectTold({ lines }: Seen, guide: Guide): void {
+function expectLogged({ lines }: Seen, guide: Guide): void {
   for (const line of guide.block('Check', 'text').trim().split('\n')) {
     expect(lines).toContain(line);
   }
@@ -182,12 +182,15 @@ function expectTold({ lines }: Seen, guide: Guide): void {
 
 const guides = ['allow-all', 'policy-class', 'opa-wrapper', 'rbac', 'openchoreo'];
 
-it.each(guides)('%s begins its diff at what it shows', name => {
-  const guide = new Guide(`docs/migrating/${name}.md`);
-  expect(guide.block('Before', 'ts')).toBe(
-    `// packages/backend/src/index.ts\n${guide.change('The change').before}`,
-  );
-});
+it.each(guides)(
+  'the diff of the %s guide starts from the code it shows first',
+  name => {
+    const guide = new Guide(`docs/migrating/${name}.md`);
+    expect(guide.block('Before', 'ts')).toBe(
+      `// packages/backend/src/index.ts\n${guide.change('The change').before}`,
+    );
+  },
+);
 
 describe('from allow-all', () => {
   const guide = new Guide('docs/migrating/allow-all.md');
@@ -201,19 +204,19 @@ describe('from allow-all', () => {
     expect(resultsIn(atStart.decisions)).toEqual(['ALLOW']);
   });
 
-  it('changes nothing by the first table', async () => {
+  it('the first table changes nothing', async () => {
     const seen = await running(first, look);
     expectSame(seen, atStart);
-    expectTold(seen, guide);
+    expectLogged(seen, guide);
   });
 
-  it('lets owners alone delete, after the first step', async () => {
+  it('after the first step only owners may delete', async () => {
     const step = { code: after, config: [guide.block('The first step', 'yaml')] };
     const seen = await running(step, look);
     expectOwnersMay(['catalog.entity.delete', 'delete'], seen, atStart);
   });
 
-  it('changes nothing where requests need no user, with `anonymous: evaluate`', async () => {
+  it('`anonymous: evaluate` changes nothing where requests need no user', async () => {
     const config = readFileSync('test/fixtures/app-config.anonymous.yaml', 'utf8');
     const evaluate = entry.block('What behaves differently', 'yaml');
     const questions = QUESTIONS.filter(({ resourceRef }) => resourceRef === undefined);
@@ -244,20 +247,20 @@ describe('from a policy class of your own', () => {
   it.each([
     ['Before', 'policy-class.ts'],
     ['Less of the class', 'policy-source.ts'],
-  ])('has under "%s" the code that is run here', (heading, file) => {
+  ])('the code under "%s" is the code that this test runs', (heading, file) => {
     const code = readFileSync(`test/fixtures/migrating/${file}`, 'utf8');
     const shown = code.replace("'../../../src'", `'${OWN_NAME}'`);
     expect(guide.all(heading, 'ts')).toContain(shown);
   });
 
-  it('changes nothing by the first table', async () => {
+  it('the first table changes nothing', async () => {
     const first = { code: after, config: [guide.block('The change', 'yaml')] };
     const seen = await running(first, look);
     expectSame(seen, atStart);
-    expectTold(seen, guide);
+    expectLogged(seen, guide);
   });
 
-  it('changes nothing by the first step but who decides', async () => {
+  it('the first step changes only which source decides', async () => {
     const step = { code: after, config: [guide.block('The first step', 'yaml')] };
     await running(step, async backend => {
       expectSame(await look(backend), atStart);
@@ -268,7 +271,7 @@ describe('from a policy class of your own', () => {
     });
   });
 
-  it('changes nothing with less of the class', async () => {
+  it('removing a part of the class changes nothing', async () => {
     const less = guide.change('Less of the class');
     expect(less.before).toBe(after);
     const state = {
@@ -286,7 +289,7 @@ describe('from a policy class of your own', () => {
   });
 });
 
-/** What the wrapper lets pass, and `type: opa` does not. */
+/** What the wrapper accepts and `type: opa` does not. */
 const HABITS = `package habits
 
 import rego.v1
@@ -335,25 +338,25 @@ describeWithOpa('from the OPA wrapper', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('changes nothing while it is hosted', async () => {
+  it('hosting the wrapper changes nothing', async () => {
     const seen = await running(hosted(), look);
     expectSame(seen, atStart);
-    expectTold(seen, guide);
+    expectLogged(seen, guide);
   });
 
-  it('changes nothing when it is replaced, with the Rego of its README', async () => {
+  it('replacing the wrapper changes nothing, with the Rego of its README', async () => {
     expect(replacing.before).toBe(hosting.after);
     const seen = await running(replaced(), look);
     expectSame(seen, atStart);
-    expectTold(seen, guide);
+    expectLogged(seen, guide);
   });
 
-  it('lets owners refresh, after the first step', async () => {
+  it('after the first step owners may refresh', async () => {
     const seen = await running(replaced('The first step'), look);
     expectOwnersMay(['catalog.entity.refresh', 'update'], seen, atStart);
   });
 
-  it('differs in the habits that the guide names', async () => {
+  it('the replacement differs as the guide says', async () => {
     const ask = async (state: State): Promise<unknown> => {
       const config = state.config.map(text =>
         text.replaceAll('backstage_policy/decision', 'habits/decision'),
@@ -403,7 +406,7 @@ describe('from RBAC', () => {
   ): Promise<T> =>
     running(each, use, options => endingRbac(() => startBackend(options)));
 
-  /** What RBAC's own API shows to each. */
+  /** What RBAC's own API shows to each person. */
   const rolesOf = (backend: RunningBackend): Promise<unknown> =>
     Promise.all(
       PEOPLE.map(async person => {
@@ -428,23 +431,23 @@ describe('from RBAC', () => {
     expect(resultsIn(atStart.decisions)).toEqual(['ALLOW', 'DENY']);
     const roles = ['role:default/developers', 'role:default/rbac_admin'];
     expect(rolesAtStart).toEqual([403, roles, roles]);
-    // The conditional policy is in force.
+    // The conditional policy is in effect.
     const removing = below(atStart.decisions, 'catalog.entity.delete');
     expect(removing).toEqual(byOwnership('catalog.entity.delete', 'delete', 'petra'));
   });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('changes nothing by the first table', async () => {
+  it('the first table changes nothing', async () => {
     await run(state(after, 'Before', 'The change'), async backend => {
       const seen = await look(backend);
       expectSame(seen, atStart);
-      expectTold(seen, guide);
+      expectLogged(seen, guide);
       expect(await rolesOf(backend)).toEqual(rolesAtStart);
     });
   });
 
-  it('lets owners alone refresh, after the first step', async () => {
+  it('after the first step only owners may refresh', async () => {
     await run(state(after, 'Before', 'The first step'), async backend => {
       const seen = await look(backend);
       const refreshing = ['catalog.entity.refresh', 'update'] as const;
@@ -453,14 +456,14 @@ describe('from RBAC', () => {
     });
   });
 
-  it('decides what is its own, later, and nobody reads roles without their row', async () => {
+  it('with only its own routes, RBAC decides only its own permissions, and reading roles needs a row', async () => {
     const later = state(after, 'Before', "Later: only what is RBAC's");
     await run(later, async backend => {
       const { decisions } = await look(backend);
       for (const prefix of ['catalog.', 'policy.']) {
         expect(below(decisions, prefix)).toEqual(below(atStart.decisions, prefix));
       }
-      // Of petra, too, who may do everything where RBAC is asked.
+      // This includes petra, who may do everything where RBAC is asked.
       expect(resultsIn(outside(decisions, 'catalog.', 'policy.'))).toEqual(['DENY']);
       expect(await rolesOf(backend)).toEqual(rolesAtStart);
     });
@@ -517,7 +520,7 @@ describe('from OpenChoreo', () => {
       startOpenChoreoBackend({
         ...options,
         entities: true,
-        // Named, so that the module is not hosted besides.
+        // Passed by name, so that the module is not hosted a second time.
         policy: options.policy ?? createPolicyRouterModule(),
       }),
     );
@@ -555,7 +558,7 @@ describe('from OpenChoreo', () => {
     await api?.stop();
   });
 
-  it('changes nothing by the first table', async () => {
+  it('the first table changes nothing', async () => {
     await run(state(after, 'Before', 'The change'), async backend => {
       expect(await decisions(backend)).toEqual(atStart);
       const [line] = guide.all('Check', 'text');
@@ -564,7 +567,7 @@ describe('from OpenChoreo', () => {
     });
   });
 
-  it('closes one permission, after the first step', async () => {
+  it('the first step denies one permission', async () => {
     const moved = 'catalog.location.delete';
     const step = state(after, 'Before', 'The first step');
     const now = await run(step, decisions);
@@ -574,7 +577,7 @@ describe('from OpenChoreo', () => {
   });
 });
 
-describe('the limits', () => {
+describe('the limits of the guides', () => {
   /** As many as fit into one request. */
   const questions = Array.from({ length: 1_400 }, () => basic('a'));
   const table = entry.block('Limits', 'yaml');
@@ -594,11 +597,11 @@ describe('the limits', () => {
       },
     );
 
-  it('of the first tables take what one request can hold', async () => {
+  it('fit as many questions as one request can hold', async () => {
     expect(await allowedUnder(table)).toBe(questions.length);
   });
 
-  it('are those of concurrency and queue', async () => {
+  it('come from concurrency and queue', async () => {
     const narrow = table.replace(/^( *)timeout: .*\n/m, '$&$1queue: 256\n');
     expect(await allowedUnder(narrow)).toBe(64 + 256);
   });

@@ -1,7 +1,6 @@
 /**
- * Lists and single checks agree, on the real catalog with its real databases: for generated
- * policies of a real OPA, every way to read the catalog gives the entities an oracle names. A
- * test file for each database, so that both run at once.
+ * Lists and single checks agree on the real catalog with real databases: for generated policies
+ * in a real OPA, every way to read the catalog returns the entities that an oracle computes.
  */
 import type { Entity } from '@backstage/catalog-model';
 import fc from 'fast-check';
@@ -27,7 +26,7 @@ const ENTITIES = generateEntities(SEED, 240);
 const REFS = ENTITIES.map(refOf);
 const ABSENT = ['component:default/absent', `user:platform/${VIEWER.name}`];
 
-/** OPA's entrypoints, each a source of its own. */
+/** OPA's entrypoints; each is a separate source. */
 const OPA = ['first', 'second', 'third'];
 
 interface Route {
@@ -39,7 +38,7 @@ interface Route {
 const ofOpa = { sources: OPA, runs: 50 };
 const withOwnership = { sources: ['first', 'ownership', 'second'], runs: 20 };
 
-/** Each comes into use by a hot reload, and has policies of its own. */
+/** Each is loaded by a hot reload and has its own generated policies. */
 const ROUTES: ReadonlyArray<Route & { readonly runs: number; readonly seed: number }> =
   [
     { ...ofOpa, combine: 'deny-overrides', default: 'deny', seed: 1 },
@@ -54,7 +53,7 @@ const owner: RegoVerdict = conditional(
   rule('IS_ENTITY_OWNER', { params: { claims: VIEWER.ownershipEntityRefs } }),
 );
 
-/** The references of those the route lets through; a resource that is not there meets nothing. */
+/** The references that the route allows; a resource that does not exist meets no condition. */
 function expectedRefs(route: Route, policy: GeneratedPolicy): string[] {
   const verdicts = route.sources.map(source =>
     source === 'ownership' ? owner : policy[OPA.indexOf(source)],
@@ -78,14 +77,14 @@ function expectedRefs(route: Route, policy: GeneratedPolicy): string[] {
   return [...existing.map(refOf), ...absent];
 }
 
-/** What one way to read gives too little, too much or twice; a few names tell enough. */
+/** What one way to read is missing, has too many or has twice, with a few names of each. */
 function differences(
   way: string,
   found: readonly string[],
   expected: readonly string[],
 ): string[] {
   const wrong = {
-    lacks: expected.filter(ref => !found.includes(ref)),
+    'is missing': expected.filter(ref => !found.includes(ref)),
     'must not have': found.filter(ref => !expected.includes(ref)),
     repeats: found.filter((ref, index) => found.indexOf(ref) !== index),
   };
@@ -99,11 +98,11 @@ interface Database {
   stop(): Promise<void>;
 }
 
-/** After a failure so many smaller policies are tried. */
+/** How many smaller policies are tried after a failure. */
 const SHRINKS = 200;
-/** Every so many policies, one of as many parts of the catalog is asked for by name too. */
+/** For one policy in this many, one of as many parts of the catalog is also read by name. */
 const BY_NAME = 10;
-/** Less would say little: lists and checks of everything and of nothing agree easily. */
+/** With fewer, the test would prove little: allowing everything or nothing agrees easily. */
 const MIN_SELECTIVE = 0.5;
 
 /** The tests of one database; for use inside a suite that needs OPA. */
@@ -151,13 +150,13 @@ export function listsEqualChecks(
     await opa?.stop();
     const { policies, selective, contradictions, answers, wrong } = tally;
     process.stdout.write(
-      `\nLists and checks in ${name}: ${policies} policies (${selective} let a part of the ` +
-        `catalog through, ${contradictions} contradict themselves), ` +
+      `\nLists and checks in ${name}: ${policies} policies (${selective} allow a part of the ` +
+        `catalog, ${contradictions} contradict themselves), ` +
         `${ENTITIES.length} entities, ${answers} answers compared, ${wrong} differences\n`,
     );
   });
 
-  /** Has OPA answer with this policy, and gives how the ways to read differ from the oracle. */
+  /** Makes OPA answer with this policy; returns how the ways to read differ from the oracle. */
   async function check(route: Route, policy: GeneratedPolicy): Promise<string[]> {
     const put = await fetch(`${opa.url}/v1/data/verdicts`, {
       method: 'PUT',
@@ -199,7 +198,7 @@ export function listsEqualChecks(
     return wrong;
   }
 
-  it('are of the catalog as generated', () => {
+  it('read the catalog as it was generated', () => {
     const owners = ({ relations = [] }: Entity): string[] =>
       relations
         .filter(({ type }) => type === 'ownedBy')
@@ -224,12 +223,12 @@ export function listsEqualChecks(
     180_000,
   );
 
-  it('were about a part of the catalog often enough to mean something', () => {
+  it('often enough concerned only a part of the catalog', () => {
     expect(tally.selective / tally.policies).toBeGreaterThan(MIN_SELECTIVE);
     expect(tally.contradictions).toBeGreaterThan(0);
   });
 
-  it('met no failure of a source', () => {
+  it('saw no source fail', () => {
     const failures = backend.traces.flatMap(({ failure, sources }) =>
       [failure, ...sources.map(source => source.failure)].filter(Boolean),
     );
@@ -237,7 +236,7 @@ export function listsEqualChecks(
   });
 }
 
-/** No source denied, nor did all abstain; together their conditions are a denial. */
+/** No source denied and not all abstained; combined, their conditions can never be met. */
 const isContradiction = (trace: DecisionRecord | undefined): boolean => {
   const verdicts = trace?.sources.map(({ verdict }) => verdict) ?? [];
   return (
