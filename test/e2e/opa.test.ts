@@ -84,7 +84,7 @@ describeWithOpa('a Rego policy that existed before the router', () => {
     expect(backend.traces.at(-1)).toMatchObject({ route: 'fallback', sources: [] });
   });
 
-  it('is logged at debug with the full input and the full response', async () => {
+  it('is logged at debug level with the full input and response', async () => {
     const since = backend.logs.lines.length;
     await authorize(backend.url, nolan, [basic('catalog.location.read', 'read')]);
     const line = await backend.logs.waitFor('ALLOW "catalog.location.read"', since);
@@ -117,7 +117,7 @@ describeWithOpa('a Rego policy that existed before the router', () => {
   });
 });
 
-/** Deleting is conditional on ownership, so this answers ALLOW once the entity is there. */
+/** Deleting is conditional on ownership, so this returns ALLOW once the entity is ingested. */
 async function ownedBySearchIsIngested(url: string, token: string): Promise<void> {
   const question = onEntity(
     'catalog.entity.delete',
@@ -131,7 +131,7 @@ async function ownedBySearchIsIngested(url: string, token: string): Promise<void
 }
 
 describeWithOpa('an outage of OPA', () => {
-  it('denies what OPA decides, nothing else, and ends by itself', async () => {
+  it('denies only what OPA decides, and recovers without help', async () => {
     let opa = await startOpa({ binary: requireOpa(), policies: ['config/policies'] });
     const { port } = opa;
     const backend = await startBackend({
@@ -179,7 +179,7 @@ describeWithOpa('an outage of OPA', () => {
       });
       const closed = backend.logs.waitFor("Source 'opa': circuit breaker closed");
       await backend.logs.waitFor("Source 'opa': circuit breaker half-open");
-      // Somebody asks again, and the one probe closes the breaker.
+      // The next question is the probe, which closes the breaker.
       await untilAllowed(backend.url, petra, batch);
       await closed;
     } finally {
@@ -188,7 +188,7 @@ describeWithOpa('an outage of OPA', () => {
     }
   });
 
-  it('allows what OPA decides when the operator has written fail-open', async () => {
+  it('allows what OPA decides if the operator configured fail-open', async () => {
     const opa = await startOpa({ binary: requireOpa() });
     const { url } = opa;
     await opa.stop();
@@ -233,7 +233,7 @@ async function untilAllowed(
   await until(async () => {
     const { results } = await authorize(url, token, batch);
     return results.every(result => result === 'ALLOW');
-  }, 'decisions came back');
+  }, 'OPA decided again');
 }
 
 describeWithOpa('a mistake in the Rego policy', () => {
@@ -259,7 +259,7 @@ describeWithOpa('a mistake in the Rego policy', () => {
     backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
-        // A mistake must not pass for an outage, so nothing here may come out as ALLOW.
+        // A mistake must not be treated as an outage, so nothing here may be allowed.
         onUnavailable: 'fail-open',
         sources: Object.fromEntries(
           mistakes.map(([name]) => [
@@ -284,24 +284,27 @@ describeWithOpa('a mistake in the Rego policy', () => {
     await opa.stop();
   });
 
-  it.each(mistakes)('%s denies its own question only, as %s', async (name, code) => {
-    for (let round = 0; round < 2; round++) {
-      const batch = [
-        basic('techdocs.page.read', 'read'),
-        onEntity(`${name}.anything`, 'read'),
-        basic('techdocs.page.read', 'read'),
-      ];
-      expect(await authorize(backend.url, petra, batch)).toEqual({
-        status: 200,
-        results: ['ALLOW', 'DENY', 'ALLOW'],
-      });
-      const trace = backend.traces.findLast(
-        each => each.permission?.name === `${name}.anything`,
-      );
-      expect(trace?.sources[0]?.failure).toMatchObject({ class: 'invalid', code });
-    }
-    await backend.logs.waitFor(`Source '${name}' is invalid [${code}]`);
-  });
+  it.each(mistakes)(
+    '%s denies only its own question, with code %s',
+    async (name, code) => {
+      for (let round = 0; round < 2; round++) {
+        const batch = [
+          basic('techdocs.page.read', 'read'),
+          onEntity(`${name}.anything`, 'read'),
+          basic('techdocs.page.read', 'read'),
+        ];
+        expect(await authorize(backend.url, petra, batch)).toEqual({
+          status: 200,
+          results: ['ALLOW', 'DENY', 'ALLOW'],
+        });
+        const trace = backend.traces.findLast(
+          each => each.permission?.name === `${name}.anything`,
+        );
+        expect(trace?.sources[0]?.failure).toMatchObject({ class: 'invalid', code });
+      }
+      await backend.logs.waitFor(`Source '${name}' is invalid [${code}]`);
+    },
+  );
 
   it('does not open the breaker', () => {
     const changes = backend.logs.lines.filter(line =>
@@ -311,7 +314,7 @@ describeWithOpa('a mistake in the Rego policy', () => {
   });
 });
 
-describeWithOpa('the ways to reach OPA', () => {
+describeWithOpa('OPA can be reached through', () => {
   const decideWith = async (source: object): Promise<readonly string[]> => {
     const backend = await startBackend({
       policyRouter: {
@@ -352,7 +355,7 @@ describeWithOpa('the ways to reach OPA', () => {
     }
   });
 
-  it('https with a private CA and a client certificate; without them it denies', async () => {
+  it('https with a private CA and a client certificate, and without them the decision is DENY', async () => {
     const opa = await startOpa({
       binary: requireOpa(),
       policies: ['config/policies'],
@@ -361,7 +364,7 @@ describeWithOpa('the ways to reach OPA', () => {
         ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
         ...['--tls-ca-cert-file', 'test/fixtures/tls/ca.pem'],
         ...['--authentication', 'tls'],
-        // Health stays on plain HTTP, for the start of the test.
+        // The health endpoint stays on plain HTTP, so that the test can see when OPA is ready.
         ...['--diagnostic-addr', '127.0.0.1:0'],
       ],
     });
@@ -373,7 +376,7 @@ describeWithOpa('the ways to reach OPA', () => {
         key: tlsFixture('client.key'),
       };
       expect(await decideWith(opaSource(url, { tls }))).toEqual(['ALLOW', 'DENY']);
-      // OPA refuses us after the handshake: no outage, though undici sees only the end of it.
+      // OPA refuses us after the handshake. That is not an outage, though undici only sees a closed connection.
       expect(await decideWith(opaSource(url, { tls: { ca: tls.ca } }))).toEqual([
         'DENY',
         'DENY',
@@ -389,7 +392,7 @@ describeWithOpa('the ways to reach OPA', () => {
     }
   });
 
-  it('a bearer token, without which OPA refuses and the decision is DENY', async () => {
+  it('http with a bearer token, and without it the decision is DENY', async () => {
     const opa = await startOpa({
       binary: requireOpa(),
       policies: ['config/policies', 'test/fixtures/policies/authz.rego'],

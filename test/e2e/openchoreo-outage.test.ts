@@ -1,6 +1,6 @@
 /**
- * The API behind a hosted OpenChoreo fails: its own errors are DENY to the router; only a hang
- * is an outage that the router sees.
+ * The API behind the hosted OpenChoreo policy fails. The policy turns errors into DENY itself;
+ * only a hang is an outage to the router.
  */
 import { basic, type Question, type RunningBackend } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
@@ -40,14 +40,14 @@ let api: ProfileApi;
 let backend: RunningBackend;
 let newcomers = 0;
 
-/** Somebody of whom nothing is cached, who may create projects. */
+/** A user who may create projects and for whom nothing is cached. */
 async function newcomer(): Promise<Member> {
   const member = await signInAnybody(backend.url, `newcomer-${++newcomers}`);
   api.grant(member.idpToken, { 'project:create': { allowed: [{ path: '*' }] } });
   return member;
 }
 
-/** Waits until the API has been asked about all of them. */
+/** Waits until the API has been asked about all of these users. */
 async function requested(members: readonly Member[]): Promise<void> {
   const isRequested = ({ idpToken }: Member): boolean => api.tokens.includes(idpToken);
   while (!members.every(isRequested)) await api.nextRequest();
@@ -61,7 +61,7 @@ const ask = async (member: Member, ...questions: Question[]): Promise<string> =>
   return `${status} ${results.join(' ')}`;
 };
 
-/** What OpenChoreo was seen to say in the last decision on somebody: the failure, or the verdict. */
+/** OpenChoreo's verdict and failure in the last decision for this user. */
 function said({ name }: Member): { verdict: string; failure: string | undefined } {
   const trace = backend.traces.findLast(
     ({ user, route }) => user === refOf(name) && route?.includes('openchoreo'),
@@ -105,14 +105,14 @@ const ERRORS: Readonly<Record<string, Answering>> = {
   'HTTP 500': withStatus(500),
   'HTTP 503': withStatus(503),
   'HTTP 401': withStatus(401),
-  'no JSON': withBody('<html>'),
+  'a body that is not JSON': withBody('<html>'),
   null: withBody('null'),
   'a reset': withReset,
   'a reset within the body': withHalfABody,
 };
 
 it.each(Object.entries(ERRORS))(
-  'that answers %s is DENY, and no failure to the router',
+  'an API that answers with %s gives DENY, which is not a failure to the router',
   async (_error, answering) => {
     api.answer(answering);
     const since = backend.logs.lines.length;
@@ -124,7 +124,7 @@ it.each(Object.entries(ERRORS))(
     expect(api.tokens).toEqual(members.map(({ idpToken }) => idpToken));
     // One failure would have opened the breaker.
     expect(linesOf('circuit breaker', since)).toEqual([]);
-    // It is asked again as soon as it is well.
+    // It is asked again as soon as it works.
     api.answer(inTruth);
     expect(await ask(members[0]!, CREATE)).toBe('200 ALLOW');
   },
@@ -133,18 +133,21 @@ it.each(Object.entries(ERRORS))(
 it.each([
   ['another object', '{"message":"ok"}'],
   ['another shape', '{"capabilities":{"project:create":{"allowed":"*"}}}'],
-])('that answers %s is DENY, and its cache remembers it', async (_what, body) => {
-  api.answer(withBody(body));
-  const member = await newcomer();
-  expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
-  expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
-  api.answer(inTruth);
-  expect(await ask(member, CREATE)).toBe('200 DENY');
-  expect(api.tokens).toHaveLength(1);
-});
+])(
+  'an API that answers with %s gives DENY, and the policy caches that',
+  async (_what, body) => {
+    api.answer(withBody(body));
+    const member = await newcomer();
+    expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
+    expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
+    api.answer(inTruth);
+    expect(await ask(member, CREATE)).toBe('200 DENY');
+    expect(api.tokens).toHaveLength(1);
+  },
+);
 
-describe('that hangs', () => {
-  it('is unavailable after the timeout: DENY for its items, and 200 for the batch', async () => {
+describe('an API that hangs', () => {
+  it('makes the source unavailable after the timeout: DENY for its items, 200 for the batch', async () => {
     await use({ timeout: '2s', circuitBreaker: { volumeThreshold: 100 } });
     const release = api.hold();
     const member = await newcomer();
@@ -157,7 +160,7 @@ describe('that hangs', () => {
     release();
   });
 
-  it('takes a slot for each call, until the API lets go', async () => {
+  it('occupies a slot per call until the API answers', async () => {
     await use({
       timeout: '2s',
       concurrency: 2,
@@ -182,7 +185,7 @@ describe('that hangs', () => {
     expect(said(next)).toEqual({ verdict: 'ALLOW', failure: undefined });
   });
 
-  it('opens the circuit breaker, is not asked then, and decides again when it is back', async () => {
+  it('opens the circuit breaker, so it is not asked, and is asked again once it answers', async () => {
     await use({
       timeout: '2s',
       concurrency: 8,
@@ -228,7 +231,7 @@ describe('that hangs', () => {
     );
   });
 
-  it('may be stood in for, if it hangs; if it fails by itself, it has decided', async () => {
+  it('hands over to the standby, but an API that answers with an error does not', async () => {
     const standby = { timeout: '2s', standby: 'everybody' };
     const since = backend.logs.lines.length;
     await backend.writeConfig({
@@ -259,7 +262,7 @@ describe('that hangs', () => {
   });
 });
 
-it('that is gone is DENY, and no failure to the router', async () => {
+it('an API that is down gives DENY, which is not a failure to the router', async () => {
   await use({ timeout: '60s', circuitBreaker: { volumeThreshold: 1 } });
   const members = await newcomersOf(3);
   await api.stop();

@@ -1,6 +1,6 @@
 /**
- * The token of the user's identity provider reaches a hosted policy through AsyncLocalStorage:
- * always the caller's own, however many ask at once, wait for each other, or fail.
+ * The user's identity provider token reaches a hosted policy through AsyncLocalStorage: always
+ * the caller's own, no matter how many ask at once, wait for each other or fail.
  */
 import { EventEmitter, once } from 'node:events';
 import {
@@ -40,7 +40,7 @@ import { describeWithOpa, requireOpa } from '../support/with-opa';
 const USERS = 40;
 const ROUNDS = 3;
 
-/** Each user may do another selection of these, so that nobody's decisions are another's. */
+/** Each user may do a different selection of these, so that no two users get the same decisions. */
 const ACTIONS: ReadonlyArray<readonly [string, string]> = [
   ['openchoreo.component.create', 'component:create'],
   ['openchoreo.project.create', 'project:create'],
@@ -66,11 +66,11 @@ const capabilitiesOf = (selection: number) =>
   );
 
 interface Someone extends Member {
-  /** From 1 to 63: what this one may do. */
+  /** From 1 to 63: a bit per action, set where the user may do it. */
   readonly selection: number;
 }
 
-/** A source before OpenChoreo that abstains, and sees who is about to be asked about. */
+/** A source before OpenChoreo that abstains and records the user and token of each question. */
 class Gatekeeper {
   readonly seen: Array<{ user: string | undefined; token: string | undefined }> = [];
   private readonly events = new EventEmitter().setMaxListeners(0);
@@ -95,7 +95,7 @@ class Gatekeeper {
       }),
   });
 
-  /** Waits until so many were seen; the source after this one is then asked about them. */
+  /** Waits until this many questions were seen; the next source is then asked about them. */
   async until(count: number): Promise<void> {
     while (this.seen.length < count) await once(this.events, 'seen');
     await new Promise(resolve => setImmediate(resolve));
@@ -128,7 +128,7 @@ class SwitchedCache implements CacheService {
   }
 }
 
-/** What the replaced token service reads. */
+/** The header that the replaced token service reads. */
 const OTHER_HEADER = 'x-token-of-ours';
 
 let api: ProfileApi;
@@ -154,7 +154,7 @@ async function use(policyRouter: object): Promise<void> {
   await backend.logs.waitFor('The changed config is in use', since);
 }
 
-/** A new one, whom the API knows by a token of their own. */
+/** A new user whom the API knows by a token of their own. */
 async function someone(name: string, selection: number): Promise<Someone> {
   const member = await signInAnybody(backend.url, name);
   api.grant(member.idpToken, capabilitiesOf(selection));
@@ -169,7 +169,7 @@ const askAll = (user: Someone) => authorizeAs(backend, user, ...QUESTIONS);
 const ownDecisions = () =>
   users.map(({ selection }) => ({ status: 200, results: decisionsOf(selection) }));
 
-/** What the traces tell of OpenChoreo's part in the decisions on a user. */
+/** OpenChoreo's verdicts and failures in the decisions for a user, from the traces. */
 const saidOf = ({ name }: Member) =>
   backend.traces
     .filter(({ user }) => user === refOf(name))
@@ -217,73 +217,76 @@ beforeEach(() => {
   backend.traces.length = 0;
 });
 
-// A test that failed may have left something on hold.
+// A failed test may have left requests on hold.
 afterEach(() => {
   resumeClock();
   api.letGo();
 });
 
-describe.each([1, 4])('of many users at once, %i at a time', concurrency => {
-  beforeAll(() => use(settings({ concurrency })));
+describe.each([1, 4])(
+  'a hosted policy asked by many users, %i at a time',
+  concurrency => {
+    beforeAll(() => use(settings({ concurrency })));
 
-  it.each([
-    ['each time from the API', false],
-    ['by a cache that is filled on the way', true],
-  ])('decides by their own token, %s', async (_how, keeps) => {
-    cache.keeps = keeps;
-    for (let round = 1; round <= ROUNDS; round++) {
-      gatekeeper.seen.length = 0;
-      api.forget();
-      const release = api.hold();
-      const asked = everybody(askAll);
-      // All wait before one is answered, so all but the first run when another's call ends.
-      await gatekeeper.until(USERS * QUESTIONS.length);
-      release();
-      expect(await asked).toEqual(ownDecisions());
-      const tokens = users.map(({ idpToken }) => idpToken);
-      if (!keeps) {
-        expect([...api.tokens].sort()).toEqual(
-          tokens.flatMap(token => QUESTIONS.map(() => token)).sort(),
-        );
-      } else if (round > 1) {
-        expect(api.tokens).toEqual([]);
+    it.each([
+      ['asking the API each time', false],
+      ['with a cache that fills up meanwhile', true],
+    ])("decides by each user's own token, %s", async (_how, keeps) => {
+      cache.keeps = keeps;
+      for (let round = 1; round <= ROUNDS; round++) {
+        gatekeeper.seen.length = 0;
+        api.forget();
+        const release = api.hold();
+        const asked = everybody(askAll);
+        // All wait until the first is answered, so every other one runs when someone else's call ends.
+        await gatekeeper.until(USERS * QUESTIONS.length);
+        release();
+        expect(await asked).toEqual(ownDecisions());
+        const tokens = users.map(({ idpToken }) => idpToken);
+        if (!keeps) {
+          expect([...api.tokens].sort()).toEqual(
+            tokens.flatMap(token => QUESTIONS.map(() => token)).sort(),
+          );
+        } else if (round > 1) {
+          expect(api.tokens).toEqual([]);
+        }
+        expect(api.mostUnderWay()).toBeLessThanOrEqual(concurrency);
+        expect(pairs()).toEqual(pairsOfUsers());
       }
-      expect(api.mostUnderWay()).toBeLessThanOrEqual(concurrency);
-      expect(pairs()).toEqual(pairsOfUsers());
-    }
-  });
+    });
 
-  it('decides by the token of the call, where one user has two', async () => {
-    const first = await someone('twofold', 0b101010);
-    const second = {
-      ...first,
-      idpToken: idpTokenOf(first.name),
-      selection: 0b010101,
-    };
-    api.grant(second.idpToken, capabilitiesOf(second.selection));
-    const release = api.hold();
-    const asked = Promise.all([first, second, first, second].map(askAll));
-    await gatekeeper.until(4 * QUESTIONS.length);
-    release();
-    expect((await asked).map(({ results }) => results)).toEqual(
-      [first, second, first, second].map(({ selection }) => decisionsOf(selection)),
-    );
-  });
+    it('decides by the token of the call if one user has two', async () => {
+      const first = await someone('twofold', 0b101010);
+      const second = {
+        ...first,
+        idpToken: idpTokenOf(first.name),
+        selection: 0b010101,
+      };
+      api.grant(second.idpToken, capabilitiesOf(second.selection));
+      const release = api.hold();
+      const asked = Promise.all([first, second, first, second].map(askAll));
+      await gatekeeper.until(4 * QUESTIONS.length);
+      release();
+      expect((await asked).map(({ results }) => results)).toEqual(
+        [first, second, first, second].map(({ selection }) => decisionsOf(selection)),
+      );
+    });
 
-  it('decides by no token where there is none', async () => {
-    const bare = { ...users[22]!, idpToken: '' };
-    const release = api.hold();
-    const asked = Promise.all([askAll(users[0]!), askAll(bare), askAll(users[1]!)]);
-    await gatekeeper.until(3 * QUESTIONS.length);
-    release();
-    const [before, nobody, after] = await asked;
-    expect(before.results).toEqual(decisionsOf(users[0]!.selection));
-    expect(nobody.results).toEqual(QUESTIONS.map(() => 'DENY'));
-    expect(after.results).toEqual(decisionsOf(users[1]!.selection));
-  });
-});
+    it('uses no token if the user has none', async () => {
+      const bare = { ...users[22]!, idpToken: '' };
+      const release = api.hold();
+      const asked = Promise.all([askAll(users[0]!), askAll(bare), askAll(users[1]!)]);
+      await gatekeeper.until(3 * QUESTIONS.length);
+      release();
+      const [before, nobody, after] = await asked;
+      expect(before.results).toEqual(decisionsOf(users[0]!.selection));
+      expect(nobody.results).toEqual(QUESTIONS.map(() => 'DENY'));
+      expect(after.results).toEqual(decisionsOf(users[1]!.selection));
+    });
+  },
+);
 
-/** User and token of each question, as the source before saw them. */
+/** User and token of each question, as the gatekeeper saw them. */
 const pairs = (): string[] =>
   gatekeeper.seen.map(({ user, token }) => `${user} ${token}`).sort();
 
@@ -292,10 +295,10 @@ const pairsOfUsers = (): string[] =>
     .flatMap(user => QUESTIONS.map(() => `${refOf(user.name)} ${user.idpToken}`))
     .sort();
 
-describe('while some calls hang and some fail', () => {
+describe('while some calls hang and some fail, a hosted policy', () => {
   const allowed: Question = QUESTIONS[0]!;
 
-  it('decides on the others by their own token', async () => {
+  it('decides for the other users by their own token', async () => {
     await use(settings({ concurrency: 4, timeout: '50s' }));
     stopClock();
     const [hanging, failing, healthy] = [
@@ -316,7 +319,7 @@ describe('while some calls hang and some fail', () => {
       releases.get(user.name)?.();
       return results;
     };
-    // These have their slots before the others come: no time of theirs goes into the queue.
+    // These get their slots before the others ask, so they spend no time in the queue.
     const hung = hanging.map(ask);
     while (api.tokens.length < hanging.length) await api.nextRequest();
     const others = await Promise.all([...failing, ...healthy].map(ask));
@@ -329,11 +332,11 @@ describe('while some calls hang and some fail', () => {
       [...hanging, ...failing].map(() => ['DENY']),
     );
     expect(hanging.map(saidOf)).toEqual(hanging.map(() => ['TIMEOUT']));
-    // Its own errors are DENY to the router, and no failure.
+    // The policy turns errors into DENY itself; to the router that is not a failure.
     expect(failing.map(saidOf)).toEqual(failing.map(() => ['DENY']));
   });
 
-  it('a caller after a hung one has their own token, once there is a slot', async () => {
+  it("uses the next caller's own token once a hung call has freed its slot", async () => {
     await use(
       settings({
         concurrency: 1,
@@ -350,7 +353,7 @@ describe('while some calls hang and some fail', () => {
     await pass(60_000);
     expect((await asking).results).toEqual(['DENY']);
     expect(saidOf(hung)).toEqual(['TIMEOUT']);
-    // The only slot is still taken: nobody is asked about, and nobody gets what the hung one may.
+    // The only slot is still taken: nothing is asked, and nobody gets the hung user's permissions.
     expect((await authorizeAs(backend, waiting, allowed)).results).toEqual(['DENY']);
     expect(saidOf(waiting)).toEqual(['HUNG']);
     expect(api.tokens).toEqual([hung.idpToken]);
@@ -368,7 +371,7 @@ describe('while some calls hang and some fail', () => {
   });
 });
 
-describeWithOpa('where it stands in for an OPA', () => {
+describeWithOpa('a hosted policy that is the standby of an OPA', () => {
   let opa: OpaServer;
   const withStandby = () =>
     settings(
@@ -394,12 +397,12 @@ describeWithOpa('where it stands in for an OPA', () => {
   });
   afterAll(() => opa?.stop());
 
-  it('is not asked while that is there', async () => {
+  it('is not asked while OPA is available', async () => {
     await everybody(askAll);
     expect(api.tokens).toEqual([]);
   });
 
-  it('decides by the token of each call, also where calls shared a question to a frozen OPA', async () => {
+  it('decides by the token of each call, even if the calls shared one question to a frozen OPA', async () => {
     const first = await someone('sharing', 0b101010);
     const second = { ...first, idpToken: idpTokenOf(first.name), selection: 0b010101 };
     api.grant(second.idpToken, capabilitiesOf(second.selection));
@@ -420,7 +423,7 @@ describeWithOpa('where it stands in for an OPA', () => {
     expect(shared).toHaveLength(QUESTIONS.length);
   });
 
-  it('decides by the token of each of many users once that is gone', async () => {
+  it('decides for many users by their own token once OPA is down', async () => {
     await opa.stop();
     for (let round = 1; round <= ROUNDS; round++) {
       gatekeeper.seen.length = 0;
@@ -430,7 +433,7 @@ describeWithOpa('where it stands in for an OPA', () => {
       release();
       expect(await asked).toEqual(ownDecisions());
     }
-    // Under load some wait too long for a connection to be refused: overloaded, and passed on, too.
+    // Under load some wait so long that OPA counts as overloaded; the standby decides then too.
     const attempts = backend.traces.map(({ sources }) =>
       sources
         .at(-1)!
@@ -443,7 +446,7 @@ describeWithOpa('where it stands in for an OPA', () => {
   });
 });
 
-it('a replaced factory of its token service is used by its routes', async () => {
+it('a replaced token service is used by the routes of the hosted policy', async () => {
   const member = await someone('other-header', 0b111111);
   const ask = (header: string) =>
     callRoute(

@@ -1,6 +1,6 @@
 /**
- * A policy of OpenChoreo's shape, unmodified, as a source of the router: its decision tree for
- * what is its own, and other sources or the fallback for what it would allow to everybody.
+ * A policy shaped like OpenChoreo's, unmodified, as a source of the router: its decision tree
+ * for its own permissions; other sources or the fallback for what it would allow everybody.
  */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
@@ -68,7 +68,7 @@ const onComponent = (
   resourceRef,
 });
 
-/** What the policy allows because it is not its own, or not any more. */
+/** Permissions that the policy allows because it does not, or no longer, own them. */
 const ELSEWHERE: readonly Question[] = [
   basic('scaffolder.task.read', 'read'),
   basic('scaffolder.template.management'),
@@ -94,7 +94,7 @@ const preCache = (backend: RunningBackend, member: Member) =>
     headersOf(member),
   );
 
-/** Waits until one who may see all of the catalog does. */
+/** Waits until a user who may see the whole catalog sees all of it. */
 async function untilIngested(backend: RunningBackend, api: ProfileApi): Promise<void> {
   const member = await signInAnybody(backend.url, 'everything');
   api.grant(member.idpToken, EVERYTHING);
@@ -126,12 +126,12 @@ const BUT_CART = {
 };
 const EVERYTHING = { '*': allow('*') };
 
-describe('with authz enabled', () => {
+describe('OpenChoreo with authz enabled', () => {
   let api: ProfileApi;
   let backend: RunningBackend;
-  /** In group:default/payments, which owns cart and ledger; may do all in the namespace acme. */
+  /** In group:default/payments, which owns cart and ledger; may do everything in namespace acme. */
   let olivia: Member;
-  /** In group:default/search, which owns finder; may see that one and what is above it. */
+  /** In group:default/search, which owns finder; may see finder and its parents. */
   let nolan: Member;
   /** May do anything in OpenChoreo. */
   let petra: Member;
@@ -175,7 +175,7 @@ describe('with authz enabled', () => {
     await api?.stop();
   });
 
-  it('starts, and says what never abstaining means where others decide, too', () => {
+  it('starts, and warns that it never abstains on routes with other sources', () => {
     const lines = backend.logs.lines.map(({ level, message }) => `${level} ${message}`);
     expect(lines).toContain(
       'info OpenChoreo permission policy registered successfully',
@@ -194,7 +194,7 @@ describe('with authz enabled', () => {
     const questions = [
       basic('openchoreo.component.create', 'create'),
       basic('openchoreo.project.create', 'create'),
-      // One that the module does not know.
+      // A permission that the module does not know.
       SMOKE,
     ];
     expect(await ask(olivia, ...questions)).toBe('200 ALLOW DENY DENY');
@@ -202,7 +202,7 @@ describe('with authz enabled', () => {
     expect(await ask(petra, ...questions)).toBe('200 ALLOW ALLOW DENY');
   });
 
-  it('decides its resource permissions by conditions, that its plugin applies', async () => {
+  it('decides its resource permissions by conditions that its plugin applies', async () => {
     const questions = [CART, FINDER, LEDGER, UNMANAGED[0]!, 'component:default/none'];
     const update = questions.map(ref => onComponent('update', ref));
     const read = questions.map(ref => onComponent('read', ref));
@@ -215,7 +215,7 @@ describe('with authz enabled', () => {
     );
   });
 
-  describe('decides what of the catalog is seen', () => {
+  describe('decides what users see of the catalog', () => {
     const SEEN: ReadonlyArray<[() => Member, string[]]> = [
       [() => olivia, ['domain:default/acme', 'system:default/shop', CART, FINDER]],
       [() => nolan, ['system:default/shop', FINDER]],
@@ -229,7 +229,7 @@ describe('with authz enabled', () => {
       checksOneByOne,
     };
 
-    it.each(Object.entries(readings))('by %s', async (_way, read) => {
+    it.each(Object.entries(readings))('through %s', async (_way, read) => {
       for (const [member, managed] of SEEN) {
         const seen = await read(readerOf(backend, member()), ENTITIES);
         expect(seen.filter(ref => ENTITIES.includes(ref)).sort()).toEqual(
@@ -243,7 +243,7 @@ describe('with authz enabled', () => {
     const refs = [CART, FINDER, LEDGER, UNMANAGED[0]!, UNMANAGED[3]!];
     const remove = refs.map(ref => onEntity('catalog.entity.delete', 'delete', ref));
     const refresh = refs.map(ref => onEntity('catalog.entity.refresh', 'update', ref));
-    // By OpenChoreo cart, finder and what it does not manage; by ownership what is of payments.
+    // OpenChoreo allows cart, finder and what it does not manage; ownership what payments owns.
     expect(await ask(olivia, ...remove)).toBe('200 ALLOW DENY DENY ALLOW DENY');
     expect(await ask(olivia, ...refresh)).toBe('200 ALLOW DENY DENY ALLOW DENY');
     expect(await ask(nolan, ...remove)).toBe('200 DENY DENY DENY DENY ALLOW');
@@ -255,7 +255,7 @@ describe('with authz enabled', () => {
     ]);
   });
 
-  it('decides what may be created: an entity, a task', async () => {
+  it('decides who may create entities and tasks', async () => {
     const questions = [
       basic('catalog.entity.create', 'create'),
       basic('scaffolder.task.create', 'create'),
@@ -264,7 +264,7 @@ describe('with authz enabled', () => {
     expect(await ask(nolan, ...questions)).toBe('200 DENY DENY');
   });
 
-  it('does not decide what the table routes elsewhere, or nowhere', async () => {
+  it('does not decide what is routed to other sources or not routed', async () => {
     api.forget();
     const ofOthers = [
       basic('catalog.location.read', 'read'),
@@ -286,7 +286,7 @@ describe('with authz enabled', () => {
     ]);
   });
 
-  it('decides what is its own as it does without the router; alone it allows all else', async () => {
+  it('decides its own permissions as it does without the router, where it allows everything else', async () => {
     const own = [
       ...['openchoreo.component.create', 'openchoreo.project.create'].map(name =>
         basic(name, 'create'),
@@ -329,7 +329,7 @@ describe('with authz enabled', () => {
     }
   });
 
-  it('needs attributes in a question of a user', async () => {
+  it("needs attributes in a user's question", async () => {
     const permission = { type: 'basic', name: 'openchoreo.foo.read' };
     const { status } = await authorize(
       backend.url,
@@ -340,7 +340,7 @@ describe('with authz enabled', () => {
     expect(status).toBe(400);
   });
 
-  it('a condition over the limit is DENY, and no error of the batch', async () => {
+  it('is denied if its condition exceeds the limit, without failing the batch', async () => {
     const member = await signInAnybody(backend.url, 'collector');
     const paths = Array.from(
       { length: 2000 },
@@ -400,7 +400,7 @@ describe('with authz enabled', () => {
       });
     });
 
-    it('are read by the default factory of the token service', async () => {
+    it('get the token from the default token service', async () => {
       const member = await signInAnybody(backend.url, 'router-user');
       api.grant(member.idpToken, { 'component:update': allow('ns/globex') });
       api.forget();
@@ -411,7 +411,7 @@ describe('with authz enabled', () => {
       expect(api.tokens).toEqual([member.idpToken]);
     });
 
-    it('are for those who are signed in', async () => {
+    it('require a signed-in user', async () => {
       const { status } = await callRoute(backend, '/evaluate-with-context', {}, {});
       expect(status).toBe(401);
     });
@@ -420,7 +420,7 @@ describe('with authz enabled', () => {
   describe('its cache', () => {
     const question = basic('openchoreo.component.create', 'create');
 
-    it('decides for checks without a token of the identity provider', async () => {
+    it('decides checks that carry no identity provider token', async () => {
       const member = await signInAnybody(backend.url, 'cached');
       api.grant(member.idpToken, { 'component:create': allow('*') });
       api.forget();
@@ -433,7 +433,7 @@ describe('with authz enabled', () => {
       expect(api.tokens).toEqual([member.idpToken]);
     });
 
-    it('keeps a capability that was taken away, after a new sign-in too', async () => {
+    it('keeps a revoked capability, even after a new sign-in', async () => {
       const member = await signInAnybody(backend.url, 'dismissed');
       api.grant(member.idpToken, { 'component:create': allow('*') });
       expect(await ask(member, question)).toBe('200 ALLOW');
@@ -442,19 +442,19 @@ describe('with authz enabled', () => {
       api.grant(again.idpToken, {});
       expect(await ask(member, question)).toBe('200 ALLOW');
       expect(await ask(again, question)).toBe('200 ALLOW');
-      // What is done at sign-in renews it.
+      // The call that OpenChoreo makes at sign-in refreshes the cache.
       await preCache(backend, again);
       expect(await ask(member, question)).toBe('200 DENY');
     });
 
-    it('is none for errors', async () => {
+    it('does not store errors', async () => {
       const member = await signInAnybody(backend.url, 'late');
       expect(await ask(member, question)).toBe('200 DENY');
       api.grant(member.idpToken, { 'component:create': allow('*') });
       expect(await ask(member, question)).toBe('200 ALLOW');
     });
 
-    it('shows without a token what OpenChoreo does not manage', async () => {
+    it('is not needed to see what OpenChoreo does not manage', async () => {
       const member = await signInAnybody(backend.url, 'unknown');
       const seen = await byRefs(readerOf(backend, member), ENTITIES);
       expect(seen.sort()).toEqual([...UNMANAGED].sort());
@@ -476,7 +476,7 @@ describe.each([
     openchoreo: undefined,
     line: 'OpenChoreo permission policy disabled - no openchoreo configuration found. Using allow-all policy.',
   },
-])('$mode', ({ openchoreo, line }) => {
+])('OpenChoreo $mode', ({ openchoreo, line }) => {
   let backend: RunningBackend;
   let member: Member;
 
@@ -489,11 +489,11 @@ describe.each([
   });
   afterAll(() => backend?.stop());
 
-  it('says so', () => {
+  it('logs that', () => {
     expect(backend.logs.lines.map(({ message }) => message)).toContain(line);
   });
 
-  it('allows all that is routed to it', async () => {
+  it('allows everything that is routed to it', async () => {
     const own = [
       SMOKE,
       basic('openchoreo.project.create', 'create'),
@@ -507,7 +507,7 @@ describe.each([
     expect(results).toEqual(anyTimes('ALLOW', own));
   });
 
-  it('and leaves to ownership what is routed to both', async () => {
+  it('lets ownership decide what is routed to both', async () => {
     const { results } = await authorizeAs(
       backend,
       member,
@@ -521,7 +521,7 @@ describe.each([
     ]);
   });
 
-  it('but not what it would allow, too, and is routed elsewhere', async () => {
+  it('does not decide what it would allow but is not routed to it', async () => {
     const { results } = await authorizeAs(backend, member, ...ELSEWHERE);
     expect(results).toEqual(anyTimes('DENY', ELSEWHERE));
   });
@@ -567,7 +567,7 @@ describe('a request without a user', () => {
     await api?.stop();
   });
 
-  it('is allowed by it to read and to delete entities, where the router asks it', async () => {
+  it('may read and delete entities if the router asks OpenChoreo', async () => {
     expect(await ask()).toEqual({
       status: 200,
       results: ['ALLOW', 'ALLOW', 'DENY', 'DENY', 'DENY'],
@@ -578,7 +578,7 @@ describe('a request without a user', () => {
     ]);
   });
 
-  it('is denied by default, before it is asked', async () => {
+  it('is denied by default, without asking OpenChoreo', async () => {
     const since = backend.logs.lines.length;
     await backend.writeConfig(documented({ routes }));
     await backend.logs.waitFor('The changed config is in use', since);

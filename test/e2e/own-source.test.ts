@@ -1,4 +1,4 @@
-/** A module written for the router brings a source that abstains: the example of docs/hosting.md. */
+/** A module written for the router provides a source that can abstain: the example of docs/hosting.md. */
 import { resolve } from 'node:path';
 import { coreServices, createBackendModule } from '@backstage/backend-plugin-api';
 import { policySourceExtensionPoint } from '../../src/index';
@@ -31,7 +31,7 @@ let olivia: string;
 let carla: string;
 
 let late = '';
-/** Brings a source when the whole backend has started; reloads go on as if it had not tried. */
+/** Tries to add a source after the backend has started, which must not affect later reloads. */
 const lateModule = createBackendModule({
   pluginId: 'permission',
   moduleId: 'late-source',
@@ -86,13 +86,13 @@ const ask = async (token: string): Promise<readonly string[]> => {
   return results;
 };
 
-it('decides where it has an opinion, and leaves the rest to the others', async () => {
+it('a source of your own decides what it knows and leaves the rest to other sources', async () => {
   // Both are in the team that owns payments-api.
   expect(await ask(olivia)).toEqual(['ALLOW', 'DENY', 'ALLOW', 'DENY', 'DENY']);
   expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
 });
 
-it('is traced by its name, with what it said', async () => {
+it('the trace names the source and its verdict', async () => {
   const since = backend.traces.length;
   await ask(carla);
   const [deleted] = backend.traces.slice(since);
@@ -112,24 +112,24 @@ it('is traced by its name, with what it said', async () => {
   ]);
 });
 
-it('is not warned of beside other sources, for it can abstain', () => {
+it('there is no warning on a route with other sources, because the source can abstain', () => {
   const warnings = backend.logs.lines.filter(({ level }) => level === 'warn');
   expect(warnings.map(({ message }) => message).join('\n')).not.toContain('abstains');
 });
 
-it('can come no more once the router has started', () => {
+it('a source cannot be added once the router has started', () => {
   expect(late).toMatch(/^Error: addSource\("late", …\) provided its policy too late/);
 });
 
 describe('a reload', () => {
-  /** Writes the config and waits for what comes of it. */
+  /** Writes the config and waits for the line that reports the outcome. */
   const change = async (policyRouter: object, line: string): Promise<string> => {
     const since = backend.logs.lines.length;
     await backend.writeConfig(policyRouter);
     return (await backend.logs.waitFor(line, since)).message;
   };
 
-  it('that takes the source out is refused, as the next start would fail', async () => {
+  it('is refused if it removes the source, because the next start would fail', async () => {
     const refused = await change(
       config({
         sources: { ownership: { type: 'ownership' } },
@@ -143,7 +143,7 @@ describe('a reload', () => {
     expect(await ask(carla)).toEqual(['DENY', 'DENY', 'ALLOW', 'DENY', 'DENY']);
   });
 
-  it('that changes its limits is taken, and asks the same policy', async () => {
+  it('is used if it changes the limits of the source, which keeps its policy', async () => {
     await change(
       config({
         sources: {

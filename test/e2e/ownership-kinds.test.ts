@@ -68,8 +68,8 @@ beforeAll(async () => {
 
 afterAll(() => backend?.stop());
 
-describe('the entities that are owned', () => {
-  it('are of every kind that can be', () => {
+describe('the owned entities of the test catalog', () => {
+  it('include every kind that can be owned', () => {
     for (const kind of ALL) expect(ownedOf(kind)).not.toEqual([]);
   });
 });
@@ -80,7 +80,7 @@ describe.each(CASES)('ownership by $source', ({ source, owned }) => {
   const sorted = (refs: readonly string[]): string[] => [...refs].sort();
 
   it.each(Object.entries({ ...LISTS, 'by-refs': byRefs, checks, checksOneByOne }))(
-    'gives by %s what is owned of these kinds',
+    'shows through %s the owned entities of these kinds',
     async (_way, read) => {
       expect(sorted(await read(reader, REFS))).toEqual(sorted(owned));
     },
@@ -114,7 +114,7 @@ describe('ownership of components', () => {
     return response.status;
   }
 
-  it('decides single checks of a write, with siblings in the batch', async () => {
+  it('decides each write in a batch by itself', async () => {
     const { results } = await authorize(backend.url, reader.token, [
       onEntity('catalog.entity.delete', 'delete', component),
       onEntity('catalog.entity.delete', 'delete', resource),
@@ -125,13 +125,13 @@ describe('ownership of components', () => {
     expect(results).toEqual(['ALLOW', 'DENY', 'DENY', 'ALLOW', 'DENY']);
   });
 
-  it('refreshes an owned entity of the kind, and none of another', async () => {
+  it('allows refreshing only an owned entity of the kind', async () => {
     expect(await refresh(component)).toBe(200);
     expect(await refresh(resource)).toBe(403);
     expect(await refresh(strange)).toBe(403);
   });
 
-  it('deletes an owned entity of the kind, and none of another', async () => {
+  it('allows deleting only an owned entity of the kind', async () => {
     expect(await remove(resource)).toBe(403);
     expect(await remove(strange)).toBe(403);
     expect(await remove(component)).toBe(204);

@@ -1,6 +1,6 @@
 /**
- * Whose refs ownership decides by, on a real backend: users whom the catalog does not know, and
- * members of a group within a group.
+ * Which refs ownership uses, on a real backend, for users who are not in the catalog and for
+ * members of a nested group.
  */
 import type { Entity } from '@backstage/catalog-model';
 import { authorize, onEntity, type Question } from '../support/backend';
@@ -66,7 +66,7 @@ beforeAll(async () => {
 afterAll(() => backend?.stop());
 
 const CASES: ReadonlyArray<{ who: Person; owns: string[]; reason: RegExp }> = [
-  // Groups that hold the user's groups are not among the user's refs.
+  // The parents of the user's groups are not among the user's refs.
   { who: 'olivia', owns: ['of-the-team', 'of-the-user'], reason: /allowed to owners/ },
   { who: 'newcomer', owns: ['of-the-newcomer'], reason: /allowed to owners/ },
   { who: 'guest', owns: [], reason: /allowed to owners/ },
@@ -82,13 +82,13 @@ describe.each(CASES)('$who', ({ who, owns, reason }) => {
   });
 
   it.each(Object.entries({ ...LISTS, 'by-refs': byRefs, checks, checksOneByOne }))(
-    'gets what is owned and no other by %s',
+    'sees only what they own through %s',
     async (_way, read) => {
       expect((await read(reader(), COMPONENTS)).sort()).toEqual([...owned].sort());
     },
   );
 
-  it('may delete that and no other', async () => {
+  it('may delete only what they own', async () => {
     const questions: Question[] = COMPONENTS.map(ref =>
       onEntity('catalog.entity.delete', 'delete', ref),
     );
@@ -103,7 +103,7 @@ describe.each(CASES)('$who', ({ who, owns, reason }) => {
     });
   });
 
-  it('is told 404 for what is not owned', async () => {
+  it('gets 404 for what they do not own', async () => {
     const response = await fetch(
       `${backend.url}/api/catalog/entities/by-name/component/default/of-nobody-there`,
       { headers: { authorization: `Bearer ${tokens[who]}` } },

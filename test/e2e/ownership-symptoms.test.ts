@@ -75,8 +75,8 @@ async function asked(name: string, question = deletion) {
   return { result: results[0], route, reason };
 }
 
-describe('every request is allowed', () => {
-  it('by a broad row, which the route tells', async () => {
+describe('"every request is allowed" is explained', () => {
+  it('by the route, if a broad row matches', async () => {
     await use([
       { ...OWNED, actions: ['update'] },
       { prefix: '', sources: ['allow'] },
@@ -87,7 +87,7 @@ describe('every request is allowed', () => {
     });
   });
 
-  it('to a member of bypass, which the reason tells', async () => {
+  it('by the reason, if the user is in bypass', async () => {
     await use([OWNED]);
     expect(await asked('petra')).toEqual({
       result: 'ALLOW',
@@ -97,8 +97,8 @@ describe('every request is allowed', () => {
   });
 });
 
-describe('an owner is denied', () => {
-  it('what is a basic permission, which the reason tells', async () => {
+describe('"an owner is denied" is explained', () => {
+  it('by the reason, if the permission is basic', async () => {
     await use([{ prefix: 'catalog', sources: ['ownership'] }]);
     const unregister = basic('catalog.location.delete', 'delete');
     expect((await asked('olivia', unregister)).result).toBe('DENY');
@@ -108,7 +108,7 @@ describe('an owner is denied', () => {
     });
   });
 
-  it('by a rule that the plugin does not have, with a warning and no broken batch', async () => {
+  it('by a warning, if the plugin does not have the rule; the batch survives', async () => {
     const rule = { pluginId: 'catalog', rule: 'IS_MINE', param: 'claims' };
     await use([OWNED, READS], { 'catalog-entity': rule });
     const since = backend.logs.lines.length;
@@ -123,7 +123,7 @@ describe('an owner is denied', () => {
 });
 
 describe('lists', () => {
-  it('show what cannot be edited, where reading is open', async () => {
+  it('include what the user cannot edit if everybody may read', async () => {
     await use([{ ...OWNED, actions: ['update', 'delete'] }, READS]);
     expect(await catalogNames(backend.url, tokens.olivia!)).toContain('search-ui');
     const other = 'component:default/search-ui';
@@ -134,7 +134,7 @@ describe('lists', () => {
     expect(result).toBe('DENY');
   });
 
-  it('show what is owned, where ownership decides reading', async () => {
+  it('include only what the user owns if ownership decides reading', async () => {
     await use([{ prefix: 'catalog.entity.read', sources: ['ownership'] }]);
     expect(await catalogNames(backend.url, tokens.nolan!)).toEqual(['search-ui']);
     const own = ENTITY.replace('payments-api', 'search-ui');
@@ -153,7 +153,7 @@ describe('browsing', () => {
     [ENTITY, 404, undefined],
     [`${ENTITY}/ancestry`, 403, undefined],
     ['scaffolder/v2/tasks', 403, undefined],
-  ])('%s gives %s where no row opens reading', async (path, status, body) => {
+  ])('%s returns %s if no row allows reading', async (path, status, body) => {
     const answer = await call('olivia', path);
     expect(answer.status).toBe(status);
     if (body !== undefined) expect(answer.body).toBe(body);
@@ -165,12 +165,12 @@ describe('browsing', () => {
 });
 
 describe('deletes', () => {
-  it('fall to another row, where theirs names update only', async () => {
+  it('fall to another row if the row names only update', async () => {
     await use([{ ...OWNED, actions: ['update'] }, READS]);
     expect(await asked('olivia')).toMatchObject({ result: 'DENY', route: 'fallback' });
   });
 
-  it('do not last while the location names the entity', async () => {
+  it('do not last while the location still names the entity', async () => {
     await use([{ ...OWNED, actions: ['update', 'delete'] }, READS]);
     const uidNow = async (): Promise<string | undefined> => {
       const { status, body } = await call('olivia', ENTITY);

@@ -1,6 +1,6 @@
 /**
- * A hot reload fails no decision, however many are under way; and an OPA that is back is found
- * by one question, without a restart.
+ * A hot reload fails no decision, no matter how many are in flight; and one question discovers
+ * that OPA is available again, without a restart.
  */
 import { CapturedLogs } from '../support/captured-logs';
 import {
@@ -15,10 +15,10 @@ import { startWatchedStub, type WatchedStub } from '../support/watched-stub';
 const CALLERS = 300;
 const CONCURRENCY = 64;
 
-/** So long that a busy machine denies nobody. */
+/** Long enough that a busy machine causes no denial. */
 const TIMEOUT = '20s';
 
-/** On a connection that stays open for minutes, unless the router closes it. */
+/** Answers on a connection that stays open for minutes unless the router closes it. */
 const deciding = (result: string): Behaviour =>
   answer(
     JSON.stringify({ result: { result } }),
@@ -28,7 +28,7 @@ const deciding = (result: string): Behaviour =>
 const allowing = deciding('ALLOW');
 const denying = deciding('DENY');
 
-/** A behaviour that waits to be told, and tells when so many questions have arrived. */
+/** Holds the answers until they are released; `arrived` waits for that many questions. */
 class Hold {
   private readonly held: Array<() => void> = [];
   private wanted = Infinity;
@@ -98,7 +98,7 @@ const askMany = (count: number): Promise<Outcome[]> =>
   Promise.all(Array.from({ length: count }, () => router.ask(`tested.q${++asked}`)));
 
 describe('a reload', () => {
-  it('leaves hundreds of decisions under way to the source they began with', async () => {
+  it('lets hundreds of decisions in flight finish with the source they started with', async () => {
     const hold = new Hold(allowing);
     first.become(hold.behaviour);
     router = await startNameRouter(configOf(first), logs.logger());
@@ -109,7 +109,7 @@ describe('a reload', () => {
     expect(tally(await askMany(CALLERS))).toEqual({ DENY: CALLERS });
     expect(first.open()).toBe(CONCURRENCY);
 
-    // Those that waited are still put to the old source.
+    // Those that were queued are still sent to the old source.
     first.become(allowing);
     hold.release();
     expect(tally(await before)).toEqual({ ALLOW: CALLERS });
@@ -119,7 +119,7 @@ describe('a reload', () => {
     expect(second.open()).toBeLessThanOrEqual(CONCURRENCY);
   });
 
-  it('after reload gives each decision the answer of the table it began with', async () => {
+  it('repeated 40 times lets each decision finish with the table it started with', async () => {
     router = await startNameRouter(configOf(first), logs.logger());
     const all: Array<Promise<void>> = [];
     for (let round = 0; round < 40; round++) {
@@ -139,7 +139,7 @@ describe('a reload', () => {
     await first.untilOpen(0);
   });
 
-  it('of the table only leaves an unchanged source its connections', async () => {
+  it('keeps the connections of an unchanged source if only the table changes', async () => {
     const hold = new Hold(allowing);
     first.become(hold.behaviour);
     router = await startNameRouter(configOf(first), logs.logger());
@@ -160,7 +160,7 @@ describe('a reload', () => {
     expect(first.connections()).toBe(CONCURRENCY);
   });
 
-  it('lets the decisions of two tables share one question, each by its own terms', async () => {
+  it('lets decisions of two tables share one question, each with its own failure mode', async () => {
     const hold = new Hold(socket => socket.resetAndDestroy());
     first.become(hold.behaviour);
     router = await startNameRouter(configOf(first), logs.logger());
@@ -173,7 +173,7 @@ describe('a reload', () => {
     expect(first.names).toEqual(['tested.same']);
   });
 
-  it('leaves an unchanged source its open breaker, and gives a changed one a new one', async () => {
+  it('keeps the open breaker of an unchanged source and resets that of a changed one', async () => {
     first.become(socket => socket.resetAndDestroy());
     router = await startNameRouter(configOf(first), logs.logger());
     expect((await router.ask('tested.q')).code).toBe('ECONNRESET');
@@ -189,8 +189,8 @@ describe('a reload', () => {
   });
 });
 
-describe('an OPA that is back', () => {
-  it('is found by one question; the others are refused until it is answered', async () => {
+describe('an OPA after an outage', () => {
+  it('is probed by one question; the others are refused until that is answered', async () => {
     first.become(socket => socket.resetAndDestroy());
     const circuitBreaker = { volumeThreshold: 1, resetTimeout: '100ms' };
     router = await startNameRouter(
@@ -214,7 +214,7 @@ describe('an OPA that is back', () => {
     expect(tally(await askMany(100))).toEqual({ ALLOW: 100 });
   });
 
-  it('only in appearance is asked nothing more until the next probe', async () => {
+  it('gets no question after a failed probe until the next probe', async () => {
     first.become(socket => socket.resetAndDestroy());
     const circuitBreaker = { volumeThreshold: 1, resetTimeout: '100ms' };
     router = await startNameRouter(

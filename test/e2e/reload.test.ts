@@ -36,7 +36,7 @@ async function decided(): Promise<string | undefined> {
     .results[0];
 }
 
-/** Does something to the config and waits for the line that says what came of it. */
+/** Changes the config and waits for the line that reports the outcome. */
 async function change(does: () => Promise<unknown>, line: string): Promise<string> {
   const since = backend.logs.lines.length;
   await does();
@@ -49,7 +49,7 @@ describe('a routing file', () => {
     token = await backend.signIn('nolan');
   };
 
-  it('takes every valid content into use, and keeps the last good one otherwise', async () => {
+  it('is used whenever it is valid; otherwise the last good table stays in use', async () => {
     const file = join(folder, 'routing.yaml');
     await writeFile(file, stringify(table('deny')));
     await start(file);
@@ -84,7 +84,7 @@ describe('a routing file', () => {
     expect(await decided()).toBe('DENY');
   });
 
-  it('says so when it is valid again without having changed', async () => {
+  it('is reported when it becomes valid again with its old content', async () => {
     const file = join(folder, 'routing.yaml');
     await writeFile(file, stringify(table('allow')));
     await start(file);
@@ -129,7 +129,7 @@ describe('a routing file', () => {
 });
 
 describe('a table in app-config', () => {
-  it('is reloaded when app-config changes; what is invalid changes nothing', async () => {
+  it('is reloaded when app-config changes; an invalid one changes nothing', async () => {
     backend = await startBackend({ policyRouter: table('deny') });
     token = await backend.signIn('nolan');
     await change(() => backend.writeConfig(table('allow')), IN_USE);
@@ -144,7 +144,7 @@ describe('a table in app-config', () => {
     expect(await decided()).toBe('DENY');
   });
 
-  it('may be brought by $include', async () => {
+  it('may be loaded by $include', async () => {
     await writeFile(join(folder, 'included.yaml'), stringify(table('deny')));
     await writeFile(
       join(folder, 'policy.yaml'),

@@ -73,7 +73,7 @@ describe('the committed config', () => {
     );
   });
 
-  it('opens nothing that writes to everyone, of all the permissions the plugins publish', async () => {
+  it('does not allow everyone any writing permission that the plugins publish', async () => {
     const published = await publishedPermissions(backend.url, tokens.petra!);
     expect(published.length).toBeGreaterThanOrEqual(11);
     const writing = published.filter(({ attributes }) => attributes.action !== 'read');
@@ -111,7 +111,7 @@ describe('the committed config', () => {
 });
 
 describe('the start', () => {
-  it('says in one line what is in force', async () => {
+  it('logs in one line what is in effect', async () => {
     const line = await backend.logs.waitFor(
       'The policy router is the permission policy',
     );
@@ -122,7 +122,7 @@ describe('the start', () => {
     );
   });
 
-  it('warns where a constrained prefix leaves permissions to others', () => {
+  it('warns if a constrained prefix leaves permissions to other routes', () => {
     const warnings = backend.logs.lines.filter(line => line.level === 'warn');
     expect(warnings.map(line => line.message)).toContain(
       "./config/routing.yaml: routes[1]: prefix 'catalog.entity' has no route without constraints: " +

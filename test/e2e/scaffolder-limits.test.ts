@@ -1,7 +1,7 @@
 /**
- * What the scaffolder (plugin-scaffolder-backend 4.2) makes of conditions today, after the
- * router has let them out. A test that fails here after an upgrade means that the scaffolder
- * has changed: docs to correct, rather than code.
+ * What the scaffolder (plugin-scaffolder-backend 4.2) does with the conditions that the router
+ * returns. If a test fails here after an upgrade, the scaffolder has changed: correct the docs
+ * rather than the code.
  */
 import type { Permission } from '@backstage/plugin-permission-common';
 import {
@@ -87,7 +87,7 @@ describeWithOpa('the scaffolder today', () => {
       });
     });
 
-    it('fails the whole batch with 404 over a task that does not exist', async () => {
+    it('fails the whole batch with 404 if a task does not exist', async () => {
       await answer(opa, { 'scaffolder.task.read': allowedIf(createdBy('petra')) });
       expect(await batchWith(readTask('no-such-task'))).toEqual({
         status: 404,
@@ -98,26 +98,32 @@ describeWithOpa('the scaffolder today', () => {
     it.each([
       { of: 'a template', asked: page, conditions: hasTag('red') },
       { of: 'an action', asked: action, conditions: hasId('debug:log') },
-    ])('fails the whole batch with 501 over $of', async ({ asked, conditions }) => {
-      await answer(opa, { [asked.permission.name]: allowedIf(conditions) });
-      const since = backend.logs.lines.length;
-      expect(await batchWith(asked)).toEqual({ status: 501, results: [] });
-      expect(
-        backend.traces.findLast(
-          ({ permission }) => permission?.name === asked.permission.name,
-        ),
-      ).toMatchObject({ result: 'CONDITIONAL' });
-      const line = await backend.logs.waitFor('Request failed with status 501', since);
-      expect(line).toMatchObject({
-        level: 'error',
-        meta: { plugin: 'scaffolder', name: 'NotImplementedError' },
-      });
-    });
+    ])(
+      'fails the whole batch with 501 if the decision on $of is conditional',
+      async ({ asked, conditions }) => {
+        await answer(opa, { [asked.permission.name]: allowedIf(conditions) });
+        const since = backend.logs.lines.length;
+        expect(await batchWith(asked)).toEqual({ status: 501, results: [] });
+        expect(
+          backend.traces.findLast(
+            ({ permission }) => permission?.name === asked.permission.name,
+          ),
+        ).toMatchObject({ result: 'CONDITIONAL' });
+        const line = await backend.logs.waitFor(
+          'Request failed with status 501',
+          since,
+        );
+        expect(line).toMatchObject({
+          level: 'error',
+          meta: { plugin: 'scaffolder', name: 'NotImplementedError' },
+        });
+      },
+    );
 
     it.each([
       { of: 'a template', asked: page },
       { of: 'an action', asked: action },
-    ])('takes a decision without conditions for $of', async ({ asked }) => {
+    ])('accepts an unconditional decision on $of', async ({ asked }) => {
       await answer(opa, { [asked.permission.name]: ALLOW });
       expect((await batchWith(asked)).results).toEqual(['ALLOW', 'ALLOW', 'ALLOW']);
       await answer(opa, { [asked.permission.name]: DENY });
@@ -125,7 +131,7 @@ describeWithOpa('the scaffolder today', () => {
     });
   });
 
-  it('hides a task without a creator from lists, yet shows it alone, by a negation', async () => {
+  it('under a negated condition hides a task without a creator from lists but shows it singly', async () => {
     await answer(opa, {
       'scaffolder.task.read': allowedIf({ not: createdBy('nolan') }),
     });
@@ -137,7 +143,7 @@ describeWithOpa('the scaffolder today', () => {
     });
   });
 
-  it('shows in the catalog the parameters and steps it hides', async () => {
+  it('shows in the catalog the parameters and steps that it hides', async () => {
     await answer(opa, {
       'scaffolder.template.parameter.read': DENY,
       'scaffolder.template.step.read': DENY,
@@ -177,7 +183,7 @@ describeWithOpa('the scaffolder today', () => {
     expect(names.filter(name => name === 'scaffolder.action.execute')).toHaveLength(1);
   });
 
-  it('lists all actions, whatever the conditions on executing them', async () => {
+  it('lists all actions regardless of the conditions on executing them', async () => {
     await answer(opa, { 'scaffolder.action.execute': DENY });
     const { body } = await petra.call<Array<{ id: string }>>('/v2/actions');
     expect(body.map(({ id }) => id)).toContain('debug:log');
@@ -196,12 +202,12 @@ describeWithOpa('the scaffolder today', () => {
         directoryContents: [],
       });
 
-    it('runs the steps of the request, whatever the conditions on reading steps', async () => {
+    it('runs the steps of the request regardless of the conditions on reading steps', async () => {
       await answer(opa, { 'scaffolder.template.step.read': DENY });
       expect(await dryRun()).toBe(200);
     });
 
-    it('executes an action of its own, which the conditions must allow too', async () => {
+    it('executes an internal action, which the conditions must also allow', async () => {
       const log = hasId('debug:log');
       await answer(opa, { 'scaffolder.action.execute': allowedIf(log) });
       expect(await dryRun()).toBe(403);
@@ -264,19 +270,19 @@ describeWithOpa('the scaffolder today', () => {
       }
     });
 
-    // Asked past the router, which has an opinion of its own on parameters.
+    // Asks the plugin directly, because the router checks parameters itself.
     it.each([
       { what: 'owners', params: { createdBy: ['user:default/petra'] }, status: 200 },
       { what: 'no owners', params: { createdBy: [] }, status: 200 },
       {
-        what: 'a key its schema does not allow',
+        what: 'a key that its schema does not allow',
         params: { createdBy: ['user:default/petra'], more: true },
         status: 200,
       },
       { what: 'a string', params: { createdBy: 'user:default/petra' }, status: 400 },
-      { what: 'a parameter less', params: {}, status: 400 },
-      { what: 'no parameters', params: undefined, status: 400 },
-    ])('a schema, and answers $status to $what', async ({ params, status }) => {
+      { what: 'a missing parameter', params: {}, status: 400 },
+      { what: 'missing params', params: undefined, status: 400 },
+    ])('a schema, and answers $status for $what', async ({ params, status }) => {
       const resourceType = 'scaffolder-task';
       const conditions = { rule: 'IS_TASK_OWNER', resourceType, params };
       const items = [{ id: '1', resourceRef: task, resourceType, conditions }];

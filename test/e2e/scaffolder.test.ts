@@ -1,4 +1,4 @@
-/** What several sources say, combined, on the real scaffolder: tasks, templates, actions. */
+/** Combined verdicts of several sources on the real scaffolder: tasks, templates, actions. */
 import type { RunningBackend } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { startScaffolderBackend } from '../support/scaffolder';
@@ -58,7 +58,7 @@ describeWithOpa('the scaffolder', () => {
         seen: { nolan: 'n', olivia: 'o', petra: 'nop' },
       },
       {
-        by: 'ownership and a condition, for nolan a contradiction',
+        by: 'ownership and a condition that contradict each other for nolan',
         first: allowedIf(createdBy('olivia', 'petra')),
         seen: { nolan: '', olivia: 'o', petra: 'op' },
       },
@@ -79,7 +79,7 @@ describeWithOpa('the scaffolder', () => {
       },
     ])('shows tasks by $by', showsTasks);
 
-    it('gets one condition for what ownership and OPA say of tasks', async () => {
+    it('gets one condition that combines those of ownership and OPA', async () => {
       await answer(opa, { 'scaffolder.task.read': allowedIf(createdBy('nolan')) });
       await olivia.tasks();
       const isRead = (name?: string): boolean => name === 'scaffolder.task.read';
@@ -93,7 +93,7 @@ describeWithOpa('the scaffolder', () => {
       });
     });
 
-    it('shows no task where one source denies', async () => {
+    it('shows no task if one source denies', async () => {
       await answer(opa, { 'scaffolder.task.read': DENY });
       const own = `/v2/tasks/${tasks.p}`;
       for (const path of ['/v2/tasks', own, `${own}/events`, `${own}/eventstream`]) {
@@ -102,7 +102,7 @@ describeWithOpa('the scaffolder', () => {
       expect(await petra.status(`${own}/retry`, {})).toBe(403);
     });
 
-    it('cancels a task that may be both cancelled and read', async () => {
+    it('cancels only a task that may be both cancelled and read', async () => {
       const cancelling = allowedIf(createdBy('olivia', 'nolan'));
       await answer(opa, { 'scaffolder.task.cancel': cancelling });
       expect(await nolan.cancel(tasks.o!)).toBe(403);
@@ -113,7 +113,7 @@ describeWithOpa('the scaffolder', () => {
       expect(await olivia.cancel(tasks.o!)).toBe(403);
     });
 
-    it('creates no task where creating is denied', async () => {
+    it('creates no task if creating is denied', async () => {
       await answer(opa, { 'scaffolder.task.create': DENY });
       expect((await petra.create(VALUES)).status).toBe(403);
     });
@@ -122,11 +122,16 @@ describeWithOpa('the scaffolder', () => {
     it.each<TemplateCase>([
       { by: 'a tag', first: red, shown: ['red', 'purple'] },
       { by: 'two tags', first: red, second: blue, shown: ['purple'] },
-      { by: 'a tag and no other', first: red, second: { not: blue }, shown: ['red'] },
+      {
+        by: 'a tag without another',
+        first: red,
+        second: { not: blue },
+        shown: ['red'],
+      },
       { by: 'a contradiction', first: red, second: { not: red }, shown: [] },
     ])('shows parameters, and runs steps, by $by', showsTemplate);
 
-    it('does not require the parameters it hides', async () => {
+    it('does not require the parameters that it hides', async () => {
       await answer(opa, {});
       expect((await olivia.create({ message: 'hello' })).status).toBe(400);
       const shown = allowedIf({ not: red });
@@ -144,7 +149,7 @@ describeWithOpa('the scaffolder', () => {
         finished: ['untagged', 'red', 'blue', 'purple'],
       },
       {
-        by: 'ids and an input it does not allow',
+        by: 'ids and a forbidden input',
         first: logOrWait,
         second: notBye,
         message: 'bye',
@@ -152,13 +157,13 @@ describeWithOpa('the scaffolder', () => {
         refused: 'debug:log',
       },
       {
-        by: 'an id, up to another',
+        by: 'an id, until an action has another',
         first: hasId('debug:log'),
         finished: ['untagged', 'red'],
         refused: 'debug:wait',
       },
       {
-        by: 'ids, up to an input it does not allow',
+        by: 'ids, until an action has a forbidden input',
         first: logOrWait,
         second: { not: hasProperty('listWorkspace', true) },
         finished: ['untagged'],
@@ -188,12 +193,12 @@ describeWithOpa('the scaffolder', () => {
         seen: { nolan: 'np', olivia: 'op', petra: 'nop' },
       },
       {
-        by: 'ownership or a negated condition, for nolan a tautology',
+        by: 'ownership or a negated condition, one of which nolan always meets',
         first: allowedIf({ not: createdBy('nolan') }),
         seen: { nolan: 'nop', olivia: 'op', petra: 'nop' },
       },
       {
-        by: 'ownership where the other source denies',
+        by: 'ownership while the other source denies',
         first: DENY,
         seen: { nolan: 'n', olivia: 'o', petra: 'nop' },
       },
@@ -221,7 +226,7 @@ describeWithOpa('the scaffolder', () => {
         finished: all,
       },
       {
-        by: 'an id, up to another number',
+        by: 'an id, until an action has another number',
         first: log,
         second: hasProperty('milliseconds', 2),
         finished: ['untagged', 'red'],
@@ -233,9 +238,9 @@ describeWithOpa('the scaffolder', () => {
 
 interface TaskCase {
   readonly by: string;
-  /** What OPA says beside ownership; without it OPA abstains. */
+  /** OPA's verdict besides ownership; without it OPA abstains. */
   readonly first?: object;
-  /** Whose tasks each of them may read. */
+  /** Whose tasks each person may read, by initials. */
   readonly seen: { nolan: string; olivia: string; petra: string };
 }
 
@@ -277,7 +282,7 @@ interface ActionCase {
   readonly first: object;
   readonly second?: object;
   readonly message?: string;
-  /** The steps that ran. */
+  /** The steps that completed. */
   readonly finished: readonly string[];
   /** The action at which the task failed. */
   readonly refused?: string;

@@ -1,7 +1,7 @@
 /**
- * Secrets stay where they belong: no log line of any level, no trace, no answer to a caller and
- * no error holds the token of OPA, a key, or the token of a user. Nor are callers told anything
- * of the policy.
+ * Secrets never leak: no log line of any level, no trace, no response to a caller and no error
+ * contains the OPA token, a key or a user's token. Callers also learn nothing about the
+ * policy.
  */
 import { inspect } from 'node:util';
 import { ConfigError } from '../../src/config/types';
@@ -25,15 +25,15 @@ import {
 import { tlsFixture } from '../support/tls-fixture';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
-/** Of characters that some servers escape in JSON. */
+/** Contains characters that some servers escape in JSON. */
 const TOKEN = 'tok<&>en.5Zq0_kM~c2';
-/** Of characters that an error code of OPA may have. */
+/** Consists of characters that may appear in an OPA error code. */
 const PLAIN_TOKEN = 'sesame_open_please';
-/** Stands in every answer of the stub, and may be in no answer to a caller. */
+/** Is in every answer of the stub and must not be in any response to a caller. */
 const OF_POLICY = 'the-policy-says-this';
 
-/** All that is given to a logger, and to whoever is called. */
-const told: unknown[] = [];
+/** Everything that is passed to a logger. */
+const logged: unknown[] = [];
 
 beforeAll(() => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with `this`
@@ -46,7 +46,7 @@ beforeAll(() => {
     for (const level of ['error', 'warn', 'info', 'debug'] as const) {
       const write = logger[level].bind(logger);
       logger[level] = (message: string, meta?: object) => {
-        told.push([message, meta]);
+        logged.push([message, meta]);
         write(message, meta);
       };
     }
@@ -56,9 +56,9 @@ beforeAll(() => {
 
 afterAll(() => jest.restoreAllMocks());
 
-beforeEach(() => (told.length = 0));
+beforeEach(() => (logged.length = 0));
 
-/** Everything there is to see of it: hidden properties, causes and stacks of errors too. */
+/** Everything that can be seen of a value, including hidden properties, causes and stacks. */
 const seen = (value: unknown): string =>
   inspect(value, {
     depth: Infinity,
@@ -68,7 +68,7 @@ const seen = (value: unknown): string =>
     breakLength: Infinity,
   }) + (JSON.stringify(value) ?? '');
 
-/** Of a text of many lines, such as a key, each line is a secret. */
+/** Each line of a multi-line secret, such as a key, is a secret too. */
 function expectNothingOf(secrets: readonly string[], ...shown: unknown[]): void {
   const text = shown.map(seen).join('\n');
   const lines = secrets
@@ -109,13 +109,13 @@ const batch = (...questions: Question[]): object => ({
 });
 
 describeWithOpa(
-  'with a real OPA that wants a token, over TLS with a client certificate',
+  'with a real OPA that requires a token, over TLS with a client certificate',
   () => {
     it.each([
-      ['the right one', 'a-secret-token', 'ALLOW'],
-      ['a wrong one', 'a-wrong-secret-token', 'DENY'],
+      ['a correct token', 'a-secret-token', 'ALLOW'],
+      ['a wrong token', 'a-wrong-secret-token', 'DENY'],
     ])(
-      '%s is told to nobody else, nor is the key, nor who the user is to Backstage',
+      "%s does not leak, nor does the key or the user's Backstage token",
       async (_what, token, result) => {
         const opa = await startOpa({
           binary: requireOpa(),
@@ -124,7 +124,7 @@ describeWithOpa(
             ...['--tls-cert-file', 'test/fixtures/tls/server.pem'],
             ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
             ...['--authentication', 'token', '--authorization', 'basic'],
-            // Health stays on plain HTTP, for the start of the test.
+            // The health endpoint stays on plain HTTP, so that the test can see when OPA is ready.
             ...['--diagnostic-addr', '127.0.0.1:0'],
           ],
         });
@@ -165,7 +165,7 @@ describeWithOpa(
             petra,
             petra.split('.')[2]!,
           ];
-          expectNothingOf(secrets, told, backend.traces, given);
+          expectNothingOf(secrets, logged, backend.traces, given);
         } finally {
           await backend.stop();
           await opa.stop();
@@ -175,12 +175,12 @@ describeWithOpa(
   },
 );
 
-/** What the request carried, in all the places where a server may repeat it. */
+/** The credentials of a request, which the servers below repeat in different places. */
 const credentialsOf = (request: string): string =>
   /^authorization: (.*)\r$/im.exec(request)?.[1] ?? '';
 
 const asJson = (value: unknown): string =>
-  // As Go's encoder has it.
+  // Escapes as Go's encoder does.
   JSON.stringify(value).replace(
     /[<>&]/g,
     character => `\\u00${character.charCodeAt(0).toString(16)}`,
@@ -196,19 +196,19 @@ const echoes: Record<string, (credentials: string) => Behaviour> = {
       }),
       '500 Internal Server Error',
     ),
-  'a page of a gateway': credentials =>
+  'an error page of a gateway': credentials =>
     answer(`<pre>${OF_POLICY} Authorization: ${credentials}</pre>`, '400 Bad Request'),
   'a page with status 200': credentials =>
     answer(`<pre>${credentials}</pre> ${OF_POLICY}`),
   'a redirect': credentials =>
     answer('', '302 Found', `location: /login?token=${credentials}#${OF_POLICY}\r\n`),
-  'a header and the words of the status': credentials =>
+  'a header and the reason phrase': credentials =>
     answer(
       asJson({ result: OF_POLICY }),
       `200 ${credentials}`,
       `x-echo: ${credentials}\r\n`,
     ),
-  'no HTTP': credentials => socket =>
+  'an answer that is not HTTP': credentials => socket =>
     socket.end(`${credentials}\r\n${OF_POLICY}\r\n\r\n`),
   'a key beside the result': credentials =>
     answer(asJson({ result: { result: 'ALLOW', [credentials]: OF_POLICY } })),
@@ -240,7 +240,7 @@ const conditional = (leaf: object): object => ({
   },
 });
 
-describe('with a server that repeats what it was asked with', () => {
+describe('with a server that repeats the credentials', () => {
   let stub: StubServer;
   let backend: RunningBackend;
   let nolan: string;
@@ -294,7 +294,7 @@ describe('with a server that repeats what it was asked with', () => {
   );
 
   it.each(Object.entries(echoes))(
-    'in %s: it is denied, and neither token nor policy is told',
+    'in %s, the decision is DENY and neither token nor policy leaks',
     async (_where, behave) => {
       put(behave);
       const given = await ask(backend, nolan, questions);
@@ -302,18 +302,18 @@ describe('with a server that repeats what it was asked with', () => {
         status: 200,
         text: '{"items":[{"id":"0","result":"DENY"},{"id":"1","result":"DENY"},{"id":"2","result":"ALLOW"}]}',
       });
-      // So that there was something to tell, and nothing that was not OPA's business.
+      // The tokens did reach the server, and nothing of the user did.
       expect(requests.map(credentialsOf).sort()).toEqual(
         [TOKEN, PLAIN_TOKEN].map(token => `Bearer ${token}`).sort(),
       );
       const ofUser = [nolan, nolan.split('.')[2]!];
       expectNothingOf(ofUser, requests);
-      expectNothingOf([TOKEN, PLAIN_TOKEN, ...ofUser], told, backend.traces, given);
+      expectNothingOf([TOKEN, PLAIN_TOKEN, ...ofUser], logged, backend.traces, given);
       expectNothingOf([OF_POLICY], given);
     },
   );
 
-  it('no more than id and result is answered, be it ALLOW, DENY or a condition', async () => {
+  it('in a decision, the response has only id and result for ALLOW, DENY or a condition', async () => {
     for (const says of [{ result: 'ALLOW' }, { result: 'DENY' }, conditional({})]) {
       put(() => answer(asJson({ result: says, explanation: OF_POLICY })));
       const given = await ask(backend, nolan, questions);
@@ -325,7 +325,7 @@ describe('with a server that repeats what it was asked with', () => {
     }
   });
 
-  it('errors of the host hold nothing of the router', async () => {
+  it('in a condition, an error of the host contains nothing from the router', async () => {
     put(() => answer(asJson({ result: conditional({}) })));
     for (const [status, token, body] of [
       [400, nolan, { items: [{ id: '0', permission: { name: 'odd' } }] }],
@@ -343,16 +343,16 @@ describe('with a server that repeats what it was asked with', () => {
   });
 });
 
-/** Secrets in the wrong place or form; all hold SECRET. */
+/** Secrets in the wrong place or form; all contain SECRET. */
 const SECRET = 'hunter2-hunter2';
 const PEM = tlsFixture('client.key').replace('\n', `\n${SECRET}\n`);
 
 const misconfigured: Record<string, object> = {
-  'a token with white space': { auth: { token: `${SECRET} x` } },
-  'a token with a line end': { auth: { token: `${SECRET}\n` } },
-  'a token that is no text': { auth: { token: [SECRET] } },
-  'a token under another name': { auth: { tokne: SECRET } },
-  'a token without a name': { auth: SECRET },
+  'a token with whitespace': { auth: { token: `${SECRET} x` } },
+  'a token with a line break': { auth: { token: `${SECRET}\n` } },
+  'a token that is not a string': { auth: { token: [SECRET] } },
+  'a token under a misspelt key': { auth: { tokne: SECRET } },
+  'a token without a key': { auth: SECRET },
   'a token in the wrong place': { token: SECRET },
   'a token in the URL': { baseUrl: `https://opa:${SECRET}@127.0.0.1` },
   'a token in the query of the URL': { baseUrl: `https://127.0.0.1/?token=${SECRET}` },
@@ -361,11 +361,11 @@ const misconfigured: Record<string, object> = {
     tls: { ca: tlsFixture('ca.pem') },
   },
   'a key that is broken': { tls: { cert: tlsFixture('client.pem'), key: PEM } },
-  'a key of another form': { tls: { cert: tlsFixture('client.pem'), key: SECRET } },
+  'a key in another format': { tls: { cert: tlsFixture('client.pem'), key: SECRET } },
   'a key without a certificate': { tls: { key: PEM } },
   'a certificate that is broken': { tls: { ca: PEM } },
-  'a key that is no text': { tls: { key: { PEM } } },
-  'a key without a name': { tls: PEM },
+  'a key that is not a string': { tls: { key: { PEM } } },
+  'a key without a field': { tls: PEM },
 };
 
 const withSource = (source: object): object => ({
@@ -378,7 +378,7 @@ const withSource = (source: object): object => ({
 
 describe('a config error', () => {
   it.each(Object.entries(misconfigured))(
-    'about %s does not quote it',
+    'about %s does not quote the secret',
     (_what, source) => {
       let error: unknown;
       try {
@@ -391,39 +391,39 @@ describe('a config error', () => {
     },
   );
 
-  it('does not quote it when the backend starts', async () => {
+  it('does not quote the secret when the backend starts', async () => {
     for (const source of Object.values(misconfigured).slice(-4)) {
       const error: unknown = await startBackend({
         policyRouter: withSource(source),
       }).catch((reason: unknown) => reason);
       expect(seen(error)).toContain('permission.policyRouter.sources.opa');
-      expectNothingOf([SECRET, PEM], error, told);
+      expectNothingOf([SECRET, PEM], error, logged);
     }
   });
 
-  it('does not quote it when the config changes', async () => {
+  it('does not quote the secret when the config changes', async () => {
     const backend = await startBackend({
       policyRouter: withSource({ auth: { token: TOKEN } }),
     });
     try {
       await backend.signIn('nolan');
-      for (const name of ['a token with white space', 'a key that is broken']) {
+      for (const name of ['a token with whitespace', 'a key that is broken']) {
         const since = backend.logs.lines.length;
         await backend.writeConfig(withSource(misconfigured[name]!));
         await backend.logs.waitFor('The changed config is not used', since);
       }
-      expectNothingOf([TOKEN, SECRET, PEM], told);
+      expectNothingOf([TOKEN, SECRET, PEM], logged);
     } finally {
       await backend.stop();
     }
   });
 });
 
-it('what the package exports holds nothing of a config', async () => {
+it('the exports of the package contain nothing from a config', async () => {
   const backend = await startBackend({
     policyRouter: withSource({ auth: { token: TOKEN } }),
   });
   await backend.signIn('nolan');
   await backend.stop();
-  expectNothingOf([TOKEN], policyRouterModule, told);
+  expectNothingOf([TOKEN], policyRouterModule, logged);
 });

@@ -1,6 +1,6 @@
 /**
- * Identical questions share one request to OPA, and nobody gets an answer to the question of
- * another: many people ask the same in the same moment.
+ * Identical questions share one request to OPA, and nobody gets the answer to someone else's
+ * question: many people ask the same at the same moment.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { describeWithOpa, requireOpa } from '../support/with-opa';
 const PEOPLE = ['olivia', 'nolan', 'petra'] as const;
 type Name = (typeof PEOPLE)[number];
 
-/** Each permission is one person's; `update` is nobody's, and a resource type is another question. */
+/** Each permission belongs to one person, only for `read` and without a resource type. */
 const POLICY = `package sharing
 
 import rego.v1
@@ -43,7 +43,7 @@ const signInAll = async (backend: RunningBackend): Promise<Record<Name, string>>
 
 const readOf = (name: Name): Question => basic(`asked.${name}`, 'read');
 
-describeWithOpa('many people who ask OPA the same', () => {
+describeWithOpa('many people who ask OPA the same at once', () => {
   let folder: string;
   let opa: OpaServer;
   let backend: RunningBackend;
@@ -98,7 +98,7 @@ describeWithOpa('many people who ask OPA the same', () => {
   const sharings = (): number =>
     backend.traces.filter(({ sources }) => sources[0]?.shared).length;
 
-  /** Questions that OPA has answered. */
+  /** How many questions OPA has answered. */
   const answeredByOpa = async (): Promise<number> => {
     const metrics = await (await fetch(`${opa.url}/metrics`)).text();
     const pattern =
@@ -123,7 +123,7 @@ describeWithOpa('many people who ask OPA the same', () => {
     expect(sharings()).toBeGreaterThan(0);
   });
 
-  it('in batches of mixed questions, too', async () => {
+  it('each get their own answers in batches of mixed questions', async () => {
     const questions = Array.from({ length: 60 }, (_, index) => PEOPLE[index % 3]!);
     const asked = Array.from({ length: 60 }, (_, index) => PEOPLE[index % 3]!);
     const answers = await Promise.all(
@@ -142,7 +142,7 @@ describeWithOpa('many people who ask OPA the same', () => {
     }
   });
 
-  it('change nothing for others by lying about the action or the resource type', async () => {
+  it('do not affect others by sending a false action or resource type', async () => {
     const lies: Question[] = [
       basic('asked.olivia', 'update'),
       basic('asked.olivia'),
@@ -172,7 +172,7 @@ describeWithOpa('many people who ask OPA the same', () => {
     });
   });
 
-  it('are one request to OPA for a batch of 300 identical items, and none is turned away', async () => {
+  it('make one request to OPA for a batch of 300 identical items, none of which is turned away', async () => {
     const before = await answeredByOpa();
     const question = basic('narrow.olivia', 'read');
     const narrow = await ask('olivia', ...Array<Question>(300).fill(question));
@@ -214,8 +214,8 @@ describe('a client that disconnects', () => {
     await stub.stop();
   });
 
-  it('takes the answer from nobody who asked the same', async () => {
-    /** Names asked for, as they arrive at OPA, and those who wait for its answer. */
+  it('does not deprive others who asked the same of their answer', async () => {
+    /** The names that arrive at OPA in order, and the answers it holds back. */
     const arrived: string[] = [];
     const held: Array<() => void> = [];
     stub.become((socket, request) => {
@@ -238,15 +238,15 @@ describe('a client that disconnects', () => {
       },
       body: JSON.stringify({ items: [{ id: '0', ...same }] }),
     });
-    await until(() => arrived.length === 1, 'the first had come');
-    // The items of a batch are asked in one go, so the second's arrival tells of the first.
+    await until(() => arrived.length === 1, 'the first question arrived');
+    // The items of a batch are asked together, so once the second arrived the first was asked too.
     const others = Array.from({ length: OTHERS }, (_, index) =>
       authorize(backend.url, tokens.olivia, [
         same,
         basic(`tested.own${index}`, 'read'),
       ]),
     );
-    await until(() => arrived.length === 1 + OTHERS, 'all others had come');
+    await until(() => arrived.length === 1 + OTHERS, 'all the other questions arrived');
     leaving.abort();
     await expect(first).rejects.toThrow(/abort/i);
     for (const release of held) release();

@@ -1,4 +1,4 @@
-/** Who decides while a real OPA is away: the embedded bundle, or ownership. */
+/** Who decides while a real OPA is unavailable: the embedded bundle or ownership. */
 import { once } from 'node:events';
 import { catalogNames } from '../../dev/checks';
 import type { DecisionRecord } from '../../src/trace/record';
@@ -42,15 +42,15 @@ const opaSource = (baseUrl: string, more: object = {}): object => ({
 const OWN_ENTITY = 'component:default/search-ui';
 const OTHER_ENTITY = 'component:default/payments-api';
 
-/** Ends OPA as a crash would, and waits until it is gone. */
+/** Kills OPA as a crash would, and waits until it has exited. */
 async function crash(opa: OpaServer): Promise<void> {
   const gone = once(opa.process, 'exit');
   opa.kill('SIGKILL');
   await gone;
 }
 
-/** The last decision on this permission: of its one source, who was asked and what they said. */
-function told(backend: RunningBackend, name: string) {
+/** The trace of the only source in the last decision on this permission, with its attempts. */
+function traced(backend: RunningBackend, name: string) {
   const trace: DecisionRecord | undefined = backend.traces.findLast(
     each => each.permission?.name === name,
   );
@@ -113,20 +113,20 @@ describeWithOpa('an OPA that has a standby', () => {
     await opa.stop();
   });
 
-  it('decides by itself while it is there', async () => {
+  it('decides itself while it is available', async () => {
     const visible = await catalogNames(backend.url, nolan);
     expect(visible).toEqual(['payments-api', 'payments-vault', 'search-ui']);
-    expect(told(backend, 'catalog.entity.read').attempts).toBeUndefined();
-    // Ownership would let nolan, the committed Rego does not.
+    expect(traced(backend, 'catalog.entity.read').attempts).toBeUndefined();
+    // Ownership would allow this to nolan, the committed Rego does not.
     expect(await ask(nolan, onEntity('owned.delete', 'delete', OWN_ENTITY))).toBe(
       '200 DENY',
     );
   });
 
-  it('and that answers nonsense is not away: it denies, the standby is not asked', async () => {
-    // The embedded policy would let petra.
+  it('is not unavailable if it answers nonsense: the decision is DENY, the standby is not asked', async () => {
+    // The embedded policy would allow this to petra.
     expect(await ask(petra, basic('mistaken.anything'))).toBe('200 DENY');
-    expect(told(backend, 'mistaken.anything')).toEqual({
+    expect(traced(backend, 'mistaken.anything')).toEqual({
       verdict: 'DENY',
       reason: 'invalid: OPA answered HTTP 500 (eval_conflict_error)',
       failureClass: 'invalid',
@@ -144,14 +144,14 @@ describeWithOpa('an OPA that has a standby', () => {
       await crash(opa);
     });
 
-    it('is stood in for by the embedded policy: ALLOW, DENY and conditions that the catalog applies', async () => {
+    it('leaves the decision to the embedded policy: ALLOW, DENY and conditions that the catalog applies', async () => {
       const questions = [
         basic('catalog.entity.create', 'create'),
         onEntity('catalog.entity.delete', 'delete', OWN_ENTITY),
         onEntity('catalog.entity.delete', 'delete', OTHER_ENTITY),
       ];
       expect(await ask(petra, ...questions)).toBe('200 ALLOW ALLOW ALLOW');
-      expect(told(backend, 'catalog.entity.create')).toEqual({
+      expect(traced(backend, 'catalog.entity.create')).toEqual({
         verdict: 'ALLOW',
         reason:
           "the Rego policy says ALLOW; said by standby 'embedded', as 'opa' is unavailable",
@@ -163,17 +163,17 @@ describeWithOpa('an OPA that has a standby', () => {
       });
 
       expect(await ask(nolan, ...questions)).toBe('200 DENY ALLOW DENY');
-      expect(told(backend, 'catalog.entity.create').attempts).toEqual([
+      expect(traced(backend, 'catalog.entity.create').attempts).toEqual([
         ['opa', false, 'unavailable'],
         ['embedded', true, 'DENY'],
       ]);
-      expect(told(backend, 'catalog.entity.delete').attempts).toEqual([
+      expect(traced(backend, 'catalog.entity.delete').attempts).toEqual([
         ['opa', false, 'unavailable'],
         ['embedded', true, 'CONDITIONAL'],
       ]);
     });
 
-    it('lists are filtered as ever', async () => {
+    it('is not missed in lists, which are filtered as before', async () => {
       expect(await catalogNames(backend.url, nolan)).toEqual([
         'payments-api',
         'payments-vault',
@@ -181,11 +181,11 @@ describeWithOpa('an OPA that has a standby', () => {
       ]);
     });
 
-    it('an abstention of the standby leaves the failure: DENY', async () => {
+    it('causes a DENY if the standby abstains', async () => {
       // The committed Rego abstains on refreshing, and nobody else is asked.
       const question = onEntity('catalog.entity.refresh', 'update', OWN_ENTITY);
       expect(await ask(nolan, question)).toBe('200 DENY');
-      expect(told(backend, 'catalog.entity.refresh')).toMatchObject({
+      expect(traced(backend, 'catalog.entity.refresh')).toMatchObject({
         verdict: 'DENY',
         reason: expect.stringMatching(/^unavailable: .*; fail-closed$/) as unknown,
         failureClass: 'unavailable',
@@ -196,7 +196,7 @@ describeWithOpa('an OPA that has a standby', () => {
       });
     });
 
-    it('is stood in for by ownership, for the resources that it knows', async () => {
+    it('leaves the decision to ownership for the resources that ownership knows', async () => {
       expect(
         await ask(
           nolan,
@@ -204,7 +204,7 @@ describeWithOpa('an OPA that has a standby', () => {
           onEntity('owned.delete', 'delete', OTHER_ENTITY),
         ),
       ).toBe('200 ALLOW DENY');
-      expect(told(backend, 'owned.delete')).toEqual({
+      expect(traced(backend, 'owned.delete')).toEqual({
         verdict: 'CONDITIONAL',
         reason:
           "allowed to owners of the catalog-entity; said by standby 'ownership', as 'owned' is unavailable",
@@ -216,14 +216,14 @@ describeWithOpa('an OPA that has a standby', () => {
       });
     });
 
-    it('on what ownership does not know the failure mode decides', async () => {
+    it('leaves the decision to the failure mode for what ownership does not know', async () => {
       const questions = [basic('owned.thing'), basic('opened.thing')];
       expect(await ask(nolan, ...questions)).toBe('200 DENY ALLOW');
       for (const [name, verdict] of [
         ['owned.thing', 'DENY'],
         ['opened.thing', 'ALLOW'],
       ] as const) {
-        expect(told(backend, name)).toMatchObject({
+        expect(traced(backend, name)).toMatchObject({
           verdict,
           failureClass: 'unavailable',
           attempts: [
@@ -234,20 +234,20 @@ describeWithOpa('an OPA that has a standby', () => {
       }
     });
 
-    it('fail-open opens nothing that the standby denies', async () => {
+    it('does not fail open on what the standby denies', async () => {
       const question = onEntity('opened.delete', 'delete', OTHER_ENTITY);
       expect(await ask(nolan, question)).toBe('200 DENY');
     });
 
-    it('is left alone by its breaker, and the standby still decides', async () => {
+    it('is not asked while its breaker is open, and the standby still decides', async () => {
       await opened;
       expect(await ask(petra, basic('catalog.entity.create', 'create'))).toBe(
         '200 ALLOW',
       );
-      expect(told(backend, 'catalog.entity.create').attempts).toHaveLength(2);
+      expect(traced(backend, 'catalog.entity.create').attempts).toHaveLength(2);
     });
 
-    it('is warned of; the standby, which is well, is not', async () => {
+    it('causes warnings about itself, not about the healthy standby', async () => {
       await backend.logs.waitFor("Source 'opa' is unavailable [", since);
       await backend.logs.waitFor("Source 'owned' is unavailable [", since);
       const warnings = backend.logs.lines
@@ -259,7 +259,7 @@ describeWithOpa('an OPA that has a standby', () => {
       expect(warnings.filter(message => !expected.test(message))).toEqual([]);
     });
 
-    it('decides again by itself when it is back', async () => {
+    it('decides again itself after a restart', async () => {
       const restarted = backend.logs.lines.length;
       opa = await startOpa({ binary: requireOpa(), policies, port: opa.port });
       await decidesAgain('catalog.entity.create', 'create');
@@ -271,11 +271,11 @@ describeWithOpa('an OPA that has a standby', () => {
     });
   });
 
-  /** Asks until no standby is asked any more: somebody's question is the probe. */
+  /** Asks until the standby is no longer needed; one of the questions is the probe. */
   async function decidesAgain(name: string, action?: 'create'): Promise<void> {
     await until(async () => {
       await ask(petra, basic(name, action));
-      return told(backend, name).attempts === undefined;
+      return traced(backend, name).attempts === undefined;
     }, 'OPA decided again');
   }
 });
@@ -342,7 +342,7 @@ describe('a standby', () => {
     expect(codes('tested.three')).toEqual([['HTTP_429', 'ALLOW']]);
   });
 
-  it('of a standby is asked when both are away, and nobody after a nonsense', async () => {
+  it('of a standby is asked when both are unavailable, but not after an invalid answer', async () => {
     const second = await startStub(answer('{}', '503 Service Unavailable'));
     try {
       await start({
@@ -365,14 +365,14 @@ describe('a standby', () => {
     }
   });
 
-  it('that is deny denies, whatever the failure mode', async () => {
+  it('that is deny denies in any failure mode', async () => {
     await start({ opa: stubbed({ standby: 'deny', onUnavailable: 'fail-open' }) });
     stub.become(socket => socket.resetAndDestroy());
     expect(await ask('tested.one')).toEqual(['DENY']);
     expect(codes('tested.one')).toEqual([['ECONNRESET', 'DENY']]);
   });
 
-  describe('that a hot reload brings, changes or takes away', () => {
+  describe('that a hot reload adds, changes or removes', () => {
     const reload = async (sources: object): Promise<void> => {
       const since = backend.logs.lines.length;
       await backend.writeConfig(tableOf(sources));
@@ -380,8 +380,8 @@ describe('a standby', () => {
     };
     const OWN = { ...OWNERSHIP, bypass: ['group:default/platform'] };
 
-    it('leaves OPA its connections', async () => {
-      // Open until it is closed: a busy machine may ask again only after seconds.
+    it('keeps the connections to OPA', async () => {
+      // Kept open for minutes, because a busy machine may take seconds to ask again.
       const body = JSON.stringify({ result: { result: 'ALLOW' } });
       stub.become(answer(body, '200 OK', 'keep-alive: timeout=600\r\n'));
       await start({ opa: stubbed() });
@@ -400,7 +400,7 @@ describe('a standby', () => {
       expect(stub.connections()).toBe(1);
     });
 
-    it('leaves OPA its breaker, and is in force at once', async () => {
+    it("keeps OPA's breaker, and takes effect at once", async () => {
       stub.become(socket => socket.resetAndDestroy());
       const breaking = (more: object = {}): object =>
         stubbed({

@@ -1,4 +1,4 @@
-/** What a bad config does to the start: it fails, with every error at once. */
+/** A bad config makes the start fail and report every error at once. */
 import { spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -39,8 +39,10 @@ describe('a bad config', () => {
     for (const problem of problems) expect(wordsOf(error)).toContain(problem);
   });
 
-  it('rejects the start when it is missing', async () => {
-    const error: unknown = await startBackend({}).catch((reason: unknown) => reason);
+  it('rejects the start when the config is missing', async () => {
+    const error: unknown = await startBackend({}).catch(
+      (reason: unknown) => reason,
+    );
     expect(wordsOf(error)).toContain(
       'permission.policyRouter: is required: an object of ',
     );
@@ -69,8 +71,8 @@ describe('a bad config', () => {
   });
 });
 
-describe('permissions that are not enabled', () => {
-  it('are warned of, because the policy is then not asked', async () => {
+describe('disabled permissions', () => {
+  it('cause a warning, because the policy is then not asked', async () => {
     const backend = await startBackend({
       config: {
         permission: {
@@ -83,7 +85,7 @@ describe('permissions that are not enabled', () => {
     });
     const line = await backend.logs.waitFor('permission.enabled is not true');
     expect(line.level).toBe('warn');
-    // A start that is still under way does not like to be stopped.
+    // Stopping a backend that is still starting would fail.
     await backend.signIn('petra');
     await backend.stop();
   });
@@ -130,7 +132,7 @@ describe('npm start', () => {
   });
 });
 
-/** Runs `npm start` until its output is enough or it ends by itself. */
+/** Runs `npm start` until its output suffices or the process exits. */
 async function runSample(
   args: readonly string[],
   enough: (output: string) => boolean,

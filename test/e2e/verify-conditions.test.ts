@@ -77,15 +77,15 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
   const A = 'ALLOW';
   const D = 'DENY';
 
-  it('tells at the start whether conditions are verified', async () => {
+  it('logs at start whether conditions are verified', async () => {
     const { message } = await backend.logs.waitFor(
       'The policy router is the permission',
     );
-    const told = 'Conditions are NOT VERIFIED (verifyConditions: false).';
-    expect(message.includes(told)).toBe(mode === 'false');
+    const notice = 'Conditions are NOT VERIFIED (verifyConditions: false).';
+    expect(message.includes(notice)).toBe(mode === 'false');
   });
 
-  it('lets out what the plugin can apply, and asks it once', async () => {
+  it("returns conditions that the plugin can apply, and reads the plugin's rules once", async () => {
     expect(await ask(when('IS_OWNED_BY', { owner: NOLAN }))).toEqual({
       status: 200,
       results: [A, A, A],
@@ -112,12 +112,12 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
     ['an unknown rule', 'IS_OWNER', { owner: NOLAN }, 500],
     ['a missing parameter', 'IS_OWNED_BY', {}, 400],
     ['missing params', 'IS_OWNED_BY', undefined, 400],
-    ['a parameter of another type', 'IS_OWNED_BY', { owner: [NOLAN] }, 400],
-    ['one too many', 'IS_STRICTLY_OWNED_BY', { owner: NOLAN, x: 1 }, 400],
-    ['a parameter of another format', 'HAS_MAIL', { mail: 'nolan' }, 400],
-    ['a missing one, in zod 4', 'IS_NAMED', {}, 400],
+    ['a parameter of the wrong type', 'IS_OWNED_BY', { owner: [NOLAN] }, 400],
+    ['an extra parameter', 'IS_STRICTLY_OWNED_BY', { owner: NOLAN, x: 1 }, 400],
+    ['a parameter in the wrong format', 'HAS_MAIL', { mail: 'nolan' }, 400],
+    ['a missing parameter in zod 4', 'IS_NAMED', {}, 400],
   ];
-  it('denies what the plugin cannot apply, and nothing else', async () => {
+  it('denies only what the plugin cannot apply', async () => {
     for (const [what, name, params, ofBackstage] of wrong) {
       const { status, results } = await ask(when(name, params));
       const expected = mode === 'false' ? [what, ofBackstage] : [what, 200, A, D, A];
@@ -136,7 +136,7 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
     ['zod 3', 'MAY_BE_OWNED_BY', { ovner: 'x' }],
     ['zod 4', 'MAY_BE_NAMED', { nome: 'saw' }],
   ])(
-    'denies a misspelt parameter of %s, which the plugin would ignore',
+    'denies a misspelt parameter in %s, which the plugin would ignore',
     async (...row) => {
       const [, name, params] = row;
       const { status, results } = await ask(when(name, params));
@@ -145,26 +145,26 @@ describe.each(['true', 'required', 'false'] as const)('verifyConditions: %s', mo
   );
 
   it.each([
-    ['a plugin that is not there', 'hammers', 404],
-    ['one in another case', 'Tools', 401],
-    ['one without an end', 't'.repeat(8000), 200],
-  ])('denies conditions of %s', async (_what, pluginId, ofBackstage) => {
+    ['a plugin that does not exist', 'hammers', 404],
+    ['a plugin id in the wrong case', 'Tools', 401],
+    ['an overlong plugin id', 't'.repeat(8000), 200],
+  ])('denies conditions for %s', async (_what, pluginId, ofBackstage) => {
     const { status, results } = await ask(when('EXISTS', {}, pluginId));
     const expected = mode === 'false' ? ofBackstage : 200;
     expect(status).toBe(expected);
     if (expected === 200) expect(results).toEqual([A, D, A]);
   });
 
-  it('does as told while the plugin does not say what rules it has', async () => {
+  it("follows this setting while the plugin's rules cannot be read", async () => {
     const silently = when('IS_OWNED_BY', { owner: NOLAN }, 'silent-tools');
     const { status, results } = await ask(silently);
     expect([status, ...results]).toEqual([200, A, mode === 'required' ? D : A, A]);
     await ask(silently);
     expect(silent.publishing.asked).toBe(mode === 'false' ? 0 : 1);
-    const told = backend.logs.lines.filter(({ message }) =>
+    const lines = backend.logs.lines.filter(({ message }) =>
       message.includes('Could not read the permission rules of plugin "silent-tools"'),
     );
-    expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual(
+    expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual(
       mode === 'false'
         ? []
         : [

@@ -1,4 +1,4 @@
-/** The allow-all module of Backstage, unmodified, as one source beside others. */
+/** Backstage's allow-all module, unmodified, as one source among others. */
 import allowAllModule from '@backstage/plugin-permission-backend-module-allow-all-policy';
 import { hostPolicy } from '../../../src/index';
 import {
@@ -32,7 +32,7 @@ afterAll(() => backend.stop());
 
 const UI = 'component:default/search-ui';
 
-it('decides what is routed to it, and the table decides the rest', async () => {
+it('hosted allow-all decides what is routed to it, and the table decides the rest', async () => {
   const { status, results } = await authorize(backend.url, olivia, [
     basic('docs.page.create', 'create'),
     basic('docs.draft.create', 'create'),
@@ -45,7 +45,7 @@ it('decides what is routed to it, and the table decides the rest', async () => {
   expect(results).toEqual(['ALLOW', 'DENY', 'DENY', 'ALLOW', 'ALLOW', 'DENY']);
 });
 
-it('is named in the traces of what it decided, and in no other', () => {
+it('hosted allow-all is named only in the traces of what it decided', () => {
   expect(verdictsByPermission(backend.traces)).toEqual({
     'docs.page.create': ["routes[0] 'docs'", 'everybody: ALLOW'],
     'docs.page.read': ["routes[0] 'docs'", 'everybody: ALLOW'],

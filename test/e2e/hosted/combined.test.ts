@@ -1,6 +1,6 @@
 /**
- * Hosted policies combined with OPA and with ownership on one route: for generated policies of a
- * real OPA, every way to read the catalog gives the entities an oracle names.
+ * Hosted policies combined with OPA and ownership on one route: for generated policies in a real
+ * OPA, every way to read the catalog returns the entities that an oracle computes.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ import { startOpa, type OpaServer } from '../../support/opa-server';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
-/** RBAC finds the roles of a user by the groups of the catalog. */
+/** RBAC finds a user's roles by the groups in the catalog. */
 const GROUP = {
   apiVersion: 'backstage.io/v1alpha1',
   kind: 'Group',
@@ -42,13 +42,13 @@ const GROUP = {
 const ENTITIES = [...generateEntities(20261121, 120), GROUP];
 const REFS = ENTITIES.map(refOf);
 
-/** What each source of the routes says to the viewer about reading. */
+/** Each source's verdict on reading, for the viewer. */
 const SAYS: Readonly<Record<string, (policy: GeneratedPolicy) => RegoVerdict>> = {
   opa: ([first]) => first ?? ABSTAINS,
-  // It takes for a denial whatever it does not know.
+  // It treats every unknown answer as a denial.
   wrapper: ([, second]) =>
     second?.result === 'ALLOW' || second?.result === 'CONDITIONAL' ? second : DENIES,
-  // As test/fixtures/rbac/conditions.yaml has it.
+  // As in test/fixtures/rbac/conditions.yaml.
   rbac: () =>
     conditional(any(owned(), rule('IS_ENTITY_KIND', { params: { kinds: ['Group'] } }))),
   platform: () =>
@@ -78,7 +78,7 @@ const ROUTES = SOURCES.flatMap(sources =>
   ALGORITHMS.map(combine => ({ sources, combine, default: 'deny' })),
 );
 
-/** The references of those that the route lets through. */
+/** The references that the route allows. */
 function expectedRefs(
   { sources, combine }: { sources: string[]; combine: CombiningAlgorithm },
   policy: GeneratedPolicy,
@@ -95,7 +95,7 @@ function expectedRefs(
   }).map(refOf);
 }
 
-describeWithOpa('hosted policies beside others on a route', () => {
+describeWithOpa('hosted policies that share a route with other sources', () => {
   let opa: OpaServer;
   let folder: string;
   let backend: CatalogBackend;
@@ -154,7 +154,7 @@ describeWithOpa('hosted policies beside others on a route', () => {
   });
 
   it.each(ROUTES)(
-    'decide with $sources by $combine as they should, in lists and in single checks',
+    'give the expected lists and single checks with $sources under $combine',
     async route => {
       await backend.use(route);
       const property = fc.asyncProperty(anyPolicy, async policy => {
@@ -179,15 +179,15 @@ describeWithOpa('hosted policies beside others on a route', () => {
     60_000,
   );
 
-  it('were about a part of the catalog often enough to mean something', () => {
+  it('often enough concerned only a part of the catalog', () => {
     process.stdout.write(
-      `\nHosted policies beside others: ${tally.policies} policies, of which ` +
-        `${tally.selective} let a part of the catalog through\n`,
+      `\nHosted policies with other sources: ${tally.policies} policies, of which ` +
+        `${tally.selective} allow a part of the catalog\n`,
     );
     expect(tally.selective / tally.policies).toBeGreaterThan(0.5);
   });
 
-  it('met no failure, and gave conditions of which the rules were known', () => {
+  it('never failed, and returned conditions with known rules', () => {
     const failures = backend.traces.flatMap(({ failure, sources }) =>
       [failure, ...sources.map(source => source.failure)].filter(Boolean),
     );
@@ -204,7 +204,7 @@ describeWithOpa('hosted policies beside others on a route', () => {
     expect(unread).toEqual([]);
   });
 
-  it('are told of where they never abstain', async () => {
+  it('cause a warning where they never abstain', async () => {
     const since = backend.logs.lines.length;
     await backend.use({ sources: ['owners', 'rbac'], combine: 'deny-overrides' });
     const { message } = await backend.logs.waitFor("'rbac' is hosted", since);

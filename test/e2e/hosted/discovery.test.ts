@@ -1,4 +1,4 @@
-/** Feature discovery (`backend.packages`) finds the router, and also what is brought to it. */
+/** Feature discovery (`backend.packages`) finds the router, and also the modules it hosts. */
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -20,7 +20,7 @@ const ROUTER = JSON.parse(readFileSync('package.json', 'utf8')) as {
 };
 const ALLOW_ALL = '@backstage/plugin-permission-backend-module-allow-all-policy';
 
-/** A host with two dependencies: the router, not yet built, and allow-all. */
+/** An app with two dependencies: the router, from its sources, and allow-all. */
 let host: string;
 const started = process.argv[1]!;
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
     join(host, 'package.json'),
     JSON.stringify({ dependencies: { [ROUTER.name]: '*', [ALLOW_ALL]: '*' } }),
   );
-  // Discovery reads the package of the file that Node.js was started with.
+  // Discovery reads the package.json next to the file that Node.js was started with.
   process.argv[1] = join(host, 'index.js');
 });
 
@@ -80,19 +80,19 @@ const tableOf = (source: string, sources: object = {}): object => ({
 
 const without = { exclude: [ALLOW_ALL] };
 
-it('installs the router', async () => {
+it('feature discovery installs the router', async () => {
   const backend = await startHost(without, tableOf('allow'));
   expect(await answersOf(backend)).toEqual(['ALLOW', 'DENY']);
 });
 
-it('finds a second policy, which stops the start and says what to exclude', async () => {
+it('feature discovery of a second policy fails the start, and the error says what to exclude', async () => {
   await expect(startHost('all', tableOf('allow'))).rejects.toThrow(
     'another module has already set the permission policy. Remove it from the backend ' +
       '(where feature discovery finds it: backend.packages.exclude)',
   );
 });
 
-it('is told to leave out what hostPolicy brings', async () => {
+it('feature discovery must exclude a module that hostPolicy wraps', async () => {
   const table = tableOf('everybody', { everybody: { type: 'hosted' } });
   const hosted = [
     hostPolicy(

@@ -1,6 +1,6 @@
 /**
- * Four policies of four packages, none of which knows of the others, decide in one backend by
- * prefix, with OPA and ownership beside them.
+ * Four policies from four independent packages decide in one backend by prefix, together with
+ * OPA and ownership.
  */
 import allowAllModule from '@backstage/plugin-permission-backend-module-allow-all-policy';
 import rbacPlugin from '@backstage-community/plugin-rbac-backend';
@@ -22,8 +22,8 @@ import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
 import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
-/** Far more than they take. */
-const hosted = { type: 'hosted' };
+/** Far longer than they take. */
+const hosted = { type: 'hosted', timeout: '10s' };
 
 const { permission: rbacConfig } = parse(
   readFileSync('test/fixtures/rbac/app-config.yaml', 'utf8'),
@@ -132,7 +132,7 @@ describeWithOpa('four hosted policies', () => {
     expect(shown(results)).toEqual(shown(expected));
   });
 
-  it('are named by the traces', async () => {
+  it('are named in the traces', async () => {
     const since = backend.traces.length;
     await authorize(backend.url, await backend.signIn('olivia'), QUESTIONS);
     expect(verdictsByPermission(backend.traces.slice(since))).toEqual({

@@ -1,6 +1,6 @@
 /**
- * The opa-wrapper module, unmodified, as a source. Alone it fails whole batches when OPA does not
- * answer, or answers what the module or Backstage cannot use; hosted it denies what it was asked.
+ * The opa-wrapper module, unmodified, as a source. Alone it fails whole batches if OPA does not
+ * answer or returns something unusable; hosted, it denies only its own question.
  */
 import opaWrapperModule from '@parsifal-m/plugin-permission-backend-module-opa-wrapper';
 import { hostPolicy } from '../../../src/index';
@@ -30,8 +30,8 @@ import {
 import { until } from '../../support/until';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
-/** In milliseconds; what hangs takes them on a clock that the test turns. */
-const TIMEOUT = 60_000;
+/** An answer takes a few milliseconds, so only a hang takes this long. */
+const TIMEOUT = 1_500;
 
 const permissionConfig = (opaUrl: string): object => ({
   enabled: true,
@@ -51,7 +51,7 @@ async function startHosted(
   const wrapper = {
     type: 'hosted',
     timeout: `${TIMEOUT}ms`,
-    // Here every question is to reach the module.
+    // The breaker must never open: every question has to reach the module.
     circuitBreaker: { volumeThreshold: 1_000_000 },
     ...settings,
   };
@@ -78,7 +78,7 @@ async function startHosted(
   });
 }
 
-/** The module as the one policy of a backend, as its documentation has it. */
+/** The module as the only policy of a backend, as in its documentation. */
 const startAlone = (opaUrl: string): Promise<RunningBackend> =>
   startBackend({
     configFiles: ['test/fixtures/app-config.anonymous.yaml'],
@@ -86,7 +86,7 @@ const startAlone = (opaUrl: string): Promise<RunningBackend> =>
     config: { permission: permissionConfig(opaUrl) },
   });
 
-/** Both, so that what becomes of a batch can be compared. */
+/** The module alone and hosted, to compare what happens to a batch. */
 class Pair {
   private constructor(
     readonly hosted: RunningBackend,
@@ -113,7 +113,7 @@ class Pair {
     return authorize(this.alone.url, this.tokenOfAlone, batch);
   }
 
-  /** Of the last decision on this permission. */
+  /** The failure in the last decision on this permission. */
   failureOf({ permission }: Question): Failure | undefined {
     return this.hosted.traces.findLast(
       trace => trace.permission?.name === permission.name,
@@ -126,20 +126,18 @@ class Pair {
   }
 }
 
-/** With questions around it that the table answers, or that the module is asked, too. */
+/** The question between two others, which the table (`free`) or the module (`asked`) decides. */
 const around = (question: Question, siblings: 'asked' | 'free'): Question[] => [
   basic(`${siblings}.before.read`, 'read'),
   question,
   basic(`${siblings}.after.read`, 'read'),
 ];
 
-const SURVIVES: Authorized = { status: 200, results: ['ALLOW', 'DENY', 'ALLOW'] };
+const OTHERS_ALLOWED: Authorized = { status: 200, results: ['ALLOW', 'DENY', 'ALLOW'] };
 
 const onWrapped = (name: string): Question => onEntity(`wrapped.${name}`, 'read');
 
-afterEach(resumeClock);
-
-describeWithOpa('of a real OPA', () => {
+describeWithOpa('a hosted opa-wrapper', () => {
   let opa: OpaServer;
   let pair: Pair;
 
@@ -152,17 +150,17 @@ describeWithOpa('of a real OPA', () => {
     await opa?.stop();
   });
 
-  it('decides what is routed to it, as it does alone', async () => {
+  it('decides what is routed to it as it does alone', async () => {
     const batch = [basic('asked.read', 'read'), basic('asked.create', 'create')];
     const expected = { status: 200, results: ['ALLOW', 'ALLOW'] };
     expect(await pair.askHosted(batch)).toEqual(expected);
     expect(await pair.askAlone(batch)).toEqual(expected);
   });
 
-  it('shows in lists what it allows in single checks', async () => {
+  it('allows the same in lists and in single checks', async () => {
     const { hosted } = pair;
     const petra = await hosted.signIn('petra');
-    // Those of dev/catalog/entities.yaml, and the location that it is.
+    // The entities in dev/catalog/entities.yaml, and the location itself.
     const entities = await ingested(hosted, petra, 11);
     const refs = entities.map(refOf).sort();
     const refByName = new Map(entities.map(each => [each.metadata.name, refOf(each)]));
@@ -187,7 +185,7 @@ describeWithOpa('of a real OPA', () => {
     expect(await readBy(petra)).toEqual(everyWay(refs));
   });
 
-  describe('survives as a source', () => {
+  describe('denies only its own question after', () => {
     it.each<[string, Question, number, string]>([
       ['an answer without a result', onWrapped('undefined'), 500, 'THREW'],
       ['a result that is null', onWrapped('null'), 500, 'THREW'],
@@ -209,12 +207,12 @@ describeWithOpa('of a real OPA', () => {
         500,
         'THREW',
       ],
-      ['a rule that nobody knows', onWrapped('unknown-rule'), 500, 'UNKNOWN_RULE'],
-      ['params of another type', onWrapped('bad-params'), 400, 'BAD_PARAMS'],
+      ['an unknown rule', onWrapped('unknown-rule'), 500, 'UNKNOWN_RULE'],
+      ['params of the wrong type', onWrapped('bad-params'), 400, 'BAD_PARAMS'],
       ['missing params', onWrapped('no-params'), 400, 'BAD_PARAMS'],
       ['an empty anyOf', onWrapped('empty-any-of'), 400, 'BAD_DECISION'],
       [
-        'a plugin that is not there',
+        'conditions for an unknown plugin',
         onWrapped('unknown-plugin'),
         404,
         'UNKNOWN_PLUGIN',
@@ -222,7 +220,7 @@ describeWithOpa('of a real OPA', () => {
     ])('%s', async (_what, question, ofAlone, code) => {
       const batch = around(question, 'asked');
       expect((await pair.askAlone(batch)).status).toBe(ofAlone);
-      expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+      expect(await pair.askHosted(batch)).toEqual(OTHERS_ALLOWED);
       expect(pair.failureOf(question)).toMatchObject({ class: 'invalid', code });
     });
 
@@ -230,7 +228,9 @@ describeWithOpa('of a real OPA', () => {
       const question = onWrapped('anonymous');
       const batch = around(question, 'free');
       expect((await authorize(pair.alone.url, undefined, batch)).status).toBe(500);
-      expect(await authorize(pair.hosted.url, undefined, batch)).toEqual(SURVIVES);
+      expect(await authorize(pair.hosted.url, undefined, batch)).toEqual(
+        OTHERS_ALLOWED,
+      );
       expect(pair.failureOf(question)).toMatchObject({
         class: 'invalid',
         code: 'THREW',
@@ -238,7 +238,7 @@ describeWithOpa('of a real OPA', () => {
       });
     });
 
-    // From here on OPA is not well, and then gone.
+    // From here on OPA hangs, and then it is gone.
     it('an OPA that hangs', async () => {
       const question = basic('asked.hanging.read', 'read');
       const batch = around(question, 'free');
@@ -247,11 +247,8 @@ describeWithOpa('of a real OPA', () => {
       const since = pair.hosted.logs.lines.length;
       let isAnswered = false;
       const answerOfAlone = pair.askAlone(batch).finally(() => (isAnswered = true));
-      const answerOfHosted = pair.askHosted(batch);
-      await pair.hosted.logs.waitFor('Sending policy input to OPA', since);
-      await pass(TIMEOUT);
-      expect(await answerOfHosted).toEqual(SURVIVES);
-      expect(pair.failureOf(question)?.code).toBe('TIMEOUT');
+      expect(await pair.askHosted(batch)).toEqual(OTHERS_ALLOWED);
+      expect(pair.failureOf(question)?.code).toMatch(LATE);
       // It waits for as long as OPA hangs, or for the five minutes that `fetch` allows.
       expect(isAnswered).toBe(false);
       opa.kill('SIGCONT');
@@ -270,7 +267,7 @@ describeWithOpa('of a real OPA', () => {
       opa.kill('SIGKILL');
       await opa.stop();
       expect((await ofAlone).status).toBe(500);
-      expect(await ofHosted).toEqual(SURVIVES);
+      expect(await ofHosted).toEqual(OTHERS_ALLOWED);
       expect(pair.failureOf(question)).toMatchObject({
         class: 'invalid',
         code: 'THREW',
@@ -281,7 +278,7 @@ describeWithOpa('of a real OPA', () => {
       const question = onWrapped('gone');
       const batch = around(question, 'free');
       expect((await pair.askAlone(batch)).status).toBe(500);
-      expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+      expect(await pair.askHosted(batch)).toEqual(OTHERS_ALLOWED);
       expect(pair.failureOf(question)).toMatchObject({
         class: 'invalid',
         code: 'THREW',
@@ -301,8 +298,11 @@ const startWrapped = (): Promise<OpaServer> =>
     policies: ['test/fixtures/policies/opa-wrapper.rego'],
   });
 
-/** A call that hangs cannot be aborted; it holds its place until it ends. */
-describeWithOpa('of an OPA that hangs', () => {
+/** No answer within the timeout; `STALLED` if this process was too busy itself. */
+const LATE = /^(TIMEOUT|STALLED)$/;
+
+/** A hanging call cannot be aborted; it keeps its slot until it ends. */
+describeWithOpa('a hosted opa-wrapper whose OPA hangs', () => {
   let opa: OpaServer;
   let backend: RunningBackend;
 
@@ -315,7 +315,7 @@ describeWithOpa('of an OPA that hangs', () => {
     await opa?.stop();
   });
 
-  it('is asked no more once all its places are taken, and again when OPA goes on', async () => {
+  it('is not asked while all its slots are taken, and is asked again when OPA resumes', async () => {
     const token = await backend.signIn('nolan');
     let asked = 0;
     const ask = async (count: number, time = 0) => {
@@ -348,9 +348,9 @@ describeWithOpa('of an OPA that hangs', () => {
     });
     expect(await ask(1)).toEqual({ results: ['DENY'], codes: ['HUNG'] });
     opa.kill('SIGCONT');
-    // Nothing tells that the late answers have come and been ignored.
-    let again;
-    await until(async () => {
+    // Nothing shows when the late answers have arrived and been ignored.
+    let again = await ask(1);
+    for (let turn = 0; turn < 200 && again.results[0] === 'DENY'; turn++) {
       again = await ask(1);
       return again.results[0] === 'ALLOW';
     }, 'a place was free again');
@@ -362,7 +362,7 @@ describeWithOpa('of an OPA that hangs', () => {
   });
 });
 
-describe('of an OPA that', () => {
+describe('a hosted opa-wrapper whose OPA', () => {
   let stub: StubServer;
   let pair: Pair;
 
@@ -385,13 +385,13 @@ describe('of an OPA that', () => {
   };
 
   it.each<[string, Behaviour]>([
-    ['answers what is no JSON', answer('<html>')],
+    ['answers with something that is not JSON', answer('<html>')],
     ['answers null', answer('null')],
     ['answers with an empty body', answer('')],
     ['resets the connection', reset],
-    ['resets it in the middle of its answer', resetMidBody],
-    ['ends it in the middle of its answer', endMidBody],
-  ])('%s, survives as a source', async (_what, behaviour) => {
+    ['resets the connection in the middle of its answer', resetMidBody],
+    ['ends the connection in the middle of its answer', endMidBody],
+  ])('%s denies only its own question', async (_what, behaviour) => {
     const question = onWrapped('faulty');
     const batch = around(question, 'asked');
     stub.become((socket, request) =>
@@ -401,11 +401,11 @@ describe('of an OPA that', () => {
       ),
     );
     expect((await pair.askAlone(batch)).status).toBe(500);
-    expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+    expect(await pair.askHosted(batch)).toEqual(OTHERS_ALLOWED);
     expect(pair.failureOf(question)).toMatchObject({ class: 'invalid', code: 'THREW' });
   });
 
-  it('answers with another status, is denied by the module itself', async () => {
+  it('answers with another status denies by itself', async () => {
     const question = onWrapped('faulty');
     stub.become((socket, request) =>
       (request.includes('"asked.')
@@ -413,8 +413,8 @@ describe('of an OPA that', () => {
         : answer('{}', '500 Internal Server Error'))(socket, request),
     );
     const batch = around(question, 'asked');
-    expect(await pair.askAlone(batch)).toEqual(SURVIVES);
-    expect(await pair.askHosted(batch)).toEqual(SURVIVES);
+    expect(await pair.askAlone(batch)).toEqual(OTHERS_ALLOWED);
+    expect(await pair.askHosted(batch)).toEqual(OTHERS_ALLOWED);
     expect(pair.failureOf(question)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** The community's RBAC plugin, unmodified, as a source beside OPA and ownership. */
+/** The community RBAC plugin, unmodified, as a source together with OPA and ownership. */
 import { appendFile, cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import rbacPlugin from '@backstage-community/plugin-rbac-backend';
@@ -35,7 +35,7 @@ const inMemory: Database = {
   stop: async () => {},
 };
 
-/** The plugin reads host and port itself, and takes no URL. */
+/** The plugin reads host and port itself and does not accept a URL. */
 async function inPostgres(): Promise<Database> {
   const database = await startPostgres();
   const { connection } = database.config as { connection: string | object };
@@ -54,7 +54,7 @@ const partsOf = ({ hostname, port, username, password }: URL): object => ({
   ...(password ? { password: decodeURIComponent(password) } : {}),
 });
 
-/** Without these routes, what the name says is left to the fallback. */
+/** Without the routes to `policy`, the plugin's own permissions get the fallback. */
 const table = (opaUrl: string, routeTo: { policy: boolean }): object => ({
   fallback: 'deny',
   sources: {
@@ -80,7 +80,7 @@ const table = (opaUrl: string, routeTo: { policy: boolean }): object => ({
   ],
 });
 
-/** Writes the plugin's config for the policy files in this folder; gives its path. */
+/** Writes the plugin's config for the policy files in this folder; returns its path. */
 async function rbacConfigIn(folder: string): Promise<string> {
   const file = join(folder, 'app-config.yaml');
   const rbac = {
@@ -139,7 +139,7 @@ function decides(startDatabase: () => Promise<Database>): void {
       await backend.signIn('nolan'),
       await backend.signIn('petra'),
     ];
-    // Those of the two files, and the files themselves.
+    // The entities of the two files, and the files themselves.
     const entities = await ingested(backend, petra, 13);
     refs = entities.map(refOf).sort();
     refByName = new Map(entities.map(each => [each.metadata.name, refOf(each)]));
@@ -165,7 +165,7 @@ function decides(startDatabase: () => Promise<Database>): void {
   const isAllowed = async (token: string, question: Question): Promise<boolean> =>
     (await resultsOf(token, question))[0] === 'ALLOW';
 
-  /** What one may read, by every list of the catalog and by single checks. */
+  /** What a user may read, through every list of the catalog and through single checks. */
   async function readBy(token: string): Promise<Record<string, string[]>> {
     const reader = { url: backend.url, token, refByName };
     const read = Object.entries({ ...LISTS, checks }).map(
@@ -177,7 +177,7 @@ function decides(startDatabase: () => Promise<Database>): void {
   const everyWay = (expected: readonly string[]): Record<string, readonly string[]> =>
     Object.fromEntries([...Object.keys(LISTS), 'checks'].map(way => [way, expected]));
 
-  /** The REST API of the plugin. */
+  /** Calls the plugin's REST API. */
   async function rest(
     token: string,
     method: string,
@@ -211,20 +211,20 @@ function decides(startDatabase: () => Promise<Database>): void {
   const readInvoices = basic('invoices.read', 'read');
   const payInvoices = basic('invoices.pay', 'update');
 
-  it('decides by the roles and policies of its file', async () => {
+  it('decides by the roles and policies in its file', async () => {
     const asked = [readInvoices, basic('invoices.void', 'delete'), payInvoices];
     expect(await resultsOf(olivia, ...asked)).toEqual(['ALLOW', 'DENY', 'DENY']);
     expect(await resultsOf(nolan, ...asked)).toEqual(['DENY', 'DENY', 'DENY']);
     expect(said('invoices.void')).toEqual(["routes[0] 'invoices'", 'rbac: DENY']);
   });
 
-  it('allows its super users everything that is routed to it, and nothing else', async () => {
+  it('allows its super users everything that is routed to it and nothing else', async () => {
     const asked = [payInvoices, basic('invoices.unheard.of'), basic('payroll.read')];
     expect(await resultsOf(petra, ...asked)).toEqual(['ALLOW', 'ALLOW', 'DENY']);
     expect(said('payroll.read')).toEqual(['fallback']);
   });
 
-  it('leaves to OPA and to ownership what is theirs', async () => {
+  it('leaves what is routed to OPA and ownership to them', async () => {
     const vault = 'component:default/payments-vault';
     const ui = 'component:default/search-ui';
     expect(
@@ -240,7 +240,7 @@ function decides(startDatabase: () => Promise<Database>): void {
     expect(said('catalog.entity.refresh')).toContain('owners: CONDITIONAL');
   });
 
-  it('shows by its conditions the same in lists and in single checks', async () => {
+  it('allows the same in lists and in single checks by its conditions', async () => {
     expect(await readBy(olivia)).toEqual(everyWay([...OF_PAYMENTS, ...GROUPS]));
     expect(await readBy(nolan)).toEqual(everyWay([OF_NOLAN]));
     expect(await readBy(petra)).toEqual(everyWay(refs));
@@ -264,7 +264,7 @@ function decides(startDatabase: () => Promise<Database>): void {
       },
     ];
 
-    it('lists roles and policies to whom it allows it', async () => {
+    it('lists roles and policies only for users who may read them', async () => {
       const roles = await rest(petra, 'GET', 'roles');
       expect(roles.status).toBe(200);
       expect(roles.body).toEqual(
@@ -288,7 +288,7 @@ function decides(startDatabase: () => Promise<Database>): void {
       expect(said('policy.entity.read')).toContain('rbac: DENY');
     });
 
-    it('changes what is decided next', async () => {
+    it('changes the next decision', async () => {
       expect(await isAllowed(nolan, payInvoices)).toBe(false);
       const created = await rest(petra, 'POST', 'roles', {
         name: role,
@@ -303,7 +303,7 @@ function decides(startDatabase: () => Promise<Database>): void {
       expect(await isAllowed(nolan, payInvoices)).toBe(false);
     });
 
-    it('changes what is listed next', async () => {
+    it('changes the next list', async () => {
       const condition = {
         result: 'CONDITIONAL',
         roleEntityRef: role,
@@ -324,14 +324,14 @@ function decides(startDatabase: () => Promise<Database>): void {
       expect(await readBy(nolan)).toEqual(everyWay([OF_NOLAN]));
     });
 
-    it('obeys conditions of its own, on roles', async () => {
+    it("obeys RBAC's own conditions on roles", async () => {
       const { status, body } = await rest(nolan, 'GET', 'roles');
       expect(status).toBe(200);
       expect((body as Array<{ name: string }>).map(({ name }) => name)).toEqual([role]);
       expect(said('policy.entity.read')).toContain('rbac: CONDITIONAL');
     });
 
-    it('is allowed to nobody while its permissions are routed elsewhere', async () => {
+    it('is closed to everybody while its permissions are routed elsewhere', async () => {
       const reload = async (routeTo: { policy: boolean }): Promise<void> => {
         const since = backend.logs.lines.length;
         await backend.writeConfig(table(opa.url, routeTo));
@@ -346,8 +346,8 @@ function decides(startDatabase: () => Promise<Database>): void {
     });
   });
 
-  it('may write over its request, which no other source sees', async () => {
-    // For want of that very permission the plugin makes another one of it.
+  it('may modify its request without other sources seeing that', async () => {
+    // Without that permission in its policies, the plugin rewrites the request to another one.
     const asked = basic('policy.entity.create', 'create');
     expect(await resultsOf(nolan, asked)).toEqual(['DENY']);
     expect(said('policy.entity.create')?.slice(1)).toEqual([
@@ -365,7 +365,7 @@ function decides(startDatabase: () => Promise<Database>): void {
     expect(backend.traces.at(-1)!.permission).toEqual(asked.permission);
   });
 
-  it('takes from other modules what they bring to its extension points', async () => {
+  it('accepts what other modules provide to its extension points', async () => {
     expect(await isAllowed(nolan, basic('invoices.audit', 'read'))).toBe(true);
     expect(await isAllowed(olivia, basic('invoices.audit', 'read'))).toBe(false);
     expect((await rest(petra, 'GET', 'plugins/id')).body).toEqual({
@@ -373,28 +373,36 @@ function decides(startDatabase: () => Promise<Database>): void {
     });
   });
 
-  it('takes over its file when that changes', async () => {
+  it('reloads its file when that changes', async () => {
     expect(await isAllowed(olivia, payInvoices)).toBe(false);
     const since = backend.logs.lines.length;
     const line = 'p, role:default/payments, invoices.pay, update, allow\n';
     await appendFile(join(folder, 'policies.csv'), line);
     await backend.logs.waitFor('policies.csv has changed', since);
-    // It says so before it has read it.
-    await until(() => isAllowed(olivia, payInvoices), 'the role was in use');
+    // It logs the change before it has read the file.
+    await until(() => isAllowed(olivia, payInvoices));
   });
 
-  it('takes seconds for a batch of a hundred, and is given them', async () => {
+  it('may take seconds for a batch of a hundred', async () => {
     const hundred = Array.from({ length: 100 }, () => readInvoices);
     const results = await resultsOf(olivia, ...hundred);
     expect(results).toEqual(hundred.map(() => 'ALLOW'));
   });
 
-  it('met no failure', () => {
+  it('never failed', () => {
     const failures = backend.traces.flatMap(({ failure, sources }) =>
       [failure, ...sources.map(source => source.failure)].filter(Boolean),
     );
     expect(failures).toEqual([]);
   });
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if (await holds()) return;
+    await delay(100);
+  }
+  throw new Error('the expected state was not reached');
 }
 
 describeWithOpa('RBAC', () => {

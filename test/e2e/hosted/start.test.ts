@@ -1,4 +1,4 @@
-/** Mistakes in bringing a policy: the start fails, and says of which source and what to do. */
+/** Mistakes in providing a policy fail the start; the error names the source and the remedy. */
 import {
   coreServices,
   createBackendFeatureLoader,
@@ -24,7 +24,7 @@ import { runImporting } from '../../support/importing';
 
 const policy = { handle: async () => ({ result: AuthorizeResult.ALLOW }) as const };
 
-/** A module that does this with the extension point of the permission policy. */
+/** A module that does this with the permission policy's extension point. */
 const moduleThat = (
   use: (point: PolicyExtensionPoint) => void | Promise<void>,
   moduleId = 'team-policy',
@@ -66,7 +66,7 @@ const withoutTeam = tableOf({}, 'deny');
 const hostTeam = (feature: unknown): BackendFeature =>
   hostPolicy('team', feature as HostableFeature);
 
-/** Everything an error says, with its causes. */
+/** The messages of an error and its causes. */
 function wordsOf(error: unknown): string {
   const { message, cause } = error as Error;
   return cause ? `${message}\n${wordsOf(cause)}` : message;
@@ -80,7 +80,7 @@ async function failureOf(options: BackendOptions): Promise<string> {
     return wordsOf(error);
   }
   await backend.stop();
-  throw new Error('the backend has started');
+  throw new Error('the backend started');
 }
 
 const SOURCE = 'permission.policyRouter.sources.team';
@@ -90,7 +90,7 @@ const NO_FEATURE =
 const NOT_SET = `${SOURCE}: the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started`;
 const TAKEN = 'a policy with this name was already provided';
 
-describe('the start fails and tells of', () => {
+describe('the start fails with an error that names', () => {
   it.each<[string, () => BackendFeature[], object, string[]]>([
     [
       'a module that cannot set a policy',
@@ -101,7 +101,7 @@ describe('the start fails and tells of', () => {
       ],
     ],
     [
-      'a module that could set a policy and does not',
+      'a module that could set a policy but does not',
       () => [hostTeam(moduleThat(() => {}))],
       withTeam,
       [NOT_SET],
@@ -113,7 +113,7 @@ describe('the start fails and tells of', () => {
       ["Module 'team-policy'", 'no database', NOT_SET],
     ],
     [
-      'a module that sets what is no policy',
+      'a module that sets something that is not a policy',
       () => [hostTeam(moduleThat(point => point.setPolicy({} as never)))],
       withTeam,
       [
@@ -147,7 +147,7 @@ describe('the start fails and tells of', () => {
       ["Module 'team-policy' for plugin 'permission' is already registered"],
     ],
     [
-      'a source that nobody brings',
+      'a source that no module provides',
       () => [],
       withTeam,
       [
@@ -167,13 +167,13 @@ describe('the start fails and tells of', () => {
       ],
     ],
     [
-      'a policy and a source of almost the same name, both at once',
+      'a policy and a source whose names differ slightly',
       () => [hostPolicy('teem', setting())],
       withTeam,
       [`${SOURCE}: no module provides this policy; provided: 'teem'.`, 'policy "teem"'],
     ],
     [
-      'a source of another type',
+      'a source that has a policy but another type',
       () => [hostTeam(setting())],
       tableOf({ team: { type: 'ownership' } }, 'team'),
       [
@@ -192,7 +192,7 @@ describe('the start fails and tells of', () => {
       ],
     ],
     [
-      'a policy module that is not wrapped, though the table has a source for it',
+      'an unwrapped policy module that the table has a source for',
       () => [allowAllModule],
       withTeam,
       [`${SOURCE}: no module provides this policy`, "hostPolicy('team', …)"],
@@ -210,12 +210,7 @@ describe('the start fails and tells of', () => {
       [NO_FEATURE],
     ],
     ['a function', () => [hostTeam(() => setting())], withTeam, [NO_FEATURE]],
-    [
-      'an export that is not there',
-      () => [hostTeam(undefined)],
-      withTeam,
-      [NO_FEATURE],
-    ],
+    ['a missing export', () => [hostTeam(undefined)], withTeam, [NO_FEATURE]],
     [
       'an array with a policy in it',
       () => [hostTeam([setting(), policy])],
@@ -270,7 +265,7 @@ describe('the start succeeds with', () => {
     ['a module', () => allowAllModule],
     ['a promise of one', () => Promise.resolve({ default: allowAllModule })],
     [
-      'a module and the factory of a service that it needs',
+      'a module and the service factory that it needs',
       () => [serviceGiven, moduleWithService],
     ],
     [
@@ -309,12 +304,12 @@ describe('the start succeeds with', () => {
 });
 
 describe("Node's own import()", () => {
-  it('gives what hostPolicy takes', async () => {
+  it('returns what hostPolicy accepts', async () => {
     const specifier = '@backstage/plugin-permission-backend-module-allow-all-policy';
     expect(await runImporting(specifier)).toEqual({ code: 0, output: 'ALLOW\n' });
   }, 120_000);
 
-  it('may fail long before the start, which then names the source', async () => {
+  it('may fail long before the start, whose error then names the source', async () => {
     const { code, output } = await runImporting('@acme/no-such-policy');
     expect(output).toContain("hostPolicy('team', …)");
     expect(output).toContain("Cannot find package '@acme/no-such-policy'");
