@@ -1,4 +1,4 @@
-/** Peers to whom no connection comes about, or that take none. */
+/** Peers that cannot be connected to. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const nothing = (baseUrl: string): Peer => ({
   stop: async () => {},
 });
 
-/** The port of a client: nobody listens on it, and nobody else is given it. */
+/** The port of a client: nothing listens on it, and no other process can take it. */
 async function closedPort(): Promise<Peer> {
   const stub = await startStubPeer(silence);
   const client = connectTo(stub.url);
@@ -35,7 +35,7 @@ async function missingSocket(): Promise<Peer> {
   return nothing(`unix:${join(folder, 'opa.sock')}`);
 }
 
-/** What a killed server leaves behind: the file of a socket that nobody listens on. */
+/** What a killed server leaves behind: the file of a socket that nothing listens on. */
 async function deadSocket(): Promise<Peer> {
   const folder = await temporaryFolder();
   const path = join(folder, 'opa.sock');
@@ -50,7 +50,7 @@ async function deadSocket(): Promise<Peer> {
   };
 }
 
-/** It has a place for one, and that is taken. */
+/** A server that accepts one connection, which is already taken. */
 async function taken(): Promise<StubPeer> {
   const stub = await startStubPeer(silence, {
     create: accept => {
@@ -65,8 +65,8 @@ async function taken(): Promise<StubPeer> {
 }
 
 /**
- * A process that listens and accepts nobody. With a backlog of one the kernel keeps two
- * connections for it and lets all others wait.
+ * A process that listens but accepts no connection. With a backlog of one the kernel keeps two
+ * connections for it and makes all others wait.
  */
 async function fullBacklog(): Promise<Peer> {
   const script = `const server = require('net').createServer();
@@ -94,7 +94,7 @@ function connectTo(url: string): Socket {
 }
 
 export const absent: Chapter = {
-  title: 'is not there',
+  title: 'cannot be reached',
   scenes: [
     scene(closedPort, [
       { name: 'has closed its port', outcome: outage('ECONNREFUSED') },
@@ -112,21 +112,21 @@ export const absent: Chapter = {
       async () => nothing('http://opa.invalid:8181'),
       [
         {
-          name: 'has a name that DNS does not know',
-          // Which of them, and how fast, is the resolver's affair.
+          name: 'has a host name that DNS does not know',
+          // Which of these codes it is, and how fast, depends on the resolver.
           outcome: outage('ENOTFOUND', 'EAI_AGAIN', 'TIMEOUT'),
         },
       ],
     ),
     scene(taken, [
       {
-        name: 'takes no more connections and closes them',
+        name: 'closes every further connection',
         outcome: outage('ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'),
       },
     ]),
     scene(fullBacklog, [
       {
-        name: 'accepts nobody, with its backlog full',
+        name: 'accepts no connection, with its backlog full',
         outcome: outage('TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'),
       },
     ]),

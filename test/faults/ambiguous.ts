@@ -22,9 +22,9 @@ const inLatin1 = spoilt(
   }),
 );
 
-/** What can be read in two ways, so that one reader sees an ALLOW and the next a DENY. */
+/** Answers in which one parser would see an ALLOW and another one a DENY. */
 export const ambiguous: Chapter = {
-  title: 'answers what can be read in two ways',
+  title: 'gives an ambiguous answer',
   scenes: [
     stubScene(
       'answers DENY and ALLOW under one key',
@@ -32,7 +32,7 @@ export const ambiguous: Chapter = {
       invalid('BAD_JSON'),
     ),
     stubScene(
-      'answers DENY and ALLOW under one key, once escaped',
+      'answers DENY and ALLOW under one key that is escaped once',
       replies('{"result":{"result":"DENY","r\\u0065sult":"ALLOW"}}'),
       invalid('BAD_JSON'),
     ),
@@ -42,12 +42,12 @@ export const ambiguous: Chapter = {
       invalid('BAD_JSON'),
     ),
     stubScene(
-      'answers an ALLOW with a byte that is no UTF-8',
+      'answers an ALLOW with a byte that is not UTF-8',
       replies(spoilt(`{"by":"\xe9",${ALLOW.slice(1)}`)),
       invalid('BAD_JSON'),
     ),
     stubScene(
-      'excludes what has a name, and writes that in Latin-1',
+      'answers a condition with a value in Latin-1',
       replies(inLatin1),
       invalid('BAD_JSON'),
     ),

@@ -1,11 +1,11 @@
-/** Answers of HTTP 200 with a body that is not what OPA says. */
+/** Answers with HTTP 200 and a body that OPA would not send. */
 import { gzipSync } from 'node:zlib';
 import { decides, invalid, scene, type Chapter, type Scene } from './fault';
 import {
   ALLOW,
   contrary,
   decisionBody,
-  isLeft,
+  connectionsClose,
   pour,
   replies,
   response,
@@ -20,7 +20,7 @@ const body = (what: string, bytes: string | Buffer, code: string): Scene =>
 
 const DEPTH = 100_000;
 
-/** The nesting is longer than the matrix lets an answer be. */
+/** Raises maxResponseBytes, because the nesting is larger than the matrix allows. */
 const deep = (what: string, text: string): Scene =>
   scene(
     () => startStubPeer(replies(text), {}, () => ({ maxResponseBytes: 2_000_000 })),
@@ -35,35 +35,35 @@ const deep = (what: string, text: string): Scene =>
 const chunk = Buffer.from(`400\r\n${' '.repeat(0x400)}\r\n`);
 
 export const bodies: Chapter = {
-  title: 'answers something else than a decision',
+  title: 'answers with something that is not a decision',
   scenes: [
     body('{}', '{}', 'UNDEFINED_DECISION'),
     body(
-      "an error of OPA's with 200",
+      'an OPA error with status 200',
       '{"code":"internal_error"}',
       'UNDEFINED_DECISION',
     ),
-    body('nothing', '', 'BAD_JSON'),
+    body('an empty body', '', 'BAD_JSON'),
     body('null', 'null', 'BAD_JSON'),
     body('a list', `[${ALLOW}]`, 'BAD_JSON'),
     body('a number', '1', 'BAD_JSON'),
     body('NaN', 'NaN', 'BAD_JSON'),
     body('a NaN as the decision', '{"result":NaN}', 'BAD_JSON'),
     body('HTML', '<html>ALLOW</html>', 'BAD_JSON'),
-    body('half of an ALLOW', ALLOW.slice(0, -1), 'BAD_JSON'),
-    body('an ALLOW with more behind it', `${ALLOW}x`, 'BAD_JSON'),
-    body('an ALLOW with a NUL behind it', `${ALLOW}\0`, 'BAD_JSON'),
+    body('a truncated ALLOW', ALLOW.slice(0, -1), 'BAD_JSON'),
+    body('an ALLOW followed by more text', `${ALLOW}x`, 'BAD_JSON'),
+    body('an ALLOW followed by a NUL', `${ALLOW}\0`, 'BAD_JSON'),
     body('two decisions', `${ALLOW}\n${ALLOW}`, 'BAD_JSON'),
-    body('in single quotes', ALLOW.replaceAll('"', "'"), 'BAD_JSON'),
+    body('an ALLOW in single quotes', ALLOW.replaceAll('"', "'"), 'BAD_JSON'),
     body('an ALLOW in UTF-16', Buffer.from(ALLOW, 'utf16le'), 'BAD_JSON'),
     body(
-      'an ALLOW in UTF-16 with its mark',
+      'an ALLOW in UTF-16 with a byte order mark',
       Buffer.from(`\ufeff${ALLOW}`, 'utf16le'),
       'BAD_JSON',
     ),
-    body('an ALLOW with a byte order mark', `\ufeff${ALLOW}`, 'BAD_JSON'),
+    body('an ALLOW in UTF-8 with a byte order mark', `\ufeff${ALLOW}`, 'BAD_JSON'),
     stubScene(
-      'answers an ALLOW in gzip, unasked',
+      'answers an ALLOW in unrequested gzip',
       replies(gzipSync(ALLOW), '200 OK', ['content-encoding: gzip']),
       invalid('BAD_JSON'),
     ),
@@ -73,7 +73,11 @@ export const bodies: Chapter = {
     body('a number as the decision', decisionBody(1), 'BAD_DECISION'),
     body('a list of decisions', decisionBody([{ result: 'ALLOW' }]), 'BAD_DECISION'),
     body('allow in lower case', decisionBody({ result: 'allow' }), 'BAD_DECISION'),
-    body('an ALLOW with a blank', decisionBody({ result: 'ALLOW ' }), 'BAD_DECISION'),
+    body(
+      'an ALLOW with a trailing space',
+      decisionBody({ result: 'ALLOW ' }),
+      'BAD_DECISION',
+    ),
     body('{"allow": true}', decisionBody({ allow: true }), 'BAD_DECISION'),
     deep('a decision', `{"result":${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}}`),
     deep(
@@ -81,7 +85,7 @@ export const bodies: Chapter = {
       `{"result":{"result":"CONDITIONAL","conditions":${'{"not":'.repeat(DEPTH)}{}${'}'.repeat(DEPTH)}}}`,
     ),
     stubScene(
-      'answers an ALLOW of more than maxResponseBytes',
+      'answers an ALLOW larger than maxResponseBytes',
       replies(JSON.stringify({ result: { result: 'ALLOW' }, x: 'x'.repeat(5000) })),
       invalid('OVERSIZED'),
     ),
@@ -92,19 +96,19 @@ export const bodies: Chapter = {
         pour(socket, Buffer.alloc(65_536, ' '));
       },
       invalid('OVERSIZED'),
-      { after: isLeft },
+      { after: connectionsClose },
     ),
     stubScene(
-      'answers chunks without end',
+      'answers with endless chunks',
       socket => {
         socket.write(`${HEAD}transfer-encoding: chunked\r\n\r\n`);
         pour(socket, chunk);
       },
       invalid('OVERSIZED'),
-      { after: isLeft },
+      { after: connectionsClose },
     ),
     stubScene(
-      'answers its decision and more that Backstage does not ask for',
+      'answers its decision with extra keys that Backstage does not use',
       (socket, request) =>
         socket.write(
           response(

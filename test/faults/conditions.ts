@@ -1,4 +1,4 @@
-/** Conditional decisions that Backstage could not apply; it would fail the whole batch. */
+/** Conditional decisions that Backstage could not apply and would fail the whole batch for. */
 import { invalid, type Chapter, type Scene } from './fault';
 import { decisionBody, replies, stubScene } from './stub-peer';
 
@@ -16,7 +16,7 @@ const conditional = (more: object): unknown => ({
   ...more,
 });
 
-/** With a condition on the catalog's entities that differs from a good one. */
+/** Changes the valid condition. */
 const withLeaf = (more: object): unknown =>
   conditional({ conditions: { ...owner, ...more } });
 
@@ -24,27 +24,31 @@ const conditions = (name: string, decision: unknown, code: string): Scene =>
   stubScene(name, replies(decisionBody(decision)), invalid(code));
 
 export const conditionFaults: Chapter = {
-  title: 'gives conditions that Backstage cannot apply',
+  title: 'answers with conditions that Backstage cannot apply',
   scenes: [
     conditions(
       'answers ALLOW with conditions',
       conditional({ result: 'ALLOW' }),
       'BAD_DECISION',
     ),
-    conditions('gives none', conditional({ conditions: undefined }), 'BAD_DECISION'),
     conditions(
-      'gives an empty anyOf',
+      'answers CONDITIONAL without conditions',
+      conditional({ conditions: undefined }),
+      'BAD_DECISION',
+    ),
+    conditions(
+      'answers with an empty anyOf',
       conditional({ conditions: { anyOf: [] } }),
       'BAD_DECISION',
     ),
     conditions(
-      'gives an empty allOf',
+      'answers with an empty allOf',
       conditional({ conditions: { allOf: [] } }),
       'BAD_DECISION',
     ),
     conditions('names no plugin', conditional({ pluginId: undefined }), 'BAD_DECISION'),
     stubScene(
-      'gives conditions for a basic permission',
+      'answers with conditions for a basic permission',
       replies(decisionBody(conditional({}))),
       invalid('BAD_CONDITIONS'),
       { type: 'basic' },
@@ -69,24 +73,24 @@ export const conditionFaults: Chapter = {
       'UNKNOWN_RULE',
     ),
     conditions(
-      'names such a rule deep down',
+      'names such a rule in a nested condition',
       conditional({
         conditions: { anyOf: [owner, { not: { ...owner, rule: 'IS_OWNER' } }] },
       }),
       'UNKNOWN_RULE',
     ),
     conditions(
-      'gives no parameters to a rule that needs them',
+      'omits the params of a rule that needs them',
       withLeaf({ rule: 'HAS_LABEL', params: undefined }),
       'BAD_PARAMS',
     ),
     conditions(
-      'leaves a parameter out',
+      'omits a required parameter',
       withLeaf({ rule: 'HAS_LABEL', params: {} }),
       'BAD_PARAMS',
     ),
     conditions(
-      'gives a parameter of another type',
+      'has a parameter of the wrong type',
       withLeaf({ params: { claims: 'user:default/nolan' } }),
       'BAD_PARAMS',
     ),
@@ -96,7 +100,7 @@ export const conditionFaults: Chapter = {
       'BAD_PARAMS',
     ),
     conditions(
-      'names a plugin that is not there',
+      'names a plugin that does not exist',
       conditional({ pluginId: 'catalogue' }),
       'UNKNOWN_PLUGIN',
     ),
@@ -106,12 +110,12 @@ export const conditionFaults: Chapter = {
       'UNKNOWN_RULE',
     ),
     conditions(
-      'names a path as the plugin',
+      'names a path as the plugin id',
       conditional({ pluginId: '../catalog' }),
       'BAD_CONDITIONS',
     ),
     conditions(
-      'gives conditions over maxConditionBytes',
+      'answers with conditions larger than maxConditionBytes',
       withLeaf({ params: { claims: ['x'.repeat(1000)] } }),
       'CONDITIONS_TOO_LARGE',
     ),

@@ -1,12 +1,12 @@
-/** What of a row must be seen, and how much of all that was seen must not be. */
-import { BY_THE_CLOCK, type Outcome, type SceneRow } from './fault';
+/** What a row must show, and a tally of what must never happen. */
+import { TIMEOUT_CODES, type Outcome, type SceneRow } from './fault';
 import type { Sighting } from './sighting';
 
-/** The times that a decision may take: a failure by the clock takes the timeout. */
+/** The times that a decision may take: a failure that ends by timeout takes the timeout. */
 export function timesOf({ failure }: Outcome): ReadonlySet<Sighting['time']> {
   return new Set(
     (failure?.codes ?? ['']).map(code =>
-      BY_THE_CLOCK.has(code) ? 'the timeout' : 'under the timeout',
+      TIMEOUT_CODES.has(code) ? 'the timeout' : 'under the timeout',
     ),
   );
 }
@@ -14,7 +14,7 @@ export function timesOf({ failure }: Outcome): ReadonlySet<Sighting['time']> {
 const siblingOf = ({ asker }: SceneRow): string =>
   asker === 'nobody' ? 'DENY' : 'ALLOW';
 
-/** A sighting as it must be; where several values are right, with the one that was seen. */
+/** The expected sighting; where several values are valid, the one that was seen. */
 export function expected(row: SceneRow, seen: Sighting): unknown {
   const { failure } = row.outcome;
   const oneOf = <T>(allowed: Iterable<T>, value: T): T | string => {

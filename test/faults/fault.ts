@@ -1,66 +1,66 @@
 import type { FailureClass } from '../../src/verdict';
 import { GENEROUS_TIMEOUT, TIMEOUT } from './settings';
 
-/** Each question is asked of a source that fails closed, and of one that fails open. */
+/** Each question is put to a source that fails closed and to one that fails open. */
 export const MODES = ['closed', 'open'] as const;
 export type Mode = (typeof MODES)[number];
 
 export type Result = 'ALLOW' | 'DENY';
 
-/** The server at the other end: an OPA, or a stub for what OPA itself will not do. */
+/** The server at the other end: an OPA, or a stub for what OPA itself would not do. */
 export interface Peer {
-  /** Config of the sources that ask it, over that of the matrix; without a timeout. */
+  /** Config of the sources that ask it, which overrides that of the matrix; without a timeout. */
   readonly source: object;
   stop(): Promise<void>;
 }
 
-/** What must come of a row. */
+/** The expected outcome of a row. */
 export interface Outcome {
   readonly closed: Result;
   readonly open: Result;
-  /** Absent where no failure is to be seen; several codes where the race is the system's. */
+  /** Absent if no failure is expected; several codes if the operating system decides a race. */
   readonly failure?: {
     readonly class: FailureClass;
     readonly codes: readonly string[];
   };
 }
 
-/** Puts one more question to the source of this mode, past the four of the row. */
+/** Puts one more question to the source of this mode, besides the four of the row. */
 export type Ask = (mode: Mode) => Promise<unknown>;
 
 export interface Row<P> {
-  /** Goes on from "an OPA that"; the first cell of its row in docs/fault-table.md. */
+  /** Completes "an OPA that"; the first cell of its row in docs/fault-table.md. */
   readonly name: string;
   readonly outcome: Outcome;
-  /** Brings the peer to do it, with the backend already running. */
+  /** Makes the peer do it, with the backend already running. */
   readonly before?: (peer: P, ask: Ask) => unknown;
-  /** Expects more than the outcome. */
+  /** Checks more than the outcome. */
   readonly after?: (peer: P) => unknown;
-  /** Of the question; an entity of the catalog unless said otherwise. */
+  /** The permission type of the question; by default a resource permission on an entity. */
   readonly type?: 'basic' | 'resource';
-  /** Who asks: a user who is signed in, or nobody. */
+  /** Whether a signed-in user asks (the default) or a request without a user. */
   readonly asker?: 'user' | 'nobody';
 }
 
-/** One peer, and what it does, in this order; all rows are asked over the same connections. */
+/** One peer and what it does, in this order; all rows use the same connections. */
 export interface Scene {
   readonly needsOpa: boolean;
-  /** Of the sources that ask the peer, in milliseconds. */
+  /** The timeout of the sources that ask the peer, in milliseconds. */
   readonly timeout: number;
-  /** Whether some row takes all of the timeout. */
+  /** Whether a row takes the whole timeout. */
   readonly hangs: boolean;
   start(): Promise<Peer>;
   readonly rows: readonly SceneRow[];
 }
 
-/** A row that knows its peer. */
+/** A row bound to its peer. */
 export interface SceneRow extends Omit<Row<never>, 'before' | 'after'> {
   before(ask: Ask): unknown;
   after(): unknown;
 }
 
 export interface Chapter {
-  /** Heads the rows of these scenes in docs/fault-table.md. */
+  /** The heading above these rows in docs/fault-table.md, after "An OPA that". */
   readonly title: string;
   readonly scenes: readonly Scene[];
 }
@@ -72,11 +72,11 @@ export function scene<P extends Peer>(
 ): Scene {
   let peer: P;
   const hangs = rows.some(({ outcome }) =>
-    outcome.failure?.codes.some(code => BY_THE_CLOCK.has(code)),
+    outcome.failure?.codes.some(code => TIMEOUT_CODES.has(code)),
   );
   return {
     needsOpa,
-    // Short where the timeout is waited for, long where it must not pass before the answer.
+    // Short if the test waits for the timeout, long if the answer must come before it.
     timeout: hangs ? TIMEOUT : GENEROUS_TIMEOUT,
     hangs,
     start: async () => (peer = await start()),
@@ -88,13 +88,13 @@ export function scene<P extends Peer>(
   };
 }
 
-/** The codes of what ends by the clock. */
-export const BY_THE_CLOCK: ReadonlySet<string> = new Set([
+/** The failure codes that appear once a timeout has passed. */
+export const TIMEOUT_CODES: ReadonlySet<string> = new Set([
   'TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Nobody there, or gone before the answer: the one class that fail-open opens. */
+/** OPA cannot be reached, or is gone before it answers: the only class that fail-open allows. */
 export const outage = (...codes: string[]): Outcome => ({
   closed: 'DENY',
   open: 'ALLOW',
@@ -114,10 +114,10 @@ export const invalid = (...codes: string[]): Outcome => ({
 });
 
 /**
- * The peer's own answer. It is the contrary of what the failure mode gives, so that it cannot
- * be taken for it.
+ * The peer's own answer. It is the opposite of what the failure mode gives, so that the two
+ * cannot be confused.
  */
 export const decides: Outcome = { closed: 'ALLOW', open: 'DENY' };
 
-/** The other way round, before a change of policy. */
+/** The opposite, before a change of policy. */
 export const decidesReversed: Outcome = { closed: 'DENY', open: 'ALLOW' };

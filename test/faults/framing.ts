@@ -1,4 +1,4 @@
-/** HTTP that contradicts itself, and answers that nobody asked for. */
+/** HTTP that contradicts itself, and unsolicited answers. */
 import type { Socket } from 'node:net';
 import { decides, invalid, scene, type Chapter, type Peer, type Scene } from './fault';
 import {
@@ -11,7 +11,7 @@ import {
   stubScene,
 } from './stub-peer';
 
-/** An ALLOW under these headers. */
+/** An ALLOW with these headers. */
 const under = (...headers: string[]): string =>
   ['HTTP/1.1 200 OK', ...headers, '', ALLOW].join('\r\n');
 
@@ -27,8 +27,8 @@ const broken = (
 ): Scene => stubScene(name, says(bytes), invalid(code));
 
 /**
- * Decides each question, and on `strays` sends what nobody asked for: over every connection
- * the reverse of what it said there.
+ * Decides each question, and on `strays` sends unsolicited answers: over every connection the
+ * opposite of what it answered there.
  */
 async function startStrayPeer(): Promise<Peer & { strays(): Promise<void> }> {
   const asked = new Map<Socket, string>();
@@ -46,44 +46,47 @@ async function startStrayPeer(): Promise<Peer & { strays(): Promise<void> }> {
 }
 
 export const framing: Chapter = {
-  title: 'speaks HTTP wrongly',
+  title: 'speaks incorrect HTTP',
   scenes: [
-    broken('answers no HTTP', 'hello\r\n\r\n'),
+    broken('answers with something that is not HTTP', 'hello\r\n\r\n'),
     broken('answers HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
     broken(
-      'says ALLOW under two lengths',
+      'sends ALLOW with two content lengths',
       under(LENGTH, 'content-length: 5'),
       'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
     ),
-    broken('says ALLOW under a length that is no number', under('content-length: x')),
-    broken('says ALLOW under a negative length', under('content-length: -1')),
     broken(
-      'says ALLOW under a length and as chunks',
+      'sends ALLOW with a content length that is not a number',
+      under('content-length: x'),
+    ),
+    broken('sends ALLOW with a negative content length', under('content-length: -1')),
+    broken(
+      'sends ALLOW with a content length and in chunks',
       `HTTP/1.1 200 OK\r\n${LENGTH}\r\ntransfer-encoding: chunked\r\n\r\n${chunked(ALLOW)}`,
       'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
     ),
     broken(
-      'says ALLOW in a chunk of a size that is no number',
+      'sends ALLOW in a chunk whose size is not a number',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n${ALLOW}\r\n0\r\n\r\n`,
     ),
     broken(
-      'says ALLOW, longer than its length',
+      'sends an ALLOW that is longer than its content length',
       under(`content-length: ${ALLOW.length - 1}`),
       'BAD_JSON',
     ),
     broken(
-      'says ALLOW under a header of 1 MiB',
+      'sends ALLOW with a header of 1 MiB',
       under(`x: ${'x'.repeat(1_048_576)}`, LENGTH),
       'UND_ERR_HEADERS_OVERFLOW',
     ),
     broken(
-      'says ALLOW under 10,000 headers',
+      'sends ALLOW with 10,000 headers',
       under(...Array.from({ length: 10_000 }, (_, i) => `x-${i}: x`), LENGTH),
       'UND_ERR_HEADERS_OVERFLOW',
     ),
-    broken('says ALLOW under a header with a NUL', under('x: \0', LENGTH)),
+    broken('sends ALLOW with a NUL in a header', under('x: \0', LENGTH)),
     stubScene(
-      'decides without a length, and closes',
+      'decides without a content length and closes',
       (socket, request) => socket.end(`HTTP/1.1 200 OK\r\n\r\n${contrary(request)}`),
       decides,
     ),
@@ -96,7 +99,7 @@ export const framing: Chapter = {
       decides,
     ),
     stubScene(
-      'decides, with the reverse right behind it',
+      'decides and sends the opposite answer right after',
       (socket, request) =>
         socket.write(
           Buffer.concat([response(contrary(request)), response(reversed(request))]),
@@ -104,7 +107,7 @@ export const framing: Chapter = {
       decides,
     ),
     stubScene(
-      'decides, with the reverse behind the end of its length',
+      'decides and sends the opposite after the end of the body',
       (socket, request) =>
         socket.write(
           Buffer.concat([response(contrary(request)), Buffer.from(reversed(request))]),
@@ -112,7 +115,7 @@ export const framing: Chapter = {
       decides,
     ),
     scene(startStrayPeer, [
-      { name: 'decides, and later sends the reverse unasked', outcome: decides },
+      { name: 'decides and later sends the opposite unasked', outcome: decides },
       {
         name: 'is asked again after that',
         before: peer => peer.strays(),

@@ -1,4 +1,4 @@
-/** Peers that are there and let us wait. */
+/** Peers that can be reached but keep the router waiting. */
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { silence, type Behaviour } from '../support/stub-server';
@@ -7,7 +7,7 @@ import { TIMEOUT } from './settings';
 import {
   ALLOW,
   decidesContrary,
-  isLeft,
+  connectionsClose,
   response,
   says,
   startStubPeer,
@@ -16,15 +16,15 @@ import {
   type StubPeer,
 } from './stub-peer';
 
-/** Shorter than the timeout: a byte that comes must not give the next one more time. */
+/** Shorter than the timeout: receiving a byte must not extend the time for the next one. */
 const PAUSE = TIMEOUT / 5;
 
 const HEAD = 'HTTP/1.1 200 OK\r\n';
 
 interface LatePeer extends StubPeer {
-  /** From now on it answers in time. */
+  /** Makes it answer in time. */
   recover(): void;
-  /** From now on its answer to a question comes behind the late ones to earlier questions. */
+  /** Makes it answer each question after sending the late answers to earlier ones. */
   recoverBehindLateAnswers(): void;
   /** Waits until the late answers have been written. */
   readonly lateAnswers: () => Promise<unknown>;
@@ -53,7 +53,7 @@ async function startLatePeer(
   };
 }
 
-/** The earliest end of waiting that a peer can see. */
+/** The earliest sign a peer gets that the router has stopped waiting. */
 const givenUp = (socket: Socket): Promise<unknown> =>
   new Promise(resolve => socket.once('close', resolve));
 
@@ -62,8 +62,8 @@ const afterTimeouts = (count: number) => (): Promise<unknown> => delay(count * T
 export const hangs: Chapter = {
   title: 'is slow',
   scenes: [
-    stubScene('says nothing', silence, outage('TIMEOUT'), { after: isLeft }),
-    stubScene('accepts and never reads', silence, outage('TIMEOUT'), {
+    stubScene('never answers', silence, outage('TIMEOUT'), { after: connectionsClose }),
+    stubScene('accepts the connection and never reads', silence, outage('TIMEOUT'), {
       connected: socket => socket.pause(),
       after: peer => expect(peer.requests()).toBe(0),
     }),
@@ -73,12 +73,12 @@ export const hangs: Chapter = {
       outage('TIMEOUT'),
     ),
     stubScene(
-      'sends an ALLOW, but promises more and is silent then',
+      'sends an ALLOW, announces a longer body and then sends nothing',
       says(`${HEAD}content-length: 500\r\n\r\n${ALLOW}`),
       outage('TIMEOUT'),
     ),
     stubScene(
-      'sends an ALLOW in a chunk, and never the last chunk',
+      'sends an ALLOW in a chunk but never the last chunk',
       says(
         `${HEAD}transfer-encoding: chunked\r\n\r\n${ALLOW.length.toString(16)}\r\n${ALLOW}\r\n`,
       ),
@@ -98,7 +98,7 @@ export const hangs: Chapter = {
       outage('TIMEOUT'),
     ),
     stubScene(
-      'trickles interim responses (102) for ever',
+      'trickles interim responses (102) forever',
       socket =>
         trickle(socket, Array(50).fill('HTTP/1.1 102 Processing\r\n\r\n'), PAUSE),
       outage('TIMEOUT'),
@@ -108,7 +108,7 @@ export const hangs: Chapter = {
       [
         { name: 'answers ALLOW just past the timeout', outcome: outage('TIMEOUT') },
         {
-          name: 'is in time again after that',
+          name: 'answers in time after that',
           before: peer => {
             peer.recover();
             return peer.lateAnswers();
@@ -125,17 +125,17 @@ export const hangs: Chapter = {
           outcome: outage('TIMEOUT'),
         },
         {
-          name: 'is in time again while those late answers are to come',
+          name: 'answers in time while those late answers are pending',
           before: peer => peer.recover(),
           outcome: decides,
         },
         {
-          name: 'is in time again after they came',
+          name: 'answers in time after they arrived',
           before: peer => peer.lateAnswers(),
           outcome: decides,
         },
         {
-          name: 'sends late answers while the next question is under way',
+          name: 'sends late answers while the next question is in flight',
           before: peer => peer.recoverBehindLateAnswers(),
           outcome: decides,
         },

@@ -1,4 +1,4 @@
-/** Connections that end: in order (FIN) or not (RST), at every stage of an exchange. */
+/** Connections that end by FIN or RST at every stage of an exchange. */
 import type { Socket } from 'node:net';
 import { silence, type Behaviour } from '../support/stub-server';
 import {
@@ -24,7 +24,7 @@ import {
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
 
-/** How far the answer has come when the connection ends; all of it would be an ALLOW. */
+/** What was sent of the answer when the connection ends; completed, it would be an ALLOW. */
 const STAGES: ReadonlyArray<readonly [string, string]> = [
   ['before it answers', ''],
   ['in the status line', 'HTTP/1.1 20'],
@@ -35,7 +35,7 @@ const STAGES: ReadonlyArray<readonly [string, string]> = [
     `${HEAD}content-length: ${ALLOW.length}\r\n\r\n${ALLOW.slice(0, 20)}`,
   ],
   [
-    'after an ALLOW, of which the body was to be longer',
+    'after an ALLOW, although it announced a longer body',
     `${HEAD}content-length: 500\r\n\r\n${ALLOW}`,
   ],
   [
@@ -43,14 +43,14 @@ const STAGES: ReadonlyArray<readonly [string, string]> = [
     `${HEAD}transfer-encoding: chunked\r\n\r\n${ALLOW.length.toString(16)}\r\n${ALLOW.slice(0, 20)}`,
   ],
   [
-    'after the chunk of an ALLOW, without the last chunk',
+    'after an ALLOW in a chunk, without the last chunk',
     `${HEAD}transfer-encoding: chunked\r\n\r\n${ALLOW.length.toString(16)}\r\n${ALLOW}\r\n`,
   ],
 ];
 
 const endings: readonly Scene[] = STAGES.flatMap(([stage, bytes]) => [
   stubScene(`closes ${stage}`, saysAndCloses(bytes), outage('UND_ERR_SOCKET')),
-  // Node.js reports a reset that comes together with data as the end of the connection.
+  // Node.js reports a reset that arrives together with data as the end of the connection.
   stubScene(
     `resets ${stage}`,
     saysAndResets(bytes),
@@ -58,7 +58,7 @@ const endings: readonly Scene[] = STAGES.flatMap(([stage, bytes]) => [
   ),
 ]);
 
-/** Ends the connections at a time when no question is under way. */
+/** Ends the connections while no question is in flight. */
 async function startIdlePeer(
   end: (socket: Socket) => unknown,
 ): Promise<Peer & { readonly endAll: () => Promise<void> }> {
@@ -79,7 +79,7 @@ const idle = (verb: string, end: (socket: Socket) => unknown): Scene =>
   scene(
     () => startIdlePeer(end),
     [
-      { name: `decides, and then ${verb} its connections`, outcome: decides },
+      { name: `decides and then ${verb} its connections`, outcome: decides },
       {
         name: `is asked again after that`,
         before: peer => peer.endAll(),
@@ -97,11 +97,16 @@ const untilClose = (bytes: string): Buffer =>
 export const losses: Chapter = {
   title: 'ends the connection',
   scenes: [
-    stubScene('closes on accepting', silence, outage('UND_ERR_SOCKET'), {
-      connected: socket => socket.end(),
-    }),
     stubScene(
-      'resets on accepting',
+      'closes the connection on accepting it',
+      silence,
+      outage('UND_ERR_SOCKET'),
+      {
+        connected: socket => socket.end(),
+      },
+    ),
+    stubScene(
+      'resets the connection on accepting it',
       silence,
       outage('ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'),
       { connected: reset },

@@ -11,7 +11,7 @@ import { router } from './router';
 import { statuses } from './statuses';
 import { tlsFaults } from './tls';
 
-/** Every fault that is tried, in the order of docs/fault-table.md. */
+/** Every tested fault, in the order of docs/fault-table.md. */
 export const CHAPTERS: readonly Chapter[] = [
   realOpa,
   absent,

@@ -1,4 +1,4 @@
-/** The rows of docs/fault-table.md, made from what was seen. */
+/** Renders the rows of docs/fault-table.md from what was seen. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { timesOf, type Tally } from './expectation';
@@ -91,7 +91,7 @@ function cellsOf({ row, seen }: SeenRow): string[] {
 
 const among = (values: readonly unknown[]): string => [...new Set(values)].join(', ');
 
-/** Where the system may choose, all that it may choose. */
+/** If the operating system decides, every time that is possible. */
 function timeOf({ outcome }: SceneRow, seen: readonly Sighting[]): string {
   const allowed = timesOf(outcome);
   const isAllowed = seen.every(({ time }) => allowed.has(time));

@@ -1,4 +1,4 @@
-/** What becomes of a real OPA process. */
+/** A real OPA process in different states. */
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
@@ -27,12 +27,12 @@ const CONTRARY = 'test/fixtures/policies/contrary.rego';
 const REVERSED = 'test/fixtures/policies/reversed.rego';
 const MISTAKES = 'test/fixtures/policies/mistakes.rego';
 const AUTHZ = 'test/fixtures/policies/authz.rego';
-/** That of authz.rego. */
+/** The token that authz.rego accepts. */
 const TOKEN = 'a-secret-token';
 
 interface OpaPeer extends Peer {
   opa: OpaServer;
-  /** Ends what runs, and starts it on the same port with another policy. */
+  /** Stops OPA and starts it on the same port with another policy. */
   restart(policy: string): Promise<void>;
 }
 
@@ -73,11 +73,11 @@ async function freeze({ opa }: OpaPeer): Promise<void> {
 }
 
 interface BundlePeer extends Peer {
-  /** Lets the bundle arrive, and waits until it is active. */
+  /** Delivers the bundle and waits until it is active. */
   deliver(): Promise<void>;
 }
 
-/** An OPA that waits for its first bundle, which does not come until it is delivered. */
+/** An OPA that waits for its first bundle until `deliver` sends it. */
 async function startBundlePeer(): Promise<BundlePeer> {
   const waiting: ServerResponse[] = [];
   const server = createServer((_request, response) => void waiting.push(response));
@@ -90,7 +90,7 @@ async function startBundlePeer(): Promise<BundlePeer> {
       ...['--set', 'services.bundles.response_header_timeout_seconds=600'],
       ...['--set', 'bundles.policy.service=bundles'],
       ...['--set', 'bundles.policy.resource=bundle.tar.gz'],
-      // It asks again after that; until then the bundle it has is enough.
+      // It does not ask for another bundle before the test is over.
       ...['--set', 'bundles.policy.polling.min_delay_seconds=300'],
       ...['--set', 'bundles.policy.polling.max_delay_seconds=600'],
     ],
@@ -124,7 +124,7 @@ async function buildBundle(policy: string): Promise<Buffer> {
 const untilBundlesAreActive = (url: string): Promise<void> =>
   until(async () => (await fetch(`${url}/health?bundles`)).ok, 'the bundle was active');
 
-/** A policy with a mistake, which the policy's author sees in the log. */
+/** A policy with a mistake that its author sees in the log. */
 const mistake = (name: string, entrypoint: string, outcome: Outcome): Scene =>
   opaScene(
     () =>
@@ -146,7 +146,7 @@ const guarded = (name: string, source: object, outcome: Outcome): Scene =>
   );
 
 export const realOpa: Chapter = {
-  title: 'is a real server',
+  title: 'is a real OPA server',
   scenes: [
     opaScene(
       () => startOpaPeer({ policies: [REVERSED] }),
@@ -154,13 +154,13 @@ export const realOpa: Chapter = {
         { name: 'decides by the policy it was started with', outcome: decidesReversed },
         { name: 'is killed (SIGKILL)', before: kill, outcome: outage('ECONNREFUSED') },
         {
-          name: 'is started again with another policy',
+          name: 'is restarted with another policy',
           before: peer => peer.restart(CONTRARY),
           outcome: decides,
         },
         { name: 'is frozen (SIGSTOP)', before: freeze, outcome: outage('TIMEOUT') },
         {
-          name: 'goes on (SIGCONT)',
+          name: 'resumes (SIGCONT)',
           before: ({ opa }) => opa.kill('SIGCONT'),
           outcome: decides,
         },
@@ -168,12 +168,16 @@ export const realOpa: Chapter = {
     ),
     opaScene(startBundlePeer, [
       { name: 'has no bundle yet', outcome: invalid('UNDEFINED_DECISION') },
-      { name: 'gets its bundle', before: peer => peer.deliver(), outcome: decides },
+      {
+        name: 'has received its bundle',
+        before: peer => peer.deliver(),
+        outcome: decides,
+      },
     ]),
-    guarded('wants a token and is given it', { auth: { token: TOKEN } }, decides),
-    guarded('wants a token and is given none', {}, invalid('HTTP_401')),
+    guarded('requires a token and gets it', { auth: { token: TOKEN } }, decides),
+    guarded('requires a token and gets none', {}, invalid('HTTP_401')),
     guarded(
-      'wants a token and is given another',
+      'requires a token and gets a wrong one',
       { auth: { token: 'another-token' } },
       invalid('HTTP_401'),
     ),
@@ -184,7 +188,7 @@ export const realOpa: Chapter = {
           args: [
             ...['--tls-cert-file', 'test/fixtures/tls/server.pem'],
             ...['--tls-private-key-file', 'test/fixtures/tls/server.key'],
-            // Health stays on plain HTTP, for the start of the test.
+            // The health endpoint stays on plain HTTP, so that the test can see when OPA is ready.
             ...['--diagnostic-addr', '127.0.0.1:0'],
           ],
         }),
@@ -201,7 +205,7 @@ export const realOpa: Chapter = {
       invalid('HTTP_500'),
     ),
     mistake(
-      'has another policy than the entrypoint names',
+      'does not have the policy that the entrypoint names',
       'no_such_rule',
       invalid('UNDEFINED_DECISION'),
     ),

@@ -1,4 +1,4 @@
-/** What the router itself does not put to OPA, or not any more. */
+/** Questions that the router does not send to OPA. */
 import { silence, type Behaviour } from '../support/stub-server';
 import {
   MODES,
@@ -17,8 +17,8 @@ import {
   type StubPeer,
 } from './stub-peer';
 
-/** Nobody is asked in vain for long: a second failed question opens the breaker. */
-async function startNervousPeer(): Promise<StubPeer> {
+/** A stopped peer whose breaker opens after the second failed question. */
+async function startTrippingPeer(): Promise<StubPeer> {
   const stub = await startStubPeer(silence, {}, () => ({
     circuitBreaker: { volumeThreshold: 2, resetTimeout: '10m' },
   }));
@@ -27,9 +27,9 @@ async function startNervousPeer(): Promise<StubPeer> {
 }
 
 interface BusyPeer extends StubPeer {
-  /** Lets the one question of each mode that there is room for be under way. */
+  /** Starts a question of each mode, which takes the only slot. */
   occupy(ask: Ask): Promise<void>;
-  /** Answers those. */
+  /** Answers these questions. */
   release(): Promise<void>;
 }
 
@@ -57,16 +57,16 @@ const denied: Outcome = { closed: 'DENY', open: 'DENY' };
 export const router: Chapter = {
   title: 'is not asked',
   scenes: [
-    scene(startNervousPeer, [
+    scene(startTrippingPeer, [
       {
-        name: 'fails as often as the circuit breaker bears',
+        name: 'fails as often as the circuit breaker tolerates',
         outcome: outage('ECONNREFUSED'),
       },
-      { name: 'has made the circuit breaker open', outcome: outage('BREAKER_OPEN') },
+      { name: 'has an open circuit breaker', outcome: outage('BREAKER_OPEN') },
     ]),
     scene(startBusyPeer, [
       {
-        name: 'has all the questions that `concurrency` and `queue` let it have',
+        name: 'already has as many questions as `concurrency` and `queue` allow',
         before: (peer, ask) => peer.occupy(ask),
         after: peer => peer.release(),
         outcome: overload('QUEUE_FULL'),
@@ -76,7 +76,7 @@ export const router: Chapter = {
       () => startStubPeer(replies(ALLOW)),
       [
         {
-          name: 'could only say something about nobody: there is no user',
+          name: 'is skipped because the request has no user',
           asker: 'nobody',
           after: peer => expect(peer.connections()).toBe(0),
           outcome: denied,

@@ -1,4 +1,4 @@
-/** What is seen of one question: how it was answered, and what trace and log tell of it. */
+/** Observes one question: its answer, its trace and its log line. */
 import type { Failure } from '../../src/verdict';
 import {
   authorize,
@@ -10,20 +10,20 @@ import {
 import { MODES, type Mode, type SceneRow } from './fault';
 import { DEADLINE } from './settings';
 
-/** Each fault is asked about alone, and in a batch between two healthy questions. */
+/** Each question is asked alone, and in a batch between two healthy questions. */
 const SHAPES = ['single', 'batch'] as const;
 type Shape = (typeof SHAPES)[number];
 
 export interface Sighting {
   readonly mode: Mode;
   readonly shape: Shape;
-  /** HTTP status of /authorize. */
+  /** The HTTP status of /authorize. */
   readonly status: number;
   readonly decision: string | undefined;
   /** The decisions on the rest of the batch. */
   readonly siblings: readonly string[];
   readonly failure: Failure | undefined;
-  /** The line of the log that tells it, from the failure class on. */
+  /** The log line about the failure, from the failure class on. */
   readonly warning: string | undefined;
   readonly time: 'under the timeout' | 'the timeout';
   readonly inDeadline: boolean;
@@ -48,7 +48,7 @@ export async function observe(
 ): Promise<Sighting[]> {
   const ofMode = async (mode: Mode): Promise<Sighting[]> => {
     const seen: Sighting[] = [];
-    // One after the other: the second may meet what the first left on a connection.
+    // In sequence, because the second may find what the first left on a connection.
     for (const shape of SHAPES) {
       seen.push(await observeOne(backend, token, place, row, index, mode, shape));
     }
@@ -66,7 +66,7 @@ async function observeOne(
   mode: Mode,
   shape: Shape,
 ): Promise<Sighting> {
-  // A name of its own for each question: none can share the answer of another.
+  // Each question has a unique name, so that none shares another's answer.
   const name = `${place.prefix(mode)}.${index}.${shape}.read`;
   const question = row.type === 'basic' ? basic(name, 'read') : onEntity(name, 'read');
   const batch: Question[] =
@@ -96,7 +96,7 @@ async function observeOne(
   };
 }
 
-/** The log has it once for all questions of a source. */
+/** The log has one line for all questions of a source. */
 function warningOf(
   backend: RunningBackend,
   source: string,

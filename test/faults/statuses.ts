@@ -1,4 +1,4 @@
-/** Answers with another HTTP status than 200. */
+/** Answers with an HTTP status other than 200. */
 import {
   decides,
   invalid,
@@ -55,23 +55,19 @@ const OPA_CODES: Readonly<Record<number, string>> = {
   404: 'resource_not_found',
 };
 
-/** Each without a body, with an error as OPA writes it, and with an ALLOW as the body. */
+/** Each status without a body, with an error body as OPA writes it, and with an ALLOW. */
 const errors: readonly Scene[] = Object.entries(REASONS).flatMap(([number, reason]) => {
   const status = `${number} ${reason}`;
   const outcome = outcomeOf(Number(number));
   const error = opaError(OPA_CODES[Number(number)] ?? 'internal_error');
   return [
     stubScene(`answers ${number}`, replies('', status), outcome),
-    stubScene(
-      `answers ${number} with an error of OPA's`,
-      replies(error, status),
-      outcome,
-    ),
+    stubScene(`answers ${number} with an OPA error`, replies(error, status), outcome),
     stubScene(`answers ${number} with an ALLOW`, replies(ALLOW, status), outcome),
   ];
 });
 
-/** Redirects to a server that would say ALLOW, and must not be asked. */
+/** Redirects to a server that would answer ALLOW and must not be asked. */
 async function startRedirect(status: string): Promise<StubPeer & { target: StubPeer }> {
   const target = await startStubPeer(replies(ALLOW));
   const location = `location: ${target.url}/v1/data/backstage_policy/decision`;
@@ -100,9 +96,9 @@ const redirects: readonly Scene[] = [
     () => startRedirect(status),
     [
       {
-        name: `redirects with ${number} to a server that says ALLOW`,
+        name: `redirects with ${number} to a server that answers ALLOW`,
         outcome: invalid(`HTTP_${number}`),
-        // Nobody came, so nobody brought the token.
+        // The target got no connection, so it did not get the token either.
         after: ({ target }) => expect(target.connections()).toBe(0),
       },
     ],
@@ -112,11 +108,11 @@ const redirects: readonly Scene[] = [
 const empty = (status: string): Buffer => Buffer.from(`HTTP/1.1 ${status}\r\n\r\n`);
 
 export const statuses: Chapter = {
-  title: 'answers with another status',
+  title: 'answers with a status other than 200',
   scenes: [
     ...errors,
     stubScene(
-      'answers 500 as for rules that contradict each other',
+      "answers 500 with OPA's error for conflicting rules",
       replies(opaError('internal_error', 'eval_conflict_error'), '500 Error'),
       invalid('HTTP_500'),
     ),
@@ -134,12 +130,12 @@ export const statuses: Chapter = {
     ),
     stubScene('answers 304', says(empty('304 Not Modified')), invalid('HTTP_304')),
     stubScene(
-      'says 100 Continue, unasked, and then ALLOW',
+      'sends an unrequested 100 Continue and then ALLOW',
       says(Buffer.concat([empty('100 Continue'), response(ALLOW)])),
       invalid('UND_ERR_SOCKET'),
     ),
     stubScene(
-      'switches protocols with 101 and says ALLOW',
+      'switches protocols with 101 and sends ALLOW',
       says(
         Buffer.concat([
           Buffer.from(
@@ -151,7 +147,7 @@ export const statuses: Chapter = {
       invalid('UND_ERR_SOCKET'),
     ),
     stubScene(
-      'says 103 Early Hints and then its answer',
+      'sends 103 Early Hints and then its answer',
       (socket, request) =>
         socket.write(
           Buffer.concat([empty('103 Early Hints'), response(contrary(request))]),
@@ -159,7 +155,7 @@ export const statuses: Chapter = {
       decides,
     ),
     stubScene(
-      'says 103 Early Hints and closes',
+      'sends 103 Early Hints and closes',
       saysAndCloses(empty('103 Early Hints')),
       outage('UND_ERR_SOCKET'),
     ),

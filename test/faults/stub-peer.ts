@@ -10,7 +10,7 @@ import { scene, type Outcome, type Peer, type Row, type Scene } from './fault';
 
 export type StubPeer = StubServer & Peer;
 
-/** @param source - its config where the stub is reached in another way than by its URL. */
+/** @param source - further config of the sources that ask the stub. */
 export async function startStubPeer(
   does: Behaviour,
   options: StubOptions = {},
@@ -20,7 +20,7 @@ export async function startStubPeer(
   return { ...stub, source: { baseUrl: stub.url, ...source(stub.url) } };
 }
 
-/** A stub that does one thing to whoever asks. */
+/** A scene with a stub that treats every question alike. */
 export const stubScene = (
   name: string,
   does: Behaviour,
@@ -32,8 +32,8 @@ export const stubScene = (
     [{ name, outcome, ...(type && { type }), ...(after && { after }) }],
   );
 
-/** Expects that the router has given up its connections, and does not let them pile up. */
-export const isLeft = (peer: StubPeer): Promise<void> => peer.untilOpen(0);
+/** Waits until the router has closed its connections, so that they do not pile up. */
+export const connectionsClose = (peer: StubPeer): Promise<void> => peer.untilOpen(0);
 
 type Bytes = string | Buffer;
 
@@ -61,7 +61,7 @@ export const says =
   socket =>
     socket.write(bytes);
 
-/** Says it and ends the connection in order. */
+/** Sends it and closes the connection with a FIN. */
 export const saysAndCloses =
   (bytes: Bytes): Behaviour =>
   socket =>
@@ -72,7 +72,7 @@ export const saysAndResets =
   socket =>
     socket.write(bytes, () => reset(socket));
 
-/** RST and nothing before it; `resetAndDestroy` sends a FIN first. */
+/** Sends only a RST; `resetAndDestroy` sends a FIN first. */
 export function reset(socket: Socket): void {
   (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
   socket.destroy();
@@ -83,15 +83,15 @@ export const replies = (...args: Parameters<typeof response>): Behaviour =>
 
 export const decisionBody = (result: unknown): string => JSON.stringify({ result });
 
-/** The worst that a broken peer can say. */
+/** The worst answer that a broken peer can give. */
 export const ALLOW = decisionBody({ result: 'ALLOW' });
 const DENY = decisionBody({ result: 'DENY' });
 
-/** The own answer of a stub that decides: the contrary of what the failure mode would give. */
+/** The answer of a stub that decides: the opposite of what the failure mode would give. */
 export const contrary = (request: string): string =>
   isFailClosed(request) ? ALLOW : DENY;
 
-/** What must not be taken for it. */
+/** An answer that must not be mistaken for the one above. */
 export const reversed = (request: string): string =>
   isFailClosed(request) ? DENY : ALLOW;
 
@@ -101,13 +101,13 @@ const isFailClosed = (request: string): boolean => request.includes('.closed.');
 export const decidesContrary: Behaviour = (socket, request) =>
   socket.write(response(contrary(request)));
 
-/** Sends it again and again, as fast as the other side takes it and as long as it is there. */
+/** Sends it repeatedly, as fast as the other side reads, until the connection ends. */
 export function pour(socket: Socket, piece: Buffer): void {
   while (socket.writable && socket.write(piece));
   if (socket.writable) socket.once('drain', () => pour(socket, piece));
 }
 
-/** One piece after the other, with a pause before each, in milliseconds. */
+/** Sends the pieces one by one, with a pause in milliseconds before each. */
 export function trickle(
   socket: Socket,
   pieces: Iterable<Buffer | string>,

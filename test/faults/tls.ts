@@ -1,4 +1,4 @@
-/** Peers behind TLS, and the other way round. The certificates: test/fixtures/tls/make.sh. */
+/** Peers that use TLS, or should. test/fixtures/tls/make.sh makes the certificates. */
 import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { silence, type Behaviour } from '../support/stub-server';
@@ -26,15 +26,15 @@ const secure = (url: string): string => url.replace('http:', 'https:');
 
 interface TlsOptions {
   readonly does?: Behaviour;
-  /** The name of its certificate; `null` for a peer that speaks no TLS. */
+  /** The name of its certificate; `null` for a peer that does not use TLS. */
   readonly certificate?: string | null;
-  /** The authority that we trust; Node's own where it is `null`. */
+  /** The authority that the router trusts; `null` for Node's defaults. */
   readonly trusts?: string | null;
-  /** Meets the connection before TLS. */
+  /** Gets the connection before TLS. */
   readonly connected?: (socket: Socket) => void;
 }
 
-/** A peer that would say ALLOW, asked by https. */
+/** A peer that would answer ALLOW, asked over https. */
 const tls = (
   name: string,
   outcome: Outcome,
@@ -73,30 +73,28 @@ const tls = (
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n';
 
 export const tlsFaults: Chapter = {
-  title: 'speaks TLS wrongly',
+  title: 'has a TLS problem',
   scenes: [
     tls('decides over TLS', decides, { does: decidesContrary }),
-    tls(
-      'has the certificate of another host',
-      invalid('ERR_TLS_CERT_ALTNAME_INVALID'),
-      { certificate: 'other-host' },
-    ),
+    tls('has a certificate for another host', invalid('ERR_TLS_CERT_ALTNAME_INVALID'), {
+      certificate: 'other-host',
+    }),
     tls('has an expired certificate', invalid('CERT_HAS_EXPIRED'), {
       certificate: 'expired',
     }),
-    tls('has a certificate of the future', invalid('CERT_NOT_YET_VALID'), {
+    tls('has a certificate that is not yet valid', invalid('CERT_NOT_YET_VALID'), {
       certificate: 'future',
     }),
     tls('has a self-signed certificate', invalid('DEPTH_ZERO_SELF_SIGNED_CERT'), {
       certificate: 'self-signed',
     }),
     tls(
-      'has a certificate of another authority than `tls.ca`',
+      'has a certificate from another authority than `tls.ca`',
       invalid('UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
       { trusts: 'stranger-ca' },
     ),
     tls(
-      'has a certificate of a private authority, without `tls.ca`',
+      'has a certificate from a private authority, without `tls.ca`',
       invalid('UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
       { trusts: null },
     ),
@@ -109,7 +107,7 @@ export const tlsFaults: Chapter = {
       },
     ),
     stubScene(
-      'speaks TLS where plain HTTP is expected, and hangs up',
+      'speaks TLS where plain HTTP is expected and closes the connection',
       replies(ALLOW),
       outage('UND_ERR_SOCKET'),
       {
@@ -129,16 +127,16 @@ export const tlsFaults: Chapter = {
       connected: socket => socket.once('data', () => reset(socket)),
     }),
     tls(
-      'says nothing in the TLS handshake',
+      'sends nothing in the TLS handshake',
       outage('TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'),
       {
         certificate: null,
         does: silence,
       },
     ),
-    tls('says nothing over TLS', outage('TIMEOUT'), { does: silence }),
+    tls('never answers over TLS', outage('TIMEOUT'), { does: silence }),
     tls(
-      'closes over TLS before it answers, as one that refuses our certificate does',
+      'closes over TLS before it answers, as a server does that rejects our certificate',
       invalid('UND_ERR_SOCKET'),
       { does: saysAndCloses('') },
     ),
