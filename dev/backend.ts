@@ -35,7 +35,7 @@ export interface SampleBackendOptions {
 
 export interface SampleBackend {
   readonly url: string;
-  /** A token for a user of the catalog; waits until the catalog has ingested the user. */
+  /** Returns a token for a user in the catalog; waits until the catalog has ingested the user. */
   signIn(name: string): Promise<string>;
   stop(): Promise<void>;
 }
@@ -88,7 +88,7 @@ export async function startSampleBackend(
   try {
     await backend.start();
   } catch (error) {
-    // What has started before the failure would keep the process alive.
+    // Plugins that started before the failure would keep the process alive.
     await stop().catch(() => {});
     throw error;
   }
@@ -100,7 +100,7 @@ export async function startSampleBackend(
   };
 }
 
-/** Plugins find each other at the port that was actually bound, so that port 0 works. */
+/** Makes plugins find each other at the port that was actually bound, so that port 0 works. */
 const discoveryAt = (url: () => string) =>
   createServiceFactory({
     service: coreServices.discovery,
@@ -127,5 +127,5 @@ async function signIn(url: string, name: string): Promise<string> {
     await response.arrayBuffer();
     await delay(100);
   }
-  throw new Error(`user '${name}' has not appeared in the catalog within 30 seconds`);
+  throw new Error(`user '${name}' did not appear in the catalog within 30 seconds`);
 }

@@ -18,7 +18,7 @@ const catalog = (name: string, resourceRef?: string): Check => {
   return resourceRef === undefined ? { permission } : { permission, resourceRef };
 };
 
-/** What the sample asks for every persona. */
+/** The questions that the sample asks as every persona. */
 export const CHECKS: readonly Check[] = [
   catalog('catalog.entity.read', 'component:default/payments-api'),
   catalog('catalog.entity.read', 'component:default/payments-ledger'),
@@ -57,8 +57,8 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /**
- * Sends every check to `/api/permission/authorize` in a request of its own, so that the trace
- * received meanwhile belongs to it.
+ * Sends each check to `/api/permission/authorize` in a separate request, so that the trace
+ * that arrives meanwhile belongs to it.
  *
  * @param traces - where the sample backend puts its traces; emptied before each request.
  */

@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const policyConfig = process.env.OPA_URL
     ? 'config/app-config.yaml'
     : 'config/app-config.embedded.yaml';
-  // `npm start -- my.yaml` merges further app-config files over the sample's.
+  // `npm start -- my.yaml` merges more app-config files over the sample's.
   const furtherConfig = process.argv.slice(2);
   const traces: DecisionRecord[] = [];
   const backend = await startSampleBackend({
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
 
 const SAMPLE_COMPONENTS = 4;
 
-/** The catalog ingests one entity after the other: wait until a user who may see all sees all. */
+/** The catalog ingests entities one by one, so this waits until a user who may see all does. */
 async function catalogIsComplete(url: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
     if ((await catalogNames(url, token)).length === SAMPLE_COMPONENTS) return;

@@ -9,7 +9,7 @@ export const PERSONAS = {
 
 export type Persona = keyof typeof PERSONAS;
 
-/** Lets anyone sign in as any user of the catalog: for samples and tests only. */
+/** Lets anyone sign in as any user in the catalog: for samples and tests only. */
 export const personasAuthModule = signInByName('personas', (name, context) =>
   context.signInWithCatalogUser({ entityRef: { name } }),
 );

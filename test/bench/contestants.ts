@@ -28,10 +28,10 @@ import type { Contestant } from './drive';
 
 const ENTRYPOINT = 'backstage_policy/decision';
 
-/** As many as config/app-config.yaml has for the route. */
+/** The concurrency in config/app-config.yaml. */
 const CONNECTIONS = 64;
 
-/** In the table, but never asked. */
+/** A URL for the config that is never asked. */
 const NO_OPA = 'http://127.0.0.1:9';
 
 const QUERY: PolicyQuery = { permission: catalogEntityReadPermission };
@@ -43,17 +43,17 @@ const USER: PolicyQueryUser = {
   info: { userEntityRef: 'user:default/dana', ownershipEntityRefs: CLAIMS },
 };
 
-/** More than ask at once: identical questions under way would share one request. */
+/** More users than concurrent callers, because identical questions would share one request. */
 const USERS: readonly PolicyQueryUser[] = Array.from({ length: 1024 }, (_, index) => ({
   ...USER,
   info: { ...USER.info, userEntityRef: `user:default/dana-${index}` },
 }));
 
-/** What is measured; `opa` and `rawOpa` only where there is an OPA. */
+/** What is measured; `opa` and `rawOpa` only if an OPA is available. */
 export interface Contestants {
   readonly native: Contestant;
   readonly handWritten: Contestant;
-  /** The hand-written one, as a source of the table. */
+  /** The hand-written policy as a hosted source. */
   readonly hosted: Contestant;
   readonly allow: Contestant;
   readonly allowAll: Contestant;
@@ -100,7 +100,7 @@ export async function createContestants(
   };
 }
 
-/** Those that the shipped policies use, as the catalog publishes them. */
+/** The rules that the shipped policies use, as the catalog publishes them. */
 const CATALOG_RULES: RuleMetadata = {
   kind: 'published',
   rules: new PublishedRules({
@@ -128,7 +128,7 @@ function catalogRule(name: string, required: string[], properties: object): obje
   };
 }
 
-/** The shipped config with the shipped table, and one route more: the measured. */
+/** The shipped config and table with one more route: the measured one. */
 async function startRouter(
   source: string,
   opaUrl: string,
@@ -190,7 +190,7 @@ async function readYaml<T>(path: string): Promise<T> {
   return parse(await readFile(path, 'utf8')) as T;
 }
 
-/** A plugin's logger as Backstage makes it, at level info; its lines go nowhere. */
+/** A plugin's logger as Backstage makes it, at level info, with its output discarded. */
 function quietLogger(): LoggerService {
   const nowhere = new Writable({
     objectMode: true,
@@ -225,7 +225,7 @@ function inProcess(
   };
 }
 
-/** What a team writes when owners may touch what they own. */
+/** What a team would write to let owners change what they own. */
 class OwnerPolicy implements PermissionPolicy {
   async handle(
     { permission }: PolicyQuery,
@@ -249,7 +249,7 @@ class AllowAllPolicy implements PermissionPolicy {
   }
 }
 
-/** The least a client of OPA does: the same question, made up once, and no check of any kind. */
+/** The minimum that an OPA client does: one fixed question and no checks. */
 function rawContestant(pool: Pool): Contestant {
   const { name, type, attributes, resourceType } = catalogEntityReadPermission;
   const body = JSON.stringify({

@@ -1,20 +1,20 @@
-/** One contestant: asked over and over by a closed loop of callers. */
+/** A policy that a closed loop of callers asks repeatedly. */
 export interface Contestant {
   readonly name: string;
-  /** Its decisions never wait for I/O. */
+  /** Whether its decisions never wait for I/O. */
   readonly inProcess: boolean;
-  /** One decision: its `result`. */
+  /** Makes one decision; returns its `result`. */
   ask(): Promise<string>;
-  /** What `ask` must say; anything else is counted as wrong. */
+  /** The result that `ask` must return; any other is counted as wrong. */
   readonly expected: string;
 }
 
-/** One contestant at one concurrency, for a moment. */
+/** A short measurement of one contestant at one concurrency. */
 export interface Slice {
   readonly decisionsPerSecond: number;
   /** Microseconds of wall time per decision: the reciprocal of the throughput. */
   readonly microseconds: number;
-  /** Microseconds of this process's CPU time per decision, whatever else the machine does. */
+  /** Microseconds of this process's CPU time per decision, unaffected by other processes. */
   readonly cpuMicroseconds: number;
   /** Latencies, in microseconds. */
   readonly p50: number;
@@ -23,10 +23,10 @@ export interface Slice {
   readonly wrong: number;
 }
 
-/** Decisions after which those made in process let the event loop turn, as requests do. */
+/** After this many in-process decisions the event loop gets a turn, as it does between requests. */
 const DECISIONS_PER_TURN = 64;
 
-/** Has `concurrency` callers ask, each again as soon as it is answered. */
+/** Runs `concurrency` callers, each of which asks again as soon as it is answered. */
 export async function drive(
   contestant: Contestant,
   concurrency: number,
@@ -46,8 +46,8 @@ export async function drive(
       if (asked >= end) return;
       if ((await contestant.ask()) !== contestant.expected) wrong++;
       latencies.push(performance.now() - asked);
-      // Else promises would follow promises, and what is put off (the logger's streams)
-      // would pile up and never be paid for.
+      // Otherwise only promises would run, and deferred work (the logger's streams) would
+      // pile up without being measured.
       if (contestant.inProcess && latencies.length % DECISIONS_PER_TURN === 0) {
         turn ??= new Promise(done => {
           setImmediate(() => {

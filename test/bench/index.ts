@@ -2,8 +2,8 @@
  * `npm run bench [-- --quick]`: compiles the router and the benchmark as the package is
  * compiled, and runs them with plain Node.
  *
- * Not measured under tsx itself: it names every inner function again at run time (esbuild's
- * keepNames), half a microsecond each, where the whole router is to cost a few.
+ * It does not run under tsx, which renames every inner function at run time (esbuild's
+ * keepNames). That costs half a microsecond each, while the whole router costs a few.
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import ts from 'typescript';
 
 const ROOT = resolve(__dirname, '../..');
 
-/** Below node_modules, so that the compiled files find their dependencies. */
+/** In node_modules, so that the compiled files find their dependencies. */
 const OUT = join(ROOT, 'node_modules/.cache/policy-router-bench');
 
 const NEEDED = /^(src|test\/bench|test\/support)\//;

@@ -1,6 +1,6 @@
 /**
- * Measures the router beside what a team would use without it, all in one run, and prints
- * ratios; figures of two runs, or of two machines, do not compare. Asserts nothing.
+ * Measures the router against what a team would use without it, in a single run, and prints
+ * ratios. Do not compare figures of two runs or two machines. Asserts nothing.
  */
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
@@ -15,7 +15,7 @@ const CONCURRENCIES = [1, 16, 64];
 const QUICK = process.argv.includes('--quick');
 const ROUNDS = QUICK ? 3 : 16;
 
-/** A decision of OPA takes so long that V8 needs seconds to see enough of them to optimize. */
+/** OPA's decisions take so long that V8 needs seconds to see enough of them to optimize. */
 const MILLISECONDS = QUICK
   ? { inProcess: { warmUp: 100, slice: 40 }, remote: { warmUp: 300, slice: 60 } }
   : { inProcess: { warmUp: 1000, slice: 80 }, remote: { warmUp: 3000, slice: 350 } };
@@ -24,8 +24,9 @@ async function main(): Promise<void> {
   print(`Node ${process.version}, ${process.platform} ${process.arch}`);
   print(`${availableParallelism()} cores: ${cpus()[0]?.model ?? 'unknown'}`);
   print(`Load average before: ${loadavg()[0]!.toFixed(1)}`);
-  if (QUICK) print('Quick: shows that it runs; too short for figures to rely on');
-  const opa = await startOpaIfThere();
+  if (QUICK)
+    print('Quick: shows that the benchmark works; the figures are not reliable');
+  const opa = await startOpaIfAvailable();
   print(
     `${ROUNDS} rounds after a warm-up, in each ${MILLISECONDS.inProcess.slice} ms per row ` +
       `(${MILLISECONDS.remote.slice} ms with OPA); medians of the rounds (and quartiles)`,
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
   let contestants: Contestants | undefined;
   try {
     contestants = await createContestants(opa?.url);
-    // Neighbours here are compared with each other, so they run next to each other.
+    // Contestants that are compared with each other run one after the other.
     const measured = [
       contestants.opa,
       contestants.rawOpa,
@@ -58,30 +59,30 @@ async function main(): Promise<void> {
   }
 }
 
-async function startOpaIfThere(): Promise<OpaServer | undefined> {
+async function startOpaIfAvailable(): Promise<OpaServer | undefined> {
   try {
     const opa = await obtainOpa();
     if (opa.path === undefined) throw new Error(opa.reason);
     const server = await startOpa({
       binary: opa.path,
       policies: [resolve('config/policies/backstage.rego')],
-      // At info, OPA writes two lines a decision, which this process would have to read.
+      // At level info OPA writes two lines per decision, which this process would have to read.
       args: ['--log-level', 'error'],
     });
     print(
-      `OPA from ${opa.from}; it shares the cores with this process, so its own work is in ` +
+      `OPA from ${opa.from}; it shares the cores with this process, so its own work is included in ` +
         'every figure with OPA',
     );
     return server;
   } catch (error) {
-    print(`Without OPA, so without its rows: ${(error as Error).message}`);
+    print(`No rows with OPA: ${(error as Error).message}`);
     return undefined;
   }
 }
 
 /**
- * In rounds, each contestant once at each concurrency and every second round backwards: what
- * the machine does meanwhile hits all alike.
+ * Measures in rounds, each contestant once at each concurrency and every second round in reverse
+ * order, so that other work on the machine affects all alike.
  */
 async function measure(
   contestants: readonly Contestant[],
@@ -161,7 +162,7 @@ function comparisons(
   ];
 }
 
-/** A fast wrong answer is no result. */
+/** Wrong answers make a measurement worthless, so they are printed. */
 function printWrong(
   contestants: readonly Contestant[],
   results: (name: string) => Results,

@@ -25,9 +25,9 @@ export function resultTable(
 }
 
 /**
- * One line per comparison, one column per concurrency: the median of what `value` makes of
- * the two slices of a round, with the quartiles in brackets. The two stood next to each
- * other in time, so what slows the machine for a while falls out.
+ * One line per comparison, one column per concurrency: the median of `value` over the two
+ * slices of a round, with the quartiles in brackets. The two ran one after the other, so a
+ * temporary slowdown of the machine cancels out.
  */
 export function comparisonTable(
   comparisons: ReadonlyArray<{
@@ -76,7 +76,7 @@ function table(
     .join('\n');
 }
 
-/** Between two values, the point that lies as far along as asked for. */
+/** The value at this share of the sorted list, interpolated between its neighbours. */
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const position = (sorted.length - 1) * share;

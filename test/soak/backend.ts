@@ -15,7 +15,7 @@ import {
 
 const IN_USE = 'The changed config is in use';
 
-/** A real Backstage backend whose table changes, and what its table may be at any time. */
+/** A real Backstage backend whose table changes; knows the possible tables over time. */
 export class SoakBackend {
   readonly tables = new Timeline<TableName>('A');
   reloads = 0;

@@ -17,19 +17,19 @@ export interface ChaosTargets {
 
 /** Milliseconds. */
 const PAUSES = {
-  /** Between two writings of the routing file. */
+  /** Between two changes of the routing file. */
   table: 1000,
-  /** Between two of the backend's. */
+  /** Between two changes of the backend's routing file. */
   backendTable: 2500,
   /** Between two replacements of all sources. */
   sources: 9000,
-  /** Of an OPA that is killed or frozen. */
+  /** How long an OPA stays killed or frozen. */
   outage: { low: 200, high: 1800 },
 };
 
 type Disturbance = 'kills' | 'freezes' | 'policySwaps';
 
-/** What was done. */
+/** Counts of what was done. */
 export interface Incidents {
   kills: number;
   freezes: number;
@@ -39,7 +39,7 @@ export interface Incidents {
   sourceReplacements: number;
 }
 
-/** Kills, freezes, restarts and changes things at random, one after the other for each of them. */
+/** Kills, freezes, restarts and changes things at random, for each of them one at a time. */
 export class Chaos {
   readonly done: Incidents = {
     kills: 0,
@@ -54,7 +54,7 @@ export class Chaos {
   private ending: AbortController | undefined;
   private loops: Promise<unknown> = Promise.resolve();
 
-  /** @param calm - between two incidents of one OPA, in milliseconds. */
+  /** @param calm - the pause between two incidents of one OPA, in milliseconds. */
   constructor(
     private readonly targets: ChaosTargets,
     private readonly calm: { readonly low: number; readonly high: number },
@@ -70,7 +70,7 @@ export class Chaos {
         () => random.between(low, high),
         () => this.disturb(opas.main),
       ),
-      // The second one less often, so that it mostly is there when the first is away.
+      // The second one less often, so that it is mostly up while the first is down.
       this.every(
         () => random.between(2 * low, 3 * high),
         () => this.disturb(opas.second),
@@ -97,7 +97,7 @@ export class Chaos {
     await this.loops;
   }
 
-  /** New connections and breakers everywhere; what the old ones leave behind is a leak. */
+  /** Renews all connections and breakers; whatever remains of the old ones is a leak. */
   async replaceAllSources(): Promise<void> {
     await this.targets.router.renew();
     await this.targets.backend.replaceSources();
@@ -120,7 +120,7 @@ export class Chaos {
     }
   }
 
-  /** Of each kind one, in an order by chance. */
+  /** One of each kind, in random order. */
   private async disturb(opa: UnsteadyOpa): Promise<void> {
     const { random } = this.targets;
     const kinds = this.toCome.get(opa) ?? [];

@@ -26,20 +26,20 @@ export interface LoadTargets {
   readonly opas: Readonly<Record<'main' | 'second', UnsteadyOpa>>;
   readonly tally: Tally;
   readonly random: Random;
-  /** How long this process has not had its turn since then, in milliseconds. */
+  /** How long this process was stalled since then, in milliseconds. */
   readonly stalledSince: (from: number) => number;
 }
 
-/** Callers of `handle` and of /authorize, and between their bursts a pause of milliseconds. */
+/** The callers of `handle` and of /authorize, and the pause between their bursts in milliseconds. */
 const CALLERS = { inProcess: 12, overHttp: 3 };
 const PAUSE = { low: 30, high: 120 };
-/** Questions at once; now and then, more than all places of a source. */
+/** Questions at once; a flood has more than a source has room for. */
 const BURST = { usual: 16, flood: 400, chanceOfFlood: 0.004 };
-/** Over HTTP, of a request. */
+/** Questions per HTTP request. */
 const BATCH = 12;
 const CHANCE_OF_GIVING_UP = 0.1;
 
-/** Mixed questions of mixed users, until told to stop; then waits for the last answer. */
+/** Asks mixed questions as mixed users until stopped; then waits for the last answer. */
 export class Load {
   private running = false;
   private callers: Promise<unknown> = Promise.resolve();
@@ -103,14 +103,14 @@ export class Load {
         JSON.stringify({ person: person.ref, asked: asked.name, table, trace }),
       );
       if (trace?.user !== person.ref || trace.permission?.name !== asked.name) {
-        tally.tell(
+        tally.report(
           `the trace of another decision: ${JSON.stringify({ person, trace })}`,
         );
         tally.wrong++;
       }
     } catch (error) {
       tally.rejected++;
-      tally.tell(`rejected: ${String(error)}`);
+      tally.report(`rejected: ${String(error)}`);
     }
   }
 
@@ -170,20 +170,20 @@ export class Load {
         return;
       }
       tally.rejected++;
-      tally.tell(`/authorize: ${String(error)}`);
+      tally.report(`/authorize: ${String(error)}`);
     }
   }
 
-  /** @param failures - of the decision; unknown of one over HTTP. */
+  /** @param failures - those in the decision's trace; unknown for a decision over HTTP. */
   private states(from: number, failures?: readonly Failure[]) {
     const { main, second } = this.targets.opas;
     const to = performance.now();
     const breakerOpen = failures?.some(({ code }) => code === 'BREAKER_OPEN') ?? true;
-    // Whoever met no outage has no excuse for what only an outage may do.
+    // A decision that met no outage must not have a result that only an outage explains.
     const metOutage = failures?.some(each => each.class === 'unavailable') ?? true;
     const seen = (states: OpaStates): OpaStates => ({
       ...states,
-      away: states.away && metOutage,
+      down: states.down && metOutage,
     });
     return {
       main: seen(main.states(from, to, breakerOpen)),

@@ -1,10 +1,10 @@
-/** The oracle is as strict as it says: a soak with one that allows everything proves nothing. */
+/** Proves that the oracle is strict: a soak with one that accepts everything proves nothing. */
 import { allowedOutcomes, type Circumstances } from './oracle';
 import { Timeline } from './timeline';
 import { ASKED, PEOPLE, said, type Asked, type Person, type Version } from './world';
 
-const up = (...versions: Version[]) => ({ versions: new Set(versions), away: false });
-const AWAY = { versions: new Set<Version>(), away: true };
+const up = (...versions: Version[]) => ({ versions: new Set(versions), down: false });
+const DOWN = { versions: new Set<Version>(), down: true };
 
 const calm = {
   tables: ['A'],
@@ -12,7 +12,7 @@ const calm = {
   overloaded: false,
 } as const;
 
-/** Whom the policy answers so, and the question. */
+/** A person and a question that get this answer from the policy. */
 function find(prefix: string, version: Version, answer: string): [Person, Asked] {
   for (const asked of ASKED.filter(each => each.prefix === prefix)) {
     for (const person of PEOPLE) {
@@ -27,19 +27,19 @@ const outcomes = (
   more: Partial<Circumstances> = {},
 ): string[] => [...allowedOutcomes({ ...calm, ...more, person, asked })].sort();
 
-it('knows one answer to every question while nothing happens', () => {
+it('the oracle knows only one answer to every question while nothing happens', () => {
   const all = PEOPLE.flatMap(person => ASKED.map(asked => outcomes([person, asked])));
   for (const allowed of all) expect(allowed).toHaveLength(1);
   const kinds = new Set(all.flat().map(outcome => outcome.split(' ')[0]));
   expect([...kinds].sort()).toEqual(['ALLOW', 'CONDITIONAL', 'DENY']);
 });
 
-it('tells the answers to different users, permissions and versions apart', () => {
+it('the oracle distinguishes the answers for different users, permissions and versions', () => {
   const conditional = ASKED.filter(({ prefix }) => prefix === 'closed').flatMap(asked =>
     (['1', '2'] as const).flatMap(version =>
       PEOPLE.filter(person => said(version, person, asked) === 'CONDITIONAL').flatMap(
         person =>
-          outcomes([person, asked], { opas: { main: up(version), second: AWAY } }),
+          outcomes([person, asked], { opas: { main: up(version), second: DOWN } }),
       ),
     ),
   );
@@ -47,29 +47,29 @@ it('tells the answers to different users, permissions and versions apart', () =>
   expect(new Set(conditional).size).toBe(conditional.length);
 });
 
-it('lets fail-open allow in an outage only, and nothing else', () => {
+it('the oracle lets fail-open allow only in an outage', () => {
   const denied = find('open', '1', 'DENY');
-  const away = { opas: { main: AWAY, second: up('2') } };
+  const down = { opas: { main: DOWN, second: up('2') } };
   expect(outcomes(denied)).toEqual(['DENY']);
   expect(outcomes(denied, { overloaded: true })).toEqual(['DENY']);
-  expect(outcomes(denied, away)).toEqual(['ALLOW']);
-  expect(outcomes(denied, { ...away, tables: ['B'] })).toEqual(['DENY']);
+  expect(outcomes(denied, down)).toEqual(['ALLOW']);
+  expect(outcomes(denied, { ...down, tables: ['B'] })).toEqual(['DENY']);
   expect(outcomes(find('open', '1', 'INVALID'))).toEqual(['DENY']);
-  expect(outcomes(find('closed', '1', 'ALLOW'), away)).toEqual(['DENY']);
+  expect(outcomes(find('closed', '1', 'ALLOW'), down)).toEqual(['DENY']);
 });
 
-it('lets a standby and a second endpoint decide only while the first is away or overloaded', () => {
+it('the oracle lets a standby or second endpoint decide only while the first is down or overloaded', () => {
   const invalid = find('backed', '1', 'INVALID');
-  const away = { opas: { main: AWAY, second: up('2') } };
+  const down = { opas: { main: DOWN, second: up('2') } };
   expect(outcomes(invalid)).toEqual(['DENY']);
-  expect(outcomes(invalid, away)).toEqual(['ALLOW']);
+  expect(outcomes(invalid, down)).toEqual(['ALLOW']);
   expect(outcomes(invalid, { overloaded: true })).toEqual(['ALLOW', 'DENY']);
   const pair = find('pair', '2', 'ALLOW');
-  expect(outcomes(pair, away)).toEqual(['ALLOW']);
-  expect(outcomes(pair, { opas: { main: AWAY, second: AWAY } })).toEqual(['DENY']);
+  expect(outcomes(pair, down)).toEqual(['ALLOW']);
+  expect(outcomes(pair, { opas: { main: DOWN, second: DOWN } })).toEqual(['DENY']);
 });
 
-it('knows what may have been between two moments, and not more', () => {
+it('a timeline knows exactly the states that were possible between two moments', () => {
   const clock = jest.spyOn(performance, 'now');
   const at = (now: number): unknown => clock.mockReturnValue(now);
   at(0);

@@ -1,6 +1,6 @@
 /**
- * What a decision may be, worked out from what the world was while it was made, and not from
- * the code under test: a second, slow and small, implementation of docs/faults.md.
+ * The possible results of a decision, computed from the state of the world while it was made
+ * and not from the code under test: a second, slow and small implementation of docs/faults.md.
  */
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { Criteria } from '../../src/verdict';
@@ -17,11 +17,11 @@ import {
   type Version,
 } from './world';
 
-/** What an OPA may have been while the decision was made. */
+/** The possible states of an OPA while the decision was made. */
 export interface OpaStates {
   readonly versions: ReadonlySet<Version>;
-  /** Whether it may have been away. */
-  readonly away: boolean;
+  /** Whether it may have been down. */
+  readonly down: boolean;
 }
 
 export interface Circumstances {
@@ -29,7 +29,7 @@ export interface Circumstances {
   readonly asked: Asked;
   readonly tables: Iterable<TableName>;
   readonly opas: Readonly<Record<'main' | 'second', OpaStates>>;
-  /** Whether a question may have found no place or no time, which denies or asks a standby. */
+  /** Whether a question may have been refused for lack of room or time, which denies or asks a standby. */
   readonly overloaded: boolean;
 }
 
@@ -40,7 +40,7 @@ const ABSTAINS = 'NOT_APPLICABLE';
 const conditional = (...claimLists: ReadonlyArray<readonly string[]>): Outcome =>
   `CONDITIONAL ${[...new Set(claimLists.map(list => list.join(',')))].sort().join(' & ')}`;
 
-/** Everything that the decision may be. */
+/** Every possible result of the decision. */
 export function allowedOutcomes(circumstances: Circumstances): Set<Outcome> {
   const outcomes = new Set<Outcome>();
   for (const name of circumstances.tables) {
@@ -98,7 +98,7 @@ function verdictsOf(
   }
 }
 
-/** One endpoint after the other, then the standby, then the failure mode. */
+/** Asks one endpoint after the other, then the standby, then applies the failure mode. */
 function opaVerdicts(
   { endpoints = [], failOpen = false, standby = false }: SourceModel,
   failClosed: boolean,
@@ -106,14 +106,14 @@ function opaVerdicts(
 ): Set<Outcome> {
   const { person, asked, overloaded } = circumstances;
   const verdicts = new Set<Outcome>();
-  let allAway = true;
+  let allDown = true;
   for (const endpoint of endpoints) {
-    const { versions, away } = circumstances.opas[endpoint];
+    const { versions, down } = circumstances.opas[endpoint];
     for (const version of versions) {
       verdicts.add(verdictOf(version, person, asked));
     }
-    if (!away) allAway = false;
-    if (!away && !overloaded) return verdicts;
+    if (!down) allDown = false;
+    if (!down && !overloaded) return verdicts;
   }
   if (standby) {
     const verdict = verdictOf('embedded', person, asked);
@@ -121,7 +121,7 @@ function opaVerdicts(
   }
   if (failOpen && !failClosed) {
     if (overloaded) verdicts.add('DENY');
-    return allAway ? verdicts.add('ALLOW') : verdicts;
+    return allDown ? verdicts.add('ALLOW') : verdicts;
   }
   return verdicts.add('DENY');
 }

@@ -6,14 +6,14 @@ import {
   type LoggerService,
 } from '@backstage/backend-plugin-api';
 
-/** How long a line is waited for, in milliseconds. */
+/** How long to wait for a line, in milliseconds. */
 const WAIT = 90_000;
 
-/** A logger that counts, and keeps nothing, so that the soak measures the router's memory. */
+/** A logger that counts but keeps nothing, so that the soak measures only the router's memory. */
 export class QuietLogs {
   warnings = 0;
   errors = 0;
-  /** Of messages from info up. */
+  /** Counts the messages of level info and above. */
   bytes = 0;
   private readonly events = new EventEmitter().setMaxListeners(0);
 

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** What this process holds while nothing is asked. */
+/** What this process holds while no question is asked. */
 export interface Resources {
   readonly heapMegabytes: number;
-  /** Both ends, where both are in this process. */
+  /** Counts both ends if both are in this process. */
   readonly sockets: number;
   readonly timers: number;
 }
@@ -13,7 +13,7 @@ export interface Resources {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Sockets that are about to close get so many tries of so many milliseconds. */
+/** How often, and how many milliseconds apart, closing sockets are counted again. */
 const TRIES = 600;
 const PAUSE = 50;
 

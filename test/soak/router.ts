@@ -19,14 +19,14 @@ import {
 } from './world';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
-/** One decision, with what was in force when it began and its own trace. */
+/** One decision with its trace and the config that was in use when it began. */
 export interface Decided {
   readonly decision: PolicyDecision;
   readonly table: TableName;
   readonly trace: Readonly<DecisionRecord> | undefined;
 }
 
-/** The router in this process, on a config that changes. */
+/** The router in this process, with a config that changes. */
 export class SoakRouter {
   /** Reloads that changed something. */
   reloads = 0;
@@ -75,7 +75,7 @@ export class SoakRouter {
         },
       ],
       onReload: ({ config }) => {
-        // Known by what only one of the tables says.
+        // The fallback identifies the table.
         this.tableInUse = config.fallback === TABLES.A.fallback ? 'A' : 'B';
         this.roundInUse = roundOf(config);
         this.reloads++;
@@ -94,12 +94,12 @@ export class SoakRouter {
     return { decision, table, trace: note.trace };
   }
 
-  /** Replaces every source that has connections, if the routing file is valid. */
+  /** Replaces every source that has connections if the routing file is valid. */
   replaceSources(): void {
     this.config.change(settings(this.urls, this.file, ++this.round));
   }
 
-  /** Makes the routing file valid, replaces the sources, and waits until that is in use. */
+  /** Makes the routing file valid, replaces the sources and waits until they are in use. */
   async renew(): Promise<void> {
     await writeFile(this.file, routingFile('A'));
     this.replaceSources();
@@ -113,7 +113,7 @@ export class SoakRouter {
 
 const IN_USE = 'The changed config is in use';
 
-/** Odd or even, as `sourcesConfig` writes it. */
+/** Whether the round is odd or even, as `sourcesConfig` writes it. */
 function roundOf({ sources }: RouterConfig): number {
   const source = sources.get('closed');
   return source?.remote?.guard.concurrency ?? 0;

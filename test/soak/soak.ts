@@ -1,7 +1,7 @@
 /**
- * Hours of a bad day in minutes: mixed load while OPA is killed, frozen, restarted and given
- * other policies, and while the routing table and the sources are reloaded. An oracle knows
- * what each decision may be.
+ * Packs hours of failures into minutes: mixed load while OPA is killed, frozen, restarted and
+ * given other policies, and while the routing table and the sources are reloaded. An oracle
+ * knows the possible results of each decision.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -32,17 +32,17 @@ export interface SoakOptions {
   readonly binary: string;
   readonly seconds: number;
   readonly seed: number;
-  /** Between two incidents of one OPA, in milliseconds. */
+  /** The pause between two incidents of one OPA, in milliseconds. */
   readonly calm: { readonly low: number; readonly high: number };
   readonly onProgress?: (tally: Tally) => void;
-  /** Whether enough has happened to end when the time is over; a busy machine takes longer. */
+  /** Whether enough has happened to end once the time is over; a busy machine takes longer. */
   readonly isEnough?: (soFar: SoFar) => boolean;
 }
 
 export interface SoFar {
   readonly tally: Tally;
   readonly incidents: Incidents;
-  /** Reloads that took effect, of both routers. */
+  /** The reloads of both routers that took effect. */
   readonly reloads: number;
 }
 
@@ -53,24 +53,24 @@ export interface SoakReport extends SoFar {
   readonly warnings: number;
   readonly errors: number;
   readonly logBytes: number;
-  /** At rest, after the first fifth (at most two minutes) and at the end. */
+  /** Measured at rest: after the first fifth (at most two minutes) and at the end. */
   readonly before: Resources;
   readonly after: Resources;
 }
 
-/** At rest no source has a connection yet; these are Backstage's own. */
+/** Backstage's own sockets; at rest no source has a connection yet. */
 export const SOCKETS_AT_REST = 12;
 
-/** What must not have grown from the first rest to the last by more than this. */
+/** The most that these may grow from the first measurement to the last. */
 export const GROWTH = { heapMegabytes: 15, sockets: 4, timers: 4 };
 
-/** A turn of the event loop over this makes every verdict about time doubtful, in milliseconds. */
+/** If a turn of the event loop takes longer than this, no timing is certain; in milliseconds. */
 const STALL = 150;
 const HEARTBEAT = 25;
-/** How long stalls are remembered, in milliseconds; longer than a decision takes. */
+/** How long stalls are kept, in milliseconds; longer than a decision takes. */
 const MEMORY = 30_000;
 const PROGRESS_EVERY = 10_000;
-/** How often it is asked whether enough has happened, and at most so often. */
+/** How often, and at most how many times, it checks whether enough has happened. */
 const OVERTIME = { every: 500, times: 200 };
 
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
@@ -150,7 +150,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   }
 }
 
-/** Everything that must not be, in words; empty if the run was good. */
+/** Every violation in words; empty if the run was good. */
 export function violationsOf({ tally, before, after }: SoakReport): string[] {
   const { wrong, rejected, late, violations } = tally;
   const left = [before, after].flatMap(({ sockets }) =>
@@ -192,11 +192,11 @@ async function writePolicies(binary: string, folder: string): Promise<string> {
   return bundle;
 }
 
-/** Tells of stalls of this process, in which nobody can say who was late. */
+/** Measures stalls of this process, during which nothing can be called late. */
 class Heartbeat {
   longest = 0;
   private last = performance.now();
-  /** When, and for how long; as far back as a decision may reach. */
+  /** The stalls that a decision in flight may have met. */
   private readonly stalls: Array<{ readonly at: number; readonly took: number }> = [];
   private readonly timer: NodeJS.Timeout;
 
@@ -212,7 +212,7 @@ class Heartbeat {
     }, HEARTBEAT);
   }
 
-  /** How long this process has not had its turn since then, in milliseconds. */
+  /** How long this process was stalled since then, in milliseconds. */
   stalledSince(from: number): number {
     const isUnderWay = Math.max(0, performance.now() - this.last - HEARTBEAT);
     return this.stalls
@@ -220,7 +220,7 @@ class Heartbeat {
       .reduce((sum, { took }) => sum + Math.max(0, took), isUnderWay);
   }
 
-  /** Leaves out what has just passed, such as a garbage collection of ours. */
+  /** Ignores the time just past, for example a garbage collection of ours. */
   forget(): void {
     this.last = performance.now();
   }

@@ -1,21 +1,21 @@
 import type { Outcome } from './oracle';
 
-/** So many wrong decisions are told in full. */
-const TOLD = 20;
+/** How many wrong decisions are reported in full. */
+const MAX_REPORTED = 20;
 
-/** What has come of all decisions. */
+/** Counts the outcomes of all decisions. */
 export class Tally {
   decisions = 0;
-  /** Of them, over HTTP. */
+  /** How many of them were made over HTTP. */
   overHttp = 0;
-  /** Of them, with an answer of another caller's identical question. */
+  /** How many of them shared the answer to another caller's identical question. */
   shared = 0;
-  /** Of them, made while there was but one right answer. */
+  /** How many of them had only one right answer. */
   certain = 0;
   wrong = 0;
-  /** `handle` rejected, or /authorize did not answer 200. */
+  /** How often `handle` rejected or /authorize did not answer 200. */
   rejected = 0;
-  /** Answered after the deadline, which no stall of this process explains. */
+  /** Decisions after the deadline that no stall of this process explains. */
   late = 0;
   slowest = 0;
   /** Clients that gave up before the answer. */
@@ -30,7 +30,7 @@ export class Tally {
     count(this.outcomes, got.split(' ')[0]!);
     if (allowed.has(got)) return;
     this.wrong++;
-    this.tell(
+    this.report(
       `wrong: ${got}, but allowed were ${[...allowed].join(' | ')}: ${about()}`,
     );
   }
@@ -39,8 +39,8 @@ export class Tally {
     count(this.failures, code);
   }
 
-  tell(violation: string): void {
-    if (this.violations.length < TOLD) this.violations.push(violation);
+  report(violation: string): void {
+    if (this.violations.length < MAX_REPORTED) this.violations.push(violation);
   }
 }
 

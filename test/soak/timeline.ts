@@ -1,4 +1,4 @@
-/** How long the past is remembered, in milliseconds. */
+/** How much of the past is kept, in milliseconds. */
 const MEMORY = 120_000;
 
 interface Entry<T> {
@@ -6,7 +6,7 @@ interface Entry<T> {
   readonly possible: readonly T[];
 }
 
-/** What something may have been at which time; a change is known only to lie between two moments. */
+/** Possible states over time; a change is only known to be between two moments. */
 export class Timeline<T> {
   private readonly entries: Array<Entry<T>>;
 
@@ -14,7 +14,7 @@ export class Timeline<T> {
     this.entries = [{ from: -Infinity, possible }];
   }
 
-  /** From now on it may be any of these. */
+  /** The states that are possible from now on. */
   set(...possible: T[]): void {
     const now = performance.now();
     this.entries.push({ from: now, possible });
@@ -23,12 +23,12 @@ export class Timeline<T> {
     }
   }
 
-  /** What it may be now. */
+  /** The states that are possible now. */
   now(): readonly T[] {
     return this.entries.at(-1)!.possible;
   }
 
-  /** All that it may have been between the two moments. */
+  /** Every state that was possible between the two moments. */
   between(from: number, to: number): Set<T> {
     const found = new Set<T>();
     for (let index = this.entries.length - 1; index >= 0; index--) {

@@ -6,30 +6,30 @@ import type { OpaStates } from './oracle';
 import { Timeline } from './timeline';
 import { RESET_TIMEOUT, TIMEOUT, type Version } from './world';
 
-/** How often it is asked for its health, and how slow it may be at that, in milliseconds. */
+/** How often its health is checked and how slow an answer may be, in milliseconds. */
 const PING_EVERY = 100;
 const PING_LIMIT = 200;
 
-/** From the return of OPA until its breaker has seen it, in milliseconds. */
+/** How long the breaker may take to notice that OPA is up again, in milliseconds. */
 const UNTIL_NOTICED = TIMEOUT + RESET_TIMEOUT + 1000;
 
 export interface UnsteadyOpaOptions {
   readonly binary: string;
-  /** Where `policy.rego` and a `data-<version>.json` for each version are. */
+  /** The folder of `policy.rego` and a `data-<version>.json` for each version. */
   readonly folder: string;
   /**
-   * Whether it is asked only now and then, so that its breaker may take any time to see that
-   * it is back.
+   * Whether it is asked so rarely that its breaker may take any time to notice that it is up
+   * again.
    */
   readonly seldomAsked: boolean;
 }
 
-/** A real OPA that is killed, frozen and given other policies, and what it may be at any time. */
+/** A real OPA that is killed, frozen and given other policies; knows its possible states over time. */
 export class UnsteadyOpa {
-  private readonly state = new Timeline<Version | 'away'>('away');
-  /** Spans in which it, or this process, was too slow to tell. */
+  private readonly state = new Timeline<Version | 'down'>('down');
+  /** When it or this process was too slow for its state to be certain. */
   private readonly slow = new Timeline<boolean>(false);
-  private lastAway = -Infinity;
+  private lastDown = -Infinity;
   private pingSince: number | undefined;
   private server: OpaServer | undefined;
   private port: number | undefined;
@@ -48,11 +48,11 @@ export class UnsteadyOpa {
 
   async start(version: Version): Promise<void> {
     const { binary, folder } = this.options;
-    this.state.set('away', version);
+    this.state.set('down', version);
     const server = await startOpa({
       binary,
       policies: [join(folder, 'policy.rego'), join(folder, `data-${version}.json`)],
-      // At info it writes two lines a decision, which this process would have to read.
+      // At level info it writes two lines per decision, which this process would have to read.
       args: ['--log-level', 'error'],
       ...(this.port === undefined ? {} : { port: this.port }),
     });
@@ -66,10 +66,10 @@ export class UnsteadyOpa {
     const { server } = this;
     if (!server) return;
     this.server = undefined;
-    this.state.set(...this.state.now(), 'away');
+    this.state.set(...this.state.now(), 'down');
     server.kill('SIGKILL');
     await server.stop();
-    this.state.set('away');
+    this.state.set('down');
   }
 
   async freeze(milliseconds: number): Promise<void> {
@@ -77,7 +77,7 @@ export class UnsteadyOpa {
     if (!server) return;
     const was = this.state.now();
     this.server = undefined;
-    this.state.set(...was, 'away');
+    this.state.set(...was, 'down');
     server.kill('SIGSTOP');
     await delay(milliseconds);
     server.kill('SIGCONT');
@@ -86,7 +86,7 @@ export class UnsteadyOpa {
     if (!this.stopped) this.pinging = this.ping(server);
   }
 
-  /** Gives it another policy while it runs. */
+  /** Replaces its policy while it runs. */
   async swap(version: Version): Promise<void> {
     if (!this.server) return;
     this.state.set(...this.state.now(), version);
@@ -99,27 +99,27 @@ export class UnsteadyOpa {
   }
 
   /**
-   * What it may have been to a decision between the two moments.
+   * The states that a decision between the two moments may have met.
    *
    * @param breakerOpen - whether the decision may have found the breaker open.
    */
   states(from: number, to: number, breakerOpen: boolean): OpaStates {
-    // A shared question may have been put before its caller came, by half of the timeout.
+    // A shared question may have been sent up to half of the timeout before its caller joined.
     const possible = this.state.between(from - TIMEOUT, to);
     const noticed = this.options.seldomAsked ? Infinity : UNTIL_NOTICED;
-    const away =
-      possible.delete('away') ||
+    const down =
+      possible.delete('down') ||
       this.slow.between(from - TIMEOUT, to).has(true) ||
       this.isSlow() ||
-      (breakerOpen && this.lastAway > from - noticed);
-    return { versions: possible as ReadonlySet<Version>, away };
+      (breakerOpen && this.lastDown > from - noticed);
+    return { versions: possible as ReadonlySet<Version>, down };
   }
 
-  /** Makes up for what a stall of this process hides. */
+  /** Records that its state is uncertain, for example after a stall of this process. */
   markSlow(): void {
     this.slow.set(true);
     this.slow.set(false);
-    this.lastAway = performance.now();
+    this.lastDown = performance.now();
   }
 
   async stop(): Promise<void> {
@@ -130,9 +130,9 @@ export class UnsteadyOpa {
     await this.pinging;
   }
 
-  private returned(...versions: ReadonlyArray<Version | 'away'>): void {
-    this.state.set(...versions.filter(each => each !== 'away'));
-    this.lastAway = performance.now();
+  private returned(...versions: ReadonlyArray<Version | 'down'>): void {
+    this.state.set(...versions.filter(each => each !== 'down'));
+    this.lastDown = performance.now();
   }
 
   private isSlow(): boolean {
@@ -151,7 +151,7 @@ export class UnsteadyOpa {
         });
         await body.dump();
       } catch {
-        // It has been ended, which the timeline knows.
+        // It was killed, which the timeline knows.
       }
       if (this.isSlow() && this.server === server) this.markSlow();
       this.pingSince = undefined;

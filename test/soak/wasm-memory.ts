@@ -1,7 +1,7 @@
 /**
- * Run by hand: `npx tsx test/soak/wasm-memory.ts [questions]`. Asks an embedded Wasm policy a
- * million questions, large and small ones and ones that break it, and exits 1 if its memory or
- * that of the process keeps growing.
+ * Run manually: `npx tsx test/soak/wasm-memory.ts [questions]`. Asks an embedded Wasm policy a
+ * million questions, large, small and ones that make it fail, and exits with 1 if its memory or
+ * the process's keeps growing.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { buildBundle } from '../support/wasm-bundle';
 
 const QUESTIONS = 1_000_000;
 const REPORTS = 10;
-/** What the process may have more at the end than after the first tenth, in bytes. */
+/** How much the process may grow after the first tenth, in bytes. */
 const RSS_GROWTH = 128 * 1024 * 1024;
 
 const REGO = `package soak
@@ -38,7 +38,7 @@ decision := {"result": "ALLOW"} if regex.match(sprintf("^%s$", [input.identity.u
 
 const groups = Array.from({ length: 5000 }, (_, index) => `group:default/${index}`);
 
-/** What the n-th question is about, and whether the policy breaks over it. */
+/** The name in the n-th question, and whether the policy fails on it. */
 function nameOf(index: number): readonly [name: string, breaks: boolean] {
   if (index % 1000 === 999) return ['much memory', false];
   if (index % 100 === 50) return ['conflict', true];

@@ -1,7 +1,7 @@
 /**
- * The made-up world of the soak: who asks what, what each version of the policy says to whom,
- * and the config that routes it. Every conditional answer carries who asked, what, and by
- * which version it was decided, so that an answer to another question is known as one.
+ * The fictional world of the soak: who asks what, how each version of the policy answers, and
+ * the config that routes it. Every conditional answer contains the user, the question and the
+ * policy version, so that an answer to another question is recognized.
  */
 import { stringify } from 'yaml';
 
@@ -13,7 +13,7 @@ export const DEADLINE = 2000;
 export const TIMEOUT = 600;
 export const RESET_TIMEOUT = 200;
 
-/** Of the policy: an OPA server has one of the first two, the embedded Wasm the third. */
+/** The version of the policy: an OPA server has one of the first two, the embedded Wasm the third. */
 export type Version = '1' | '2' | 'embedded';
 export const SERVER_VERSIONS = ['1', '2'] as const;
 
@@ -27,7 +27,7 @@ const person = (name: string, ...groups: string[]): Person => {
   return { ref, claims: [ref, ...groups.map(group => `group:default/${group}`)] };
 };
 
-/** Those of the sample catalog, who can sign in. */
+/** The users in the sample catalog, who can sign in. */
 export const PERSONAS = {
   olivia: person('olivia', 'payments'),
   nolan: person('nolan', 'search'),
@@ -40,7 +40,7 @@ export const PEOPLE: readonly Person[] = [
   person('vera'),
 ];
 
-/** Of the ownership source. */
+/** The bypass group of the ownership source. */
 export const BYPASS = 'group:default/platform';
 
 export interface Asked {
@@ -52,7 +52,7 @@ export interface Asked {
 
 const PREFIXES = ['closed', 'open', 'backed', 'pair', 'both', 'moved', 'swap', 'none'];
 
-/** `bad` is what a server always answers wrongly; the embedded policy allows it. */
+/** A server answers every `bad` question with an invalid decision; the embedded policy allows it. */
 export const ASKED: readonly Asked[] = PREFIXES.flatMap(prefix => [
   ...['b0', 'b1', 'b2', 'bad'].map(name => ({
     prefix,
@@ -68,7 +68,7 @@ export const ASKED: readonly Asked[] = PREFIXES.flatMap(prefix => [
 
 export type Said = 'ALLOW' | 'DENY' | 'NOT_APPLICABLE' | 'CONDITIONAL' | 'INVALID';
 
-/** What this version of the policy says. */
+/** The answer of this version of the policy. */
 export function said(version: Version, { ref }: Person, asked: Asked): Said {
   if (asked.name.endsWith('.bad')) return version === 'embedded' ? 'ALLOW' : 'INVALID';
   const answers: readonly Said[] = asked.isResource
@@ -86,7 +86,7 @@ function hash(text: string): number {
   return value >>> 7;
 }
 
-/** The claims of the condition of a conditional answer. */
+/** The claims in the condition of a conditional answer. */
 export const stampedClaims = (
   version: Version,
   { claims }: Person,
@@ -117,7 +117,7 @@ decision := {
 stamp := concat("", ["stamp:default/", data.version, ".", input.permission.name])
 `;
 
-/** OPA's data document at this version. */
+/** OPA's data document for this version. */
 export const dataOf = (version: Version): object => ({
   version,
   grants: Object.fromEntries(
@@ -139,7 +139,7 @@ export interface WorldUrls {
   readonly bundle: string;
 }
 
-/** What each source name stands for, to the oracle. */
+/** What the oracle knows about each source. */
 export interface SourceModel {
   readonly kind: 'allow' | 'deny' | 'ownership' | 'opa';
   readonly endpoints?: ReadonlyArray<'main' | 'second'>;
@@ -158,9 +158,9 @@ export const SOURCES: Readonly<Record<string, SourceModel>> = {
 };
 
 /**
- * The same in config.
+ * The same sources as config.
  *
- * @param round - another one makes other sources of all that have connections.
+ * @param round - a different one replaces every source that has connections.
  */
 export function sourcesConfig(urls: WorldUrls, round: number): object {
   const opa = (...endpoints: string[]): object => ({
@@ -180,7 +180,7 @@ export function sourcesConfig(urls: WorldUrls, round: number): object {
     ownership: { type: 'ownership', bypass: [BYPASS] },
     embedded: { type: 'opa-wasm', bundle: urls.bundle, entrypoint: ENTRYPOINT },
     closed: opa(urls.main),
-    // So few places that a flood finds none.
+    // So small that a flood does not fit.
     open: { ...opa(urls.main), queue: 4, onUnavailable: 'fail-open' },
     backed: { ...opa(urls.main), standby: 'embedded' },
     pair: opa(urls.main, urls.second),
@@ -241,7 +241,7 @@ export function routingFile(name: TableName): string {
   });
 }
 
-/** Routing files that must change nothing. */
+/** Invalid routing files, which must change nothing. */
 export const INVALID_FILES: readonly string[] = [
   '',
   'fallback: [allow\nroutes',
