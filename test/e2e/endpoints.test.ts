@@ -52,7 +52,7 @@ async function crash(opa: OpaServer): Promise<void> {
   await gone;
 }
 
-/** What each endpoint answered for the last decision on this permission. */
+/** What its endpoints said of the last decision on this permission. */
 const attempts = (backend: RunningBackend, name: string) => {
   const trace = backend.traces.findLast(each => each.permission?.name === name);
   const { attempts: all, failure, endpoint } = trace!.sources[0]!;

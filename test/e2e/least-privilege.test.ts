@@ -64,7 +64,7 @@ const documented = (): string[][] =>
     .map(([line]) => line.replaceAll('`', '').split('|').slice(1, -1))
     .map(cells => cells.map(cell => cell.trim()));
 
-/** The router's own warnings about its config. */
+/** What the router itself has to say against its config. */
 const warnings = ({ logs }: RunningBackend): string[] =>
   logs.lines
     .filter(({ level, meta }) => level === 'warn' && meta.plugin === 'permission')

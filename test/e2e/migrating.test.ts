@@ -136,7 +136,7 @@ interface Seen {
   readonly lines: readonly string[];
 }
 
-/** Observes everything that a guide describes. Petra may see the whole catalog. */
+/** Everything that a guide says about a running backend. Petra may see all of the catalog. */
 async function look(backend: RunningBackend): Promise<Seen> {
   const { url, logs } = backend;
   const petra = await backend.signIn('petra');
@@ -406,7 +406,7 @@ describe('from RBAC', () => {
   ): Promise<T> =>
     running(each, use, options => endingRbac(() => startBackend(options)));
 
-  /** What RBAC's own API shows to each person. */
+  /** What RBAC's own API shows to each. */
   const rolesOf = (backend: RunningBackend): Promise<unknown> =>
     Promise.all(
       PEOPLE.map(async person => {

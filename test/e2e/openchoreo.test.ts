@@ -94,7 +94,7 @@ const preCache = (backend: RunningBackend, member: Member) =>
     headersOf(member),
   );
 
-/** Waits until a user who may see the whole catalog sees all of it. */
+/** Waits until one who may see all of the catalog does. */
 async function untilIngested(backend: RunningBackend, api: ProfileApi): Promise<void> {
   const member = await signInAnybody(backend.url, 'everything');
   api.grant(member.idpToken, EVERYTHING);
@@ -129,7 +129,7 @@ const EVERYTHING = { '*': allow('*') };
 describe('OpenChoreo with authz enabled', () => {
   let api: ProfileApi;
   let backend: RunningBackend;
-  /** In group:default/payments, which owns cart and ledger; may do everything in namespace acme. */
+  /** In group:default/payments, which owns cart and ledger; may do all in the namespace acme. */
   let olivia: Member;
   /** In group:default/search, which owns finder; may see finder and its parents. */
   let nolan: Member;
@@ -476,7 +476,7 @@ describe.each([
     openchoreo: undefined,
     line: 'OpenChoreo permission policy disabled - no openchoreo configuration found. Using allow-all policy.',
   },
-])('OpenChoreo $mode', ({ openchoreo, line }) => {
+])('$mode', ({ openchoreo, line }) => {
   let backend: RunningBackend;
   let member: Member;
 

@@ -129,7 +129,7 @@ describe('a routing file', () => {
 });
 
 describe('a table in app-config', () => {
-  it('is reloaded when app-config changes; an invalid one changes nothing', async () => {
+  it('is reloaded when app-config changes; what is invalid changes nothing', async () => {
     backend = await startBackend({ policyRouter: table('deny') });
     token = await backend.signIn('nolan');
     await change(() => backend.writeConfig(table('allow')), IN_USE);

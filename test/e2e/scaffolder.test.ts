@@ -1,4 +1,4 @@
-/** Combined verdicts of several sources on the real scaffolder: tasks, templates, actions. */
+/** What several sources say, combined, on the real scaffolder: tasks, templates, actions. */
 import type { RunningBackend } from '../support/backend';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { startScaffolderBackend } from '../support/scaffolder';

@@ -401,7 +401,7 @@ describe('a config error', () => {
     }
   });
 
-  it('does not quote the secret when the config changes', async () => {
+  it('does not quote it when the config changes', async () => {
     const backend = await startBackend({
       policyRouter: withSource({ auth: { token: TOKEN } }),
     });
@@ -419,7 +419,7 @@ describe('a config error', () => {
   });
 });
 
-it('the exports of the package contain nothing from a config', async () => {
+it('what the package exports holds nothing of a config', async () => {
   const backend = await startBackend({
     policyRouter: withSource({ auth: { token: TOKEN } }),
   });

@@ -49,7 +49,7 @@ async function crash(opa: OpaServer): Promise<void> {
   await gone;
 }
 
-/** The trace of the only source in the last decision on this permission, with its attempts. */
+/** The last decision on this permission: of its one source, who was asked and what they said. */
 function traced(backend: RunningBackend, name: string) {
   const trace: DecisionRecord | undefined = backend.traces.findLast(
     each => each.permission?.name === name,

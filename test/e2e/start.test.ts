@@ -39,10 +39,8 @@ describe('a bad config', () => {
     for (const problem of problems) expect(wordsOf(error)).toContain(problem);
   });
 
-  it('rejects the start when the config is missing', async () => {
-    const error: unknown = await startBackend({}).catch(
-      (reason: unknown) => reason,
-    );
+  it('rejects the start when it is missing', async () => {
+    const error: unknown = await startBackend({}).catch((reason: unknown) => reason);
     expect(wordsOf(error)).toContain(
       'permission.policyRouter: is required: an object of ',
     );
@@ -71,8 +69,8 @@ describe('a bad config', () => {
   });
 });
 
-describe('disabled permissions', () => {
-  it('cause a warning, because the policy is then not asked', async () => {
+describe('permissions that are not enabled', () => {
+  it('are warned of, because the policy is then not asked', async () => {
     const backend = await startBackend({
       config: {
         permission: {

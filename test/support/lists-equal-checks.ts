@@ -1,6 +1,7 @@
 /**
- * Lists and single checks agree on the real catalog with real databases: for generated policies
- * in a real OPA, every way to read the catalog returns the entities that an oracle computes.
+ * Lists and single checks agree, on the real catalog with its real databases: for generated
+ * policies of a real OPA, every way to read the catalog gives the entities an oracle names. A
+ * test file for each database, so that both run at once.
  */
 import type { Entity } from '@backstage/catalog-model';
 import fc from 'fast-check';

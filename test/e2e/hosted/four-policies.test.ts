@@ -22,8 +22,8 @@ import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
 import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { describeWithOpa, requireOpa } from '../../support/with-opa';
 
-/** Far longer than they take. */
-const hosted = { type: 'hosted', timeout: '10s' };
+/** Far more than they take. */
+const hosted = { type: 'hosted' };
 
 const { permission: rbacConfig } = parse(
   readFileSync('test/fixtures/rbac/app-config.yaml', 'utf8'),
