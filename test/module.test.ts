@@ -1,115 +1,159 @@
-/** The line at the start tells what is in force and open; after the shutdown nothing is. */
-import type { PermissionPolicy } from '@backstage/plugin-permission-node';
-import { summary } from '../src/config/summary';
-import { readConfig } from '../src/config/read';
-import { createPolicyRouterModule } from '../src/module';
-import type { DecisionRecord } from '../src/trace/record';
-import { ChangingConfig } from './support/changing-config';
-import { CapturedLogs } from './support/captured-logs';
+/** What the module does with a backend, from its start to its shutdown. */
+import { createBackendModule } from '@backstage/backend-plugin-api';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { queryOf, USER } from './support/in-process';
-import { decision, startStub } from './support/stub-server';
+import { startModule, type StartedModule } from './support/module';
+import { decision, startStub, type StubServer } from './support/stub-server';
 
-const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
+const TABLE = {
+  fallback: 'deny',
+  routes: [{ prefix: 'tested', sources: ['allow'] }],
+};
 
-const summaryOf = (more: object): string =>
-  summary(
-    readConfig({
-      fallback: 'deny',
-      sources: { opa },
-      routes: [{ prefix: 'catalog', sources: ['opa'] }],
-      ...more,
-    }).config,
+let started: StartedModule | undefined;
+let stub: StubServer | undefined;
+afterEach(async () => {
+  await started?.stop();
+  await stub?.stop();
+  started = stub = undefined;
+});
+
+describe('at the start', () => {
+  it('the router becomes the permission policy, and the log says what is in force', async () => {
+    started = await startModule(TABLE);
+    expect(await started.decide(queryOf('tested'), USER)).toEqual({ result: 'ALLOW' });
+    expect(await started.decide(queryOf('other'), USER)).toEqual({ result: 'DENY' });
+    const { level, message } = await started.logs.waitFor('is the permission policy');
+    expect(`${level} ${message}`).toBe(
+      'info The policy router is the permission policy: 1 route, 1 source (allow). ' +
+        'A permission no route matches gets DENY.',
+    );
+    expect(started.logs.lines.filter(line => line.level === 'warn')).toEqual([]);
+    expect(started.middlewares).toEqual([]);
+  });
+
+  it('each decision is handed to the extra sinks', async () => {
+    started = await startModule(TABLE);
+    await started.decide(queryOf('tested'), USER);
+    expect(started.records).toMatchObject([
+      { permission: { name: 'tested' }, user: 'user:default/nolan', result: 'ALLOW' },
+    ]);
+  });
+
+  it('a warning says where no policy is asked', async () => {
+    started = await startModule(TABLE, {
+      config: { permission: { enabled: false, policyRouter: TABLE } },
+    });
+    const line = await started.logs.waitFor('permission.enabled is not true');
+    expect(line.level).toBe('warn');
+  });
+});
+
+describe('a failed start', () => {
+  const openPolicy = createBackendModule({
+    pluginId: 'permission',
+    moduleId: 'open-policy',
+    register(registration) {
+      registration.registerInit({
+        deps: { policy: policyExtensionPoint },
+        async init({ policy }) {
+          policy.setPolicy({ handle: async () => ({ result: AuthorizeResult.ALLOW }) });
+        },
+      });
+    },
+  });
+  const continues = {
+    backend: { startup: { default: { onPluginModuleBootFailure: 'continue' } } },
+  };
+
+  it('fails the backend, which says why', async () => {
+    const starting = startModule({ ...TABLE, fallback: 'open' });
+    await expect(starting).rejects.toMatchObject({
+      message: expect.stringContaining(
+        "permission.policyRouter.fallback: must be 'allow' or 'deny'",
+      ) as string,
+    });
+  });
+
+  it.each<[why: string, policyRouter: object, reason: string]>([
+    [
+      'its config is wrong',
+      { ...TABLE, fallback: 'open' },
+      "permission.policyRouter.fallback: must be 'allow' or 'deny'",
+    ],
+    [
+      'another module has set the policy',
+      TABLE,
+      'another module has already set the permission policy',
+    ],
+  ])(
+    'of a backend that continues refuses everything if %s',
+    async (_why, policyRouter, reason) => {
+      started = await startModule(policyRouter, {
+        config: continues,
+        features: [openPolicy],
+      });
+      const next = jest.fn<void, [error?: unknown]>();
+      expect(started.middlewares).toHaveLength(1);
+      (started.middlewares[0] as Middleware)({}, {}, next);
+      const error = next.mock.calls[0]?.[0];
+      expect(error).toMatchObject({
+        name: 'ServiceUnavailableError',
+        message: 'the policy router has not started, so nothing is authorized',
+      });
+      expect(next.mock.calls).toEqual([[error]]);
+      const line = await started.logs.waitFor('nothing is authorized');
+      expect(line.level).toBe('error');
+      expect(line.message).toContain(reason);
+    },
   );
 
-const START = '1 route, 1 source (opa).';
-const DENY = 'A permission no route matches gets DENY.';
+  type Middleware = (request: object, response: object, next: () => void) => void;
+});
 
-it.each([
-  ['the routes and their sources', {}, `${START} ${DENY}`],
-  [
-    'a fallback that allows',
-    { fallback: 'allow' },
-    `${START} A permission no route matches gets ALLOW (fallback: allow).`,
-  ],
-  [
-    'the standbys',
-    {
-      sources: {
-        opa: { ...opa, standby: 'second' },
-        second: { ...opa, standby: 'own' },
-        own: { type: 'ownership' },
-      },
-    },
-    `${START} ${DENY} Standby: 'opa' → 'second' → 'own'.`,
-  ],
-  [
-    'conditions that are not verified',
-    { verifyConditions: false },
-    `${START} ${DENY} Conditions are NOT VERIFIED (verifyConditions: false).`,
-  ],
-  [
-    'what an outage opens',
-    { onUnavailable: 'fail-open' },
-    `${START} ${DENY} FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'catalog'.`,
-  ],
-])('names %s', (_what, more, expected) => {
-  expect(summaryOf(more)).toBe(expected);
+describe('a changed config', () => {
+  it('is taken into use, and the log says what is in force then', async () => {
+    started = await startModule(TABLE);
+    started.config.change({ ...TABLE, fallback: 'allow' });
+    const { level, message } = await started.logs.waitFor(
+      'The changed config is in use',
+    );
+    expect(`${level} ${message}`).toBe(
+      'info The changed config is in use: 1 route, 1 source (allow). ' +
+        'A permission no route matches gets ALLOW (fallback: allow).',
+    );
+    expect(await started.decide(queryOf('other'), USER)).toEqual({ result: 'ALLOW' });
+  });
 });
 
 describe('at shutdown', () => {
-  /** What Backstage gives the module's init, and what it has done with it. */
-  async function startModule(policyRouter: object) {
-    const rootConfig = new ChangingConfig(policyRouter);
-    const logs = new CapturedLogs();
-    const traces: DecisionRecord[] = [];
-    let policy: PermissionPolicy | undefined;
-    let shutDown: () => unknown = () => {};
-    const feature = createPolicyRouterModule([trace => traces.push(trace)]);
-    const [registration] = (feature as unknown as InternalModule).getRegistrations();
-    await registration.init.func({
-      permission: { setPolicy: (given: PermissionPolicy) => (policy = given) },
-      rootConfig,
-      logger: logs.logger(),
-      lifecycle: { addShutdownHook: (hook: () => unknown) => (shutDown = hook) },
-    });
-    return {
-      logs,
-      traces,
-      shutDown: () => shutDown(),
-      decide: () => policy!.handle(queryOf('tested'), USER),
-      change: async (fallback: string): Promise<void> => {
-        rootConfig.change({ ...policyRouter, fallback });
-        // Nothing in this config is read from elsewhere: a reload needs some microtasks.
-        for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
-      },
-    };
-  }
-
-  interface InternalModule {
-    getRegistrations(): [{ init: { func(services: object): Promise<void> } }];
-  }
-
   it('closes the sources, and takes no changed config any more', async () => {
-    const stub = await startStub(decision({ result: 'ALLOW' }));
-    try {
-      const { logs, traces, shutDown, decide, change } = await startModule({
-        fallback: 'deny',
-        sources: { opa: { ...opa, baseUrl: stub.url } },
-        routes: [{ prefix: 'tested', sources: ['opa'] }],
-      });
-      const inUse = (): number =>
-        logs.lines.filter(({ message }) => message.includes('is in use')).length;
-      await change('allow');
-      expect(inUse()).toBe(1);
-      expect(await decide()).toEqual({ result: 'ALLOW' });
+    stub = await startStub(decision({ result: 'ALLOW' }));
+    const table = {
+      fallback: 'deny',
+      sources: {
+        opa: { type: 'opa', baseUrl: stub.url, entrypoint: 'a/b', timeout: '60s' },
+      },
+      deadline: '10m',
+      routes: [{ prefix: 'tested', sources: ['opa'] }],
+    };
+    started = await startModule(table);
+    const { config, logs, records, decide, stop } = started;
+    const inUse = (): number =>
+      logs.lines.filter(({ message }) => message.includes('is in use')).length;
+    config.change({ ...table, fallback: 'allow' });
+    await logs.waitFor('is in use');
+    expect(inUse()).toBe(1);
+    expect(await decide(queryOf('tested'), USER)).toEqual({ result: 'ALLOW' });
 
-      shutDown();
-      expect(await decide()).toEqual({ result: 'DENY' });
-      expect(traces.at(-1)!.sources[0]!.failure!.code).toBe('CLOSED');
-      await change('deny');
-      expect(inUse()).toBe(1);
-    } finally {
-      await stub.stop();
-    }
+    await stop();
+    expect(await decide(queryOf('tested'), USER)).toEqual({ result: 'DENY' });
+    expect(records.at(-1)!.sources[0]!.failure!.code).toBe('CLOSED');
+    await stub.untilOpen(0);
+    config.change(table);
+    // Nothing in this config is read from elsewhere: a reload needs some microtasks.
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    expect(inUse()).toBe(1);
   });
 });

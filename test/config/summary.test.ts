@@ -1,54 +1,67 @@
 import { readConfig } from '../../src/config/read';
 import { summary } from '../../src/config/summary';
-import { config, configOf, opa, OPA, OWNERSHIP, ROUTE } from '../support/read-config';
 
-const summaryOf = (raw: unknown): string => summary(readConfig(raw).config);
+const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
 
-it('counts routes and sources, and names the fallback', () => {
-  expect(summaryOf(config())).toBe(
-    '1 route, 2 sources (opa, ownership). A permission no route matches gets DENY.',
+const summaryOf = (more: object): string =>
+  summary(
+    readConfig({
+      fallback: 'deny',
+      sources: { opa },
+      routes: [{ prefix: 'catalog', sources: ['opa'] }],
+      ...more,
+    }).config,
   );
-});
 
-it('counts one source in the singular, and each source once', () => {
-  const routes = [
-    { prefix: 'a', sources: ['ownership'] },
-    { prefix: 'b', sources: ['ownership'] },
-  ];
-  expect(summaryOf(config({ routes }))).toMatch(/^2 routes, 1 source \(ownership\)\. /);
-});
+const START = '1 route, 1 source (opa).';
+const DENY = 'A permission no route matches gets DENY.';
 
-it('says what is open, and nothing else', () => {
-  const open = {
-    fallback: 'allow',
-    verifyConditions: false,
-    sources: {
-      opa: opa('ownership', { onUnavailable: 'fail-open' }),
-      ownership: OWNERSHIP,
+it.each([
+  ['the routes and their sources', {}, `${START} ${DENY}`],
+  [
+    'several routes and sources, each source once',
+    {
+      routes: [
+        { prefix: 'catalog', sources: ['opa', 'allow'] },
+        { prefix: 'scaffolder', sources: ['opa'] },
+      ],
     },
-    routes: [
-      { ...ROUTE, prefix: 'a' },
-      { ...ROUTE, prefix: 'b', onUnavailable: 'fail-closed' },
-    ],
-  };
-  expect(summaryOf(open)).toBe(
-    [
-      '2 routes, 2 sources (opa, ownership).',
-      'A permission no route matches gets ALLOW (fallback: allow).',
-      "Standby: 'opa' → 'ownership'.",
-      'Conditions are NOT VERIFIED (verifyConditions: false).',
-      "FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'a'.",
-    ].join(' '),
-  );
-});
-
-it('says what a route opens that its sources do not', () => {
-  const raw = configOf(
-    { opa: OPA },
-    {},
-    { sources: ['opa'], onUnavailable: 'fail-open' },
-  );
-  expect(summaryOf(raw)).toContain(
-    "FAIL-OPEN, so an outage allows: source 'opa' on routes[0] '*'.",
-  );
+    `2 routes, 2 sources (opa, allow). ${DENY}`,
+  ],
+  [
+    'a fallback that allows',
+    { fallback: 'allow' },
+    `${START} A permission no route matches gets ALLOW (fallback: allow).`,
+  ],
+  [
+    'the standbys',
+    {
+      sources: {
+        opa: { ...opa, standby: 'second' },
+        second: { ...opa, standby: 'own' },
+        own: { type: 'ownership' },
+      },
+    },
+    `${START} ${DENY} Standby: 'opa' → 'second' → 'own'.`,
+  ],
+  [
+    'conditions that are not verified',
+    { verifyConditions: false },
+    `${START} ${DENY} Conditions are NOT VERIFIED (verifyConditions: false).`,
+  ],
+  [
+    'what an outage opens',
+    { onUnavailable: 'fail-open' },
+    `${START} ${DENY} FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'catalog'.`,
+  ],
+  [
+    'no source that its route closes again',
+    {
+      onUnavailable: 'fail-open',
+      routes: [{ prefix: 'catalog', sources: ['opa'], onUnavailable: 'fail-closed' }],
+    },
+    `${START} ${DENY}`,
+  ],
+])('names %s', (_what, more, expected) => {
+  expect(summaryOf(more)).toBe(expected);
 });
