@@ -19,7 +19,8 @@ module.exports = {
   // These are ESM only; Node requires them, jest must transform them.
   transformIgnorePatterns: ['/node_modules/(?!(p-limit|yocto-queue)/)'],
   moduleNameMapper: {
-    '^(@aws-sdk|@azure|@google-cloud)/.*$': '<rootDir>/test/support/unused-cloud.js',
+    '^(@aws-sdk|@azure|@google-cloud)/(?!.*package\\.json$)':
+      '<rootDir>/test/support/unused-cloud.js',
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   testSequencer: '<rootDir>/test/support/longest-first.js',
