@@ -16,8 +16,8 @@ export class BadCondition {
 
 /**
  * Reads the conditions that a source returned; they may be anything. The result is a frozen
- * copy, with `{}` for missing params, as Backstage has it when it applies a rule. Params are
- * not looked into, and not copied.
+ * copy, with `{}` for missing params, as when Backstage applies a rule. Params are neither
+ * checked nor copied.
  *
  * Not a zod schema: a recursive union in zod tries every branch at every node, which takes
  * several times as long as all the rest of reading an answer.
@@ -29,7 +29,7 @@ export function parseConditions(value: unknown): Conditions | BadCondition {
 }
 
 /**
- * The same, for conditions that code of ours has built.
+ * The same, for conditions that our own code has built.
  *
  * @throws Error if they are not conditions.
  */

@@ -1,4 +1,4 @@
-/** What is wrong, or odd, between parts of a config that are each right alone. */
+/** Checks between parts of a config that are each valid alone. */
 import { isJsonObject } from '../lib/json-object';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix } from '../routing/prefix';
@@ -15,10 +15,10 @@ export interface Finding {
 
 type Sources = ReadonlyMap<string, SourceConfig>;
 
-/** Routes as far as they could be read, each at its index. */
+/** Each route at its index; undefined where it could not be read. */
 type Routes = ReadonlyArray<Route | undefined>;
 
-/** On raw routes, so that another mistake in one hides no unknown source. */
+/** Takes raw routes: an unknown source is reported even if its route has another mistake. */
 export const unknownSources = (
   rawRoutes: readonly unknown[],
   names: readonly string[],
@@ -34,7 +34,7 @@ export const unknownSources = (
     });
   });
 
-/** On raw sources, so that another mistake in one hides no unknown standby. */
+/** Takes raw sources: a bad standby is reported even if its source has another mistake. */
 export const badStandbys = (
   rawSources: Readonly<Record<string, unknown>>,
   sources: Sources,
@@ -50,7 +50,7 @@ export const badStandbys = (
       : [{ path: ['sources', name, 'standby'], message }];
   });
 
-/** The last one asked must still have a chance to answer within the deadline. */
+/** Whichever is asked last must still be able to answer within the deadline. */
 export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
   [...sources].flatMap(([name, { remote }]) => {
     const wait = longestWait(name, sources);

@@ -9,7 +9,7 @@ import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
 
-/** A config may name a bundle that does not exist yet; milliseconds to the next try. */
+/** Milliseconds until a refused config is tried again: its bundle may not exist yet. */
 const RETRY_INTERVAL = 10_000;
 
 /** Takes a valid config into use; if it throws, the last good one must still be in use. */

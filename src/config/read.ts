@@ -48,7 +48,7 @@ export interface ReadConfig {
  * Reads `permission.policyRouter`, with the table of `routingFile` if one is named.
  *
  * @param raw - the value at `permission.policyRouter`.
- * @param provided - the policies that other modules bring.
+ * @param provided - the policies that other modules provide.
  * @throws ConfigError with every problem, each with its path and the allowed values.
  */
 export function readConfig(
@@ -66,9 +66,9 @@ class Reader {
   private readonly problems: ConfigProblem[];
 
   /**
-   * @param provided - the policies that other modules bring.
+   * @param provided - the policies that other modules provide.
    * @param routingFile - where `fallback` and `routes` come from, if not inline.
-   * @param problems - those known already.
+   * @param problems - those found before.
    */
   constructor(
     private readonly provided: ProvidedPolicyInfo,
@@ -204,7 +204,7 @@ class Reader {
   }
 }
 
-/** What was read for a source, with the settings that every remote source takes apart. */
+/** Separates the settings that every remote source has from those of its kind. */
 function sourceConfig(
   kind: SourceKind,
   { type, ...settings }: { readonly type: string },

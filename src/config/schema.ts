@@ -1,4 +1,4 @@
-/** The shape of the config: one object per schema, unknown keys refused everywhere. */
+/** The schemas of the config. Every object refuses unknown keys. */
 import { z } from 'zod';
 import { ALGORITHMS } from '../combining/algorithms';
 import type { VerifyConditions } from '../conditions/check';
@@ -41,14 +41,14 @@ export const routeSchema = strict({
 
 export const settingsSchema = strict({
   routingFile: text(
-    'the path of a YAML file that holds fallback and routes',
+    'the path of a YAML file that contains fallback and routes',
   ).optional(),
   fallback: choice(['allow', 'deny']),
   anonymous: choice(['deny', 'evaluate']).default('deny'),
   onUnavailable: onUnavailable.default('fail-closed'),
   deadline: duration('2s'),
   verifyConditions: verifyConditions.default(true),
-  // The host takes 100 KiB with what it adds to the conditions.
+  // Backstage accepts 100 KiB, which includes what it adds to the conditions.
   maxConditionBytes: integer(1, 90_000, 65_536),
   sources: z
     .record(z.string(), z.unknown(), {

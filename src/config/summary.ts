@@ -1,7 +1,7 @@
 import { standbyChain } from './standby';
 import type { RouterConfig } from './types';
 
-/** One line that says what is in force, and what is open in it. */
+/** One line for the log: what is in use, and what it leaves open. */
 export function summary(config: RouterConfig): string {
   const { routes, sources, fallback, verifyConditions } = config;
   const used = new Set(routes.flatMap(route => route.sources));

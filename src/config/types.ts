@@ -13,21 +13,21 @@ export interface Route extends RoutePattern {
   /** Names of sources, asked in this order; one or more. */
   readonly sources: readonly string[];
   readonly combine: CombiningAlgorithm;
-  /** Wins over the source's. */
+  /** Overrides that of the sources. */
   readonly onUnavailable: OnUnavailable | undefined;
-  /** When every source is NOT_APPLICABLE. */
+  /** The result if every source is NOT_APPLICABLE. */
   readonly default: 'allow' | 'deny';
 }
 
 export interface RouterConfig {
-  /** For permissions no route matches. */
+  /** For permissions that no route matches. */
   readonly fallback: 'allow' | 'deny';
-  /** What a request without a user gets; `evaluate` routes it like any other. */
+  /** For a request without a user; `evaluate` routes it like any other. */
   readonly anonymous: 'deny' | 'evaluate';
   /** Milliseconds for a whole decision. */
   readonly deadline: number;
   readonly verifyConditions: VerifyConditions;
-  /** Of the conditions of a verdict or of a decision, as JSON. */
+  /** The limit for the conditions of one verdict or decision, as JSON. */
   readonly maxConditionBytes: number;
   /** By name, the built-in `allow` and `deny` included. */
   readonly sources: ReadonlyMap<string, SourceConfig>;

@@ -6,11 +6,11 @@ import { z } from 'zod';
 /** In milliseconds; Node.js fires a longer timer at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** An object without other keys: a misspelt key must not pass, least of all a safety setting. */
+/** An object that refuses unknown keys: a misspelt safety setting must not pass. */
 export const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
   strictObject(shape, keys => ` ${keys.map(key => `'${key}'`).join(', ')}`);
 
-/** The same for secrets: in `{ token hunter2 }`, without the colon, the secret is part of the key. */
+/** The same, but unknown keys are not shown: in `{ token hunter2 }` the secret is part of the key. */
 export const strictSecrets = <S extends z.core.$ZodLooseShape>(shape: S) =>
   strictObject(shape, () => '');
 
@@ -51,7 +51,6 @@ export const text = (what: string) =>
       error: issue =>
         issue.input === undefined ? `is required: ${what}` : `must be ${what}`,
     })
-
     .min(1, { error: `must be ${what}, not empty`, abort: true });
 
 /** Environment variables arrive as strings, so '64' is 64. */

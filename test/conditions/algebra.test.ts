@@ -82,14 +82,18 @@ describe('allOf', () => {
       [any(all(a, not(a)), all(b, not(b))), c],
       'DENY',
     ],
-    ['drops a tautology beside a condition', [any(a, not(a)), b], 'b'],
+    ['drops a tautology next to a condition', [any(a, not(a)), b], 'b'],
     [
-      'drops a negated contradiction beside a condition',
+      'drops a negated contradiction next to a condition',
       [not(all(b, a, not(a))), c],
       'c',
     ],
     ['never folds a tautology to ALLOW', [any(b, a, not(a))], 'anyOf(a, not(a))'],
-    ['nor two', [any(a, not(a)), any(b, not(b))], 'anyOf(a, not(a))'],
+    [
+      'never folds two tautologies to ALLOW',
+      [any(a, not(a)), any(b, not(b))],
+      'anyOf(a, not(a))',
+    ],
     [
       'keeps a contradiction it cannot see',
       [any(a, b), not(a), not(b)],

@@ -10,7 +10,7 @@ import { all, any, not, permission, rule, when } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
 import { none, published, unread } from '../support/rule-directory';
 
-/** What is checked: `A` takes nothing, `B` a text, nobody knows what `BROKEN` takes. */
+/** `A` has no parameters, `B` has a text; the schema of `BROKEN` is unusable. */
 const rules = published(
   { name: 'A', resourceType: 'catalog-entity', paramsSchema: { properties: {} } },
   {
@@ -109,7 +109,7 @@ describe('conditions are checked against the published rules:', () => {
     ['a rule without params that needs none', rule('A'), 'passes'],
     ['params of another type', wrong, NO_TEXT],
     ['a rule that is not published', rule('C'), noRule('C')],
-    ['a rule of another case', rule('a'), noRule('a')],
+    ['a rule in another letter case', rule('a'), noRule('a')],
     ['a rule of another resource type', rule('FAR'), noRule('FAR')],
     ['a rule named like a member of objects', rule('toString'), noRule('toString')],
     ['a wrong one in an allOf', all(A, wrong), NO_TEXT],
@@ -127,12 +127,12 @@ describe('conditions are checked against the published rules:', () => {
     ['required', BROKEN, `${COULD_NOT}the schema of rule "BROKEN" cannot be used`],
     [true, all(BROKEN, wrong), NO_TEXT],
     ['required', all(A, wrong, BROKEN), NO_TEXT],
-  ])('an unusable schema, under %j: %j', async (mode, conditions, told) => {
+  ])('an unusable schema, under %j: %j', async (mode, conditions, expected) => {
     const world = await new World(mode).know(rules);
-    expect(await world.check(conditions, 0)).toBe(told);
+    expect(await world.check(conditions, 0)).toBe(expected);
   });
 
-  it('and leave as they came', async () => {
+  it('and are not changed', async () => {
     const verdict = when(builtConditions(all(rule('A'), B))) as Conditional;
     const directory = new RuleDirectory(async () => rules, new CapturedLogs().logger());
     await directory.read('catalog');
@@ -146,7 +146,7 @@ describe('conditions are checked against the published rules:', () => {
   });
 });
 
-describe('the checks come one after the other:', () => {
+describe('the checks run in order:', () => {
   const overgrown = all(...Array<Conditions>(501).fill(A));
   const path = { pluginId: '../catalog' };
 
@@ -156,13 +156,16 @@ describe('the checks come one after the other:', () => {
     ['fit before rules', A, far, 9999, 'BAD_CONDITIONS: rule "A" for resource type'],
     ['fit before asking', A, path, 9999, 'BAD_CONDITIONS: conditions of "../c'],
     ['bytes before rules', rule('C'), {}, 9, 'CONDITIONS_TOO_LARGE: conditions of 5'],
-  ])('%s; no plugin is asked then', async (_what, conditions, more, bytes, told) => {
-    const world = new World('required', bytes);
-    expect(world.check(conditions, 0, more)).toMatch(`invalid ${told}`);
-    expect(await world.asked()).toEqual([]);
-  });
+  ])(
+    '%s, and then no plugin is asked',
+    async (_what, conditions, more, bytes, expected) => {
+      const world = new World('required', bytes);
+      expect(world.check(conditions, 0, more)).toMatch(`invalid ${expected}`);
+      expect(await world.asked()).toEqual([]);
+    },
+  );
 
-  it('the size is what it is with {} for missing params', () => {
+  it('the size includes {} for missing params', () => {
     const bytes = bytesOf(all(A, A));
     const given = all(rule('A'), rule('A'));
     expect(new World(false, bytes).check(given)).toBe('passes');
@@ -172,7 +175,7 @@ describe('the checks come one after the other:', () => {
   });
 });
 
-describe('nobody waits', () => {
+describe('a check does not wait', () => {
   it('for a plugin that is known', async () => {
     const world = await new World('required').know(rules);
     expect(world.check(all(A, B))).toBe('passes');
@@ -180,7 +183,7 @@ describe('nobody waits', () => {
     expect(await world.asked()).toEqual([]);
   });
 
-  it('for a plugin that is read anew because it is old', async () => {
+  it('for a plugin whose rules are read again because they are old', async () => {
     const world = await new World('required').know(rules);
     world.now += 3_600_000;
     expect(world.check(A)).toBe('passes');
@@ -190,10 +193,10 @@ describe('nobody waits', () => {
   it.each<[VerifyConditions, string]>([
     [true, 'passes'],
     ['required', NO_ANSWER],
-  ])('for a plugin that could not be read: under %j', async (mode, told) => {
+  ])('for a plugin that could not be read: under %j', async (mode, expected) => {
     const world = await new World(mode).know(unread);
-    expect(world.check(rule('C'))).toBe(told);
-    // It is read in the background, for those who come later.
+    expect(world.check(rule('C'))).toBe(expected);
+    // It is read in the background, for later checks.
     expect(await world.asked()).toEqual(['catalog']);
     await world.answer(rules);
     expect(world.check(A)).toBe('passes');
@@ -203,14 +206,17 @@ describe('nobody waits', () => {
     ['a rule', rules, rule('C'), noRule('C')],
     ['the plugin', none, A, NO_PLUGIN],
     ['the reading', unread, A, NO_ANSWER],
-  ])('for %s that was missing just now', async (_what, known, conditions, told) => {
-    const world = await new World('required').know(known);
-    world.now -= 1;
-    expect(world.check(conditions)).toBe(told);
-    expect(await world.asked()).toEqual([]);
-  });
+  ])(
+    'for %s that was missing a moment ago',
+    async (_what, known, conditions, expected) => {
+      const world = await new World('required').know(known);
+      world.now -= 1;
+      expect(world.check(conditions)).toBe(expected);
+      expect(await world.asked()).toEqual([]);
+    },
+  );
 
-  it('with false, nor is a plugin asked', async () => {
+  it('or ask a plugin with false', async () => {
     const world = new World(false);
     expect(world.check(rule('C', { params: { any: 1 } }))).toBe('passes');
     expect(world.check(A, 0, { pluginId: 'nowhere' })).toBe('passes');
@@ -220,23 +226,23 @@ describe('nobody waits', () => {
   });
 });
 
-describe('who asks for a plugin that is not known waits for it:', () => {
+describe('a check waits for a plugin that is not known:', () => {
   it.each<[string, VerifyConditions, RuleMetadata, Conditions, string]>([
     ['its rules allow them', 'required', rules, B, 'passes'],
-    ['its rules do not', true, rules, rule('C'), noRule('C')],
-    ['it is not there', true, none, A, NO_PLUGIN],
+    ['its rules do not allow them', true, rules, rule('C'), noRule('C')],
+    ['it does not exist', true, none, A, NO_PLUGIN],
     ['it cannot be read', true, unread, A, 'passes'],
-    ['it cannot be read, but must', 'required', unread, A, NO_ANSWER],
-  ])('%s', async (_what, mode, metadata, conditions, told) => {
+    ['it cannot be read, but must be', 'required', unread, A, NO_ANSWER],
+  ])('%s', async (_what, mode, metadata, conditions, expected) => {
     const world = new World(mode);
     const checks = [world.check(conditions), world.check(conditions)];
     for (const check of checks) expect(check).toBeInstanceOf(Promise);
     await world.answer(metadata);
-    for (const check of checks) expect(await check).toBe(told);
+    for (const check of checks) expect(await check).toBe(expected);
     expect(await world.asked()).toEqual(['catalog']);
   });
 
-  it('the plugin of the verdict, that is', async () => {
+  it('it is the plugin of the verdict', async () => {
     const world = new World();
     const check = world.check(A, 60_000, { pluginId: 'scaffolder' });
     expect(await world.asked()).toEqual(['scaffolder']);
@@ -247,33 +253,33 @@ describe('who asks for a plugin that is not known waits for it:', () => {
   it.each<[VerifyConditions, string]>([
     [true, 'passes'],
     ['required', LATE],
-  ])('but not past the deadline: under %j', async (mode, told) => {
+  ])('but not past the deadline: under %j', async (mode, expected) => {
     const world = new World(mode);
-    expect(await world.check(rule('C'), 0)).toBe(told);
-    // The reading goes on, for those who come later.
+    expect(await world.check(rule('C'), 0)).toBe(expected);
+    // The reading continues, for later checks.
     await world.answer(rules);
     expect(world.check(rule('C'))).toBe(noRule('C'));
     expect(await world.asked()).toEqual(['catalog']);
   });
 });
 
-describe('who misses something has the plugin read again, once:', () => {
+describe('if something is missing, the plugin is read again, once:', () => {
   const newer = published({ name: 'C', resourceType: 'catalog-entity' });
 
   it.each<[string, RuleMetadata, RuleMetadata, string]>([
-    ['the rule is there now', rules, newer, 'passes'],
+    ['the rule exists now', rules, newer, 'passes'],
     ['the rule is still missing', rules, rules, noRule('C')],
     ['the plugin is gone', rules, none, NO_PLUGIN],
     ['nothing new can be read', rules, unread, noRule('C')],
-    ['the plugin is there now', none, newer, 'passes'],
+    ['the plugin exists now', none, newer, 'passes'],
     ['the plugin is still missing', none, none, NO_PLUGIN],
-    ['nobody knows the plugin any more', none, unread, NO_ANSWER],
-  ])('%s', async (_what, known, read, told) => {
+    ['the plugin is unknown again', none, unread, NO_ANSWER],
+  ])('%s', async (_what, known, read, expected) => {
     const world = await new World('required').know(known);
     const checks = [world.check(rule('C')), world.check(rule('C'))];
     for (const check of checks) expect(check).toBeInstanceOf(Promise);
     await world.answer(read);
-    for (const check of checks) expect(await check).toBe(told);
+    for (const check of checks) expect(await check).toBe(expected);
     expect(await world.asked()).toEqual(['catalog']);
   });
 
@@ -282,10 +288,10 @@ describe('who misses something has the plugin read again, once:', () => {
     ['of a parameter', 'required', rules, rule('B', { params: { b: 1 } }), NO_TEXT],
     ['of the plugin', true, none, A, NO_PLUGIN],
   ])(
-    'past the deadline what was found %s stands',
-    async (_what, mode, known, conditions, told) => {
+    'past the deadline, what was known %s is used',
+    async (_what, mode, known, conditions, expected) => {
       const world = await new World(mode).know(known);
-      expect(await world.check(conditions, 0)).toBe(told);
+      expect(await world.check(conditions, 0)).toBe(expected);
       expect(await world.asked()).toEqual(['catalog']);
     },
   );

@@ -10,7 +10,7 @@ const problem = (changes: object = {}, asked = update): string | undefined =>
 const ofConditions = (conditions: Conditions): string | undefined =>
   problem({ conditions });
 
-describe('conditions may be applied', () => {
+describe('conditions can be applied', () => {
   it.each([
     ['of one rule', rule('IS_OWNER')],
     ['of a rule with parameters', rule('IS_OWNER', { params: { claims: [] } })],
@@ -97,11 +97,11 @@ describe('conditions are refused', () => {
       all(far, rule('G', { resourceType: 'x' })),
       farProblem,
     ],
-  ])('that hold %s', (_what, conditions, expected) => {
+  ])('that contain %s', (_what, conditions, expected) => {
     expect(ofConditions(conditions)).toBe(expected);
   });
 
-  it('on one line of bounded length, whatever they hold', () => {
+  it('on one line of bounded length, whatever they contain', () => {
     const name = `A\n${'x'.repeat(1_000_000)}`;
     const message = ofConditions(rule(name, { resourceType: name }));
     expect(message).toMatch(

@@ -113,7 +113,7 @@ describe('missing params become {}', () => {
     ['in an anyOf', any(rule('A')), any(rule('A', { params: {} }))],
     ['in a negation', not(rule('A')), not(rule('A', { params: {} }))],
     [
-      'deep down, beside those that have some',
+      'deep down, next to others that have some',
       all(rule('A', { params }), any(rule('B'), not(all(rule('C'), rule('D'))))),
       all(
         rule('A', { params }),
@@ -127,7 +127,7 @@ describe('missing params become {}', () => {
     expect(parseConditions(conditions)).toStrictEqual(expected);
   });
 
-  it('in a copy: the policy may have kept its own', () => {
+  it('in a copy, because the policy may still change its own', () => {
     const given = all(rule('A'), not(rule('B')));
     const before = structuredClone(given);
     const parsed = parseConditions(given);
@@ -138,7 +138,7 @@ describe('missing params become {}', () => {
     );
   });
 
-  it('in a copy that nobody can change', () => {
+  it('in a frozen copy', () => {
     const parsed = parseConditions(all(rule('A'), not(rule('B')))) as unknown as {
       allOf: [object, { not: object }];
     };
@@ -188,7 +188,7 @@ describe('conditions that our own code builds', () => {
     expect(builtConditions(rule('A'))).toStrictEqual(rule('A', { params: {} }));
   });
 
-  it('throw if they are none', () => {
+  it('throw if they are invalid', () => {
     expect(() => builtConditions(any())).toThrow('conditions must not be empty');
   });
 });

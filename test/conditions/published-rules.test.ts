@@ -232,7 +232,7 @@ describe('a message', () => {
     },
   );
 
-  it('holds no value of a parameter, nor a key within it', () => {
+  it('never contains a value of a parameter, or a key inside it', () => {
     const { hidden } = fc.letrec(tie => ({
       hidden: fc.oneof(
         { maxDepth: 3 },

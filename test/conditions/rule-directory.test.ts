@@ -248,7 +248,7 @@ describe('policies may name any plugins:', () => {
   });
 
   it.each([
-    ['that are none', none],
+    ['that do not exist', none],
     ['that cannot be read', unread],
   ])('of those %s 200 are remembered, others not asked', async (_what, read) => {
     await crowd(read);
@@ -272,7 +272,7 @@ describe('policies may name any plugins:', () => {
     expect(forgotten()).toEqual(['plugin-0']);
   });
 
-  it('those that are being read are not forgotten, be it the first time', async () => {
+  it('those that are being read are not forgotten, even the first time', async () => {
     for (const name of names(200)) void world.directory.read(name);
     expect(await world.directory.read('another')).toMatchObject({ kind: 'none' });
     world = new World();

@@ -86,7 +86,7 @@ describe('the rules of a plugin', () => {
     expect(received[0]).toMatch(/\r\nauthorization: Bearer ours-for-catalog\r\n/i);
   });
 
-  it('are read without a token where there is none', async () => {
+  it('are read without a token if there is none', async () => {
     plugin(answer(body));
     const getPluginRequestToken = async () => ({ token: '' });
     const metadata = await read({ auth: { ...auth, getPluginRequestToken } });
@@ -100,7 +100,10 @@ describe('the rules of a plugin', () => {
       'rules without a schema',
       '{"permissions":[],"rules":[{"name":"B","resourceType":"t"}]}',
     ],
-    ['a rule with what we do not know', body.replace('"name"', '"new":[1],"name"')],
+    [
+      'a rule with keys that we do not know',
+      body.replace('"name"', '"new":[1],"name"'),
+    ],
   ])('may be %s', async (_what, text) => {
     plugin(answer(text));
     expect((await read()).kind).toBe('published');
@@ -112,7 +115,7 @@ describe('the rules of a plugin', () => {
     expect(has(await read(), name)).toBe(true);
   });
 
-  it('are of four mebibytes at most', async () => {
+  it('have at most four mebibytes', async () => {
     const large = body + ' '.repeat(4 * MEBIBYTE - body.length);
     plugin(answer(large));
     expect(has(await readLarge(), 'A')).toBe(true);
@@ -159,7 +162,7 @@ describe('a plugin does not exist, or has no rules, if it answers', () => {
   });
 
   it.each(['301 Moved', '302 Found', '303 See Other', '307 T', '308 P'])(
-    'a redirect, %s: neither the question nor the token goes on',
+    'a redirect, %s, which is not followed, and does not get the token',
     async status => {
       const elsewhere = await startStub(answer(body));
       try {

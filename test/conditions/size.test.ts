@@ -15,7 +15,7 @@ const leaf = (): Conditions => rule('A');
 const rules = (count: number): Conditions[] => Array.from({ length: count }, leaf);
 const empty = (count: number): Conditions[] => Array<Conditions>(count).fill(any());
 
-/** Wrapped so many times, by these in turn. */
+/** Wrapped this many times, by these in turn. */
 function wrapped(times: number, ...wraps: Array<(criteria: Conditions) => Conditions>) {
   let criteria = leaf();
   for (let time = 0; time < times; time++) {
@@ -68,12 +68,12 @@ describe('conditions as deep as the limit allows pass, and one deeper do not,', 
     expect(treeProblem(wrapped(16, ...wraps))).toBe(TOO_DEEP);
   });
 
-  it('be it in the last child only', () => {
+  it('even if only the last child is', () => {
     expect(treeProblem(all(leaf(), wrapped(14, not)))).toBeUndefined();
     expect(treeProblem(all(leaf(), wrapped(15, not)))).toBe(TOO_DEEP);
   });
 
-  it('and parameters are no levels', () => {
+  it('and parameters do not count as levels', () => {
     const params = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) as object;
     const within = rule('A', { params } as object);
     expect(treeProblem(within)).toBeUndefined();
@@ -108,7 +108,7 @@ describe('conditions are as large as their JSON', () => {
     ['the rule', rule('0123456789')],
     ['the resource type', rule('', { resourceType: 'catalog-entity0123456789' })],
     ['the name of a parameter', rule('', { params: { '0123456789': 1 } })],
-  ])('be it %s that is large', (_what, criteria) => {
+  ])('if %s is large', (_what, criteria) => {
     const json = JSON.stringify(criteria).replace('0123456789', '');
     expect(bytesOf(criteria) - bytesOf(JSON.parse(json) as Conditions)).toBe(10);
   });
@@ -120,10 +120,10 @@ describe('conditions are as large as their JSON', () => {
   });
 });
 
-describe('conditions beyond all measure are refused at a glance', () => {
+describe('huge conditions are refused after a short look', () => {
   const million = (): Conditions =>
     ({ allOf: rules(1_000_000) }) as unknown as Conditions;
-  /** Holds itself, so often, in a group or in place of one. */
+  /** Contains itself this many times. */
   const cyclic = (key: 'allOf' | 'anyOf' | 'not', times: number): Conditions => {
     const node: Record<string, unknown> = {};
     node[key] = key === 'not' ? node : Array<unknown>(times).fill(node);
@@ -138,8 +138,8 @@ describe('conditions beyond all measure are refused at a glance', () => {
     ['nested a hundred thousand deep', () => wrapped(100_000, not, all, any), TOO_DEEP],
     ['a million in one group', million, TOO_MANY],
     ['a million in a group of another', () => any(leaf(), million()), TOO_MANY],
-    ['a group that holds itself', () => cyclic('allOf', 1), TOO_DEEP],
-    ['a group that holds itself twice', () => cyclic('anyOf', 2), TOO_MANY],
+    ['a group that contains itself', () => cyclic('allOf', 1), TOO_DEEP],
+    ['a group that contains itself twice', () => cyclic('anyOf', 2), TOO_MANY],
     ['a negation of itself', () => cyclic('not', 1), TOO_DEEP],
     ['a million in each of five hundred', () => manyTimes(million()), TOO_MANY],
     ['a list of a billion holes', () => holes(1e9), TOO_MANY],

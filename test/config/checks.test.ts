@@ -22,13 +22,13 @@ import {
 describe('a route', () => {
   it.each<Row>([
     [
-      'names known sources only',
+      'must name known sources only',
       withRoute({ sources: ['opa', 'oppa', 'hosted'] }),
       "~.routes[0].sources[1]: unknown source 'oppa'; allowed: 'allow', 'deny', 'opa', 'ownership'",
       "~.routes[0].sources[2]: unknown source 'hosted'; allowed: 'allow', 'deny', 'opa', 'ownership'",
     ],
     [
-      'knows no sources named like members of objects',
+      'must not name members of objects',
       withRoute({ sources: ['constructor', '__proto__'] }),
       "~.routes[0].sources[0]: unknown source 'constructor'; allowed: 'allow', 'deny', 'opa', 'ownership'",
       "~.routes[0].sources[1]: unknown source '__proto__'; allowed: 'allow', 'deny', 'opa', 'ownership'",
@@ -51,7 +51,7 @@ describe('a route', () => {
       "~.routes[1]: ties with routes[0]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
     ],
     [
-      'that ties is named by its place in the list, behind broken ones too',
+      'that ties is named by its index, also after broken ones',
       withRoutes({ prefix: 1 }, { prefix: 'a' }, { prefix: 'a.' }),
       '~.routes[0].prefix: must be a string',
       "~.routes[2]: ties with routes[1]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
@@ -91,7 +91,7 @@ describe('the timeout of a source', () => {
     ],
   ])('%s', expectProblems);
 
-  it('must not be as long as the deadline: it would never be had whole', () => {
+  it('must not be as long as the deadline, which would end it first', () => {
     expect(problems(withOpa({ timeout: '2s' }))).toEqual([
       '~.sources.opa.timeout: 2000 ms is not shorter than the deadline of a whole decision, 2000 ms',
     ]);
@@ -153,7 +153,7 @@ describe('a source, its endpoints and its standbys', () => {
       2000,
       '2000 ms',
     ],
-  ])('with %s must be done before the deadline (%#)', (_w, sources, wait, problem) => {
+  ])('with %s must end before the deadline (%#)', (_w, sources, wait, problem) => {
     expect(problems(configOf(sources))).toEqual(
       problem === ''
         ? []
@@ -165,7 +165,7 @@ describe('a source, its endpoints and its standbys', () => {
     expect(longestWait('opa', sourcesOf(longer))).toBe(wait);
   });
 
-  it('have as much time as the deadline gives', () => {
+  it('may take almost as long as the deadline', () => {
     const raw = configOf({ opa: opa('b', { baseUrl: TWO }), b: opa() });
     expect(problems({ ...raw, deadline: '1501ms' })).toEqual([]);
     expect(problems({ ...raw, deadline: '1500ms' })).toEqual([
@@ -173,7 +173,7 @@ describe('a source, its endpoints and its standbys', () => {
     ]);
   });
 
-  it('are told of where the sum is too long, also in the middle of a chain', () => {
+  it('are reported wherever the sum is too long, also in the middle of a chain', () => {
     const raw = configOf({ opa: opa('b'), b: opa('c'), c: opa() }, { deadline: '1s' });
     expect(problems(raw).map(problem => problem.split(': ')[0])).toEqual([
       '~.sources.opa.timeout',
@@ -197,18 +197,18 @@ describe('the time of a hosted source', () => {
       1500,
     ],
     [
-      'its own and nothing for a standby that decides at once',
+      'its own alone if its standby decides at once',
       { team: hostedFor('1999ms', 'own'), own: OWNERSHIP },
       1999,
     ],
     [
-      'its own and that of its standbys, if it is too long',
+      'its own and that of its standbys, which is too long',
       { team: hostedFor('1s', 'second'), second: hostedFor('900ms', 'opa'), opa: OPA },
       2400,
       '~.sources.team.timeout: 1000 ms (2400 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
     ],
     [
-      'its own and that of each endpoint of its standby, if it is too long',
+      'its own and that of each endpoint of its standby, which is too long',
       {
         team: hostedFor('1s', 'opa'),
         opa: { ...OPA, baseUrl: ['http://127.0.0.1:1', 'http://127.0.0.1:2'] },
@@ -217,7 +217,7 @@ describe('the time of a hosted source', () => {
       '~.sources.team.timeout: 1000 ms (2000 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
     ],
     [
-      'that of the source it stands in for, too',
+      'added to that of the source whose standby it is',
       { opa: { ...OPA, standby: 'team' }, team: hostedFor('1500ms') },
       2000,
       '~.sources.opa.timeout: 500 ms (2000 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
@@ -269,9 +269,9 @@ describe('fail-open', () => {
   );
 
   it.each([
-    ['is no error by deny-overrides', combining('deny-overrides', openSource)],
+    ['is allowed by deny-overrides', combining('deny-overrides', openSource)],
     [
-      'is no error on a route of one source',
+      'is allowed on a route of one source',
       withRoute({
         sources: ['opa'],
         combine: 'first-applicable',
@@ -279,7 +279,7 @@ describe('fail-open', () => {
       }),
     ],
     [
-      'of the router is no error where the source fails closed',
+      'of the router is allowed if the source fails closed',
       {
         ...withOpa({ onUnavailable: 'fail-closed' }),
         onUnavailable: 'fail-open',
@@ -287,7 +287,7 @@ describe('fail-open', () => {
       },
     ],
     [
-      'of a source is no error where the route fails closed',
+      'of a source is allowed if the route fails closed',
       config({
         ...openSource,
         routes: [
@@ -296,7 +296,7 @@ describe('fail-open', () => {
       }),
     ],
     [
-      'of the router is no error on a route of sources that cannot be unavailable',
+      'of the router is allowed on a route whose sources cannot be unavailable',
       config({
         onUnavailable: 'fail-open',
         routes: [
@@ -309,7 +309,7 @@ describe('fail-open', () => {
   });
 
   it.each(['fail-open', 'fail-closed'])(
-    'or fail-closed on a route none of whose sources can be unavailable is an error: %s',
+    'or fail-closed is an error on a route whose sources cannot be unavailable: %s',
     onUnavailable => {
       const raw = withRoute({ sources: ['ownership', 'allow', 'deny'], onUnavailable });
       expect(problems(raw)).toEqual([
@@ -324,13 +324,13 @@ describe('fail-open with a hosted source', () => {
 
   it.each<[what: string, raw: object]>([
     ['alone on a route', configOf({ team: open })],
-    ['beside others that must agree', configOf({ team: open, own: OWNERSHIP })],
+    ['together with others that must agree', configOf({ team: open, own: OWNERSHIP })],
     [
       'by the route',
       configOf({ team: HOSTED }, {}, { sources: ['team'], onUnavailable: 'fail-open' }),
     ],
     [
-      'that the route takes back',
+      'that the route overrides',
       configOf(
         { team: open, own: OWNERSHIP },
         {},
@@ -357,13 +357,13 @@ describe('fail-open with a hosted source', () => {
   );
 });
 
-describe('what is allowed, but perhaps not meant, is a warning', () => {
-  it('of a source that no route names', () => {
+describe('a warning about what is allowed, but perhaps not meant,', () => {
+  it('names a source that no route uses', () => {
     const raw = config({ routes: [{ prefix: '', sources: ['opa'] }] });
     expect(warnings(raw)).toEqual(['~.sources.ownership: no route names this source']);
   });
 
-  it('of no source that stands in for one that a route names, nor for its standby', () => {
+  it('leaves out a standby of a used source, and the standby of that', () => {
     const raw = config({
       sources: {
         opa: { ...OPA, standby: 'second' },
@@ -380,14 +380,14 @@ describe('what is allowed, but perhaps not meant, is a warning', () => {
     ]);
   });
 
-  it('of a constrained prefix, with where the rest falls', () => {
+  it('names a constrained prefix, and where its other permissions fall', () => {
     expect(warnings(withRoute({ prefix: 'catalog', actions: ['read'] }))).toEqual([
       "~.routes[0]: prefix 'catalog' has no route without constraints: " +
         'its other permissions fall to the fallback (deny)',
     ]);
   });
 
-  it('of a route that no permission can reach', () => {
+  it('names a route that no permission can reach', () => {
     const raw = withRoutes(
       { prefix: '' },
       { prefix: '', actions: ['create', 'read', 'update', 'delete', 'none'] },
@@ -397,7 +397,7 @@ describe('what is allowed, but perhaps not meant, is a warning', () => {
     ]);
   });
 
-  it('of a hosted source that no route names', () => {
+  it('names a hosted source that no route uses', () => {
     const raw = configOf({ team: HOSTED }, {}, { sources: ['deny'] });
     expect(warnings(raw, { provided: hosted('team') })).toEqual([
       '~.sources.team: no route names this source',

@@ -1,4 +1,4 @@
-/** config.d.ts, as Backstage reads it: beside the schemas of the packages we depend on. */
+/** config.d.ts, as Backstage reads it: together with the schemas of the packages we depend on. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@backstage/types';

@@ -30,7 +30,7 @@ const missing = (name: string, provided = 'none'): string =>
 
 describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
-    'that a module provides is there: %s',
+    'that a module provides is valid: %s',
     name => {
       for (const provided of [hosted(name), added(name)]) {
         const raw = configOf(named(name, HOSTED), {}, { sources: [name] });
@@ -43,9 +43,9 @@ describe('a hosted source', () => {
   it.each<
     [what: string, name: string, provided: () => ProvidedPolicies, problem: string]
   >([
-    ['where no module provides any', 'team', hosted, missing('team')],
+    ['if no module provides any', 'team', hosted, missing('team')],
     [
-      'where modules provide others',
+      'if modules provide others',
       'team',
       () => {
         const provided = hosted('teem', 'rbac');
@@ -55,7 +55,7 @@ describe('a hosted source', () => {
       missing('team', "'teem', 'rbac', 'own'"),
     ],
     [
-      'whose module has set none',
+      'whose module did not set one',
       'team',
       () => {
         const provided = new ProvidedPolicies();
@@ -65,7 +65,7 @@ describe('a hosted source', () => {
       "the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started",
     ],
     [
-      'whose module has set none, beside others that have',
+      'whose module did not set one, while others did',
       'team',
       () => {
         const provided = hosted('rbac');
@@ -75,7 +75,7 @@ describe('a hosted source', () => {
       "the module in hostPolicy('team', …) did not call setPolicy() during init; check whether it started",
     ],
     ...MEMBERS.map((name): [string, string, () => ProvidedPolicies, string] => [
-      'that is a member of objects only',
+      'that is only a member of objects',
       name,
       hosted,
       missing(name),
@@ -96,7 +96,7 @@ describe('a hosted source', () => {
     ]);
   });
 
-  it('is not told to be missing twice where it has mistakes of its own', () => {
+  it('is reported as missing once if it has other mistakes', () => {
     const raw = configOf({ team: { ...HOSTED, timout: '1s' } });
     expect(problems(raw, { provided: hosted() })).toEqual([
       "~.sources.team: unknown key 'timout'; allowed: type, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby",
@@ -118,7 +118,7 @@ describe('a policy that a module provides', () => {
     }
   });
 
-  it('must have one where the config has none at all', () => {
+  it('must have one even if the config has no sources', () => {
     const raw = { fallback: 'deny', routes: [{ prefix: '', sources: ['deny'] }] };
     expect(problems(raw, { provided: hosted('a', 'b') })).toEqual([
       unnamed('a'),
@@ -147,21 +147,24 @@ describe('a policy that a module provides', () => {
       "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
     [
-      'a type that is not there',
+      'an unknown type',
       { type: 'host' },
       `~.sources.team.type: must be one of ${TYPES}, not 'host'`,
       "~.sources.team.type: must be 'hosted', because a module provides a policy with this name",
     ],
-    ['no source but a text', 'hosted', `~.sources.team.type: must be one of ${TYPES}`],
-    ['no source but null', null, `~.sources.team.type: must be one of ${TYPES}`],
-  ])('is told the type if the source has %s', (_what, source, ...expected) => {
-    expect(problems(configOf({ team: source }), { provided: hosted('team') })).toEqual(
-      expected,
-    );
-  });
+    ['text for a source', 'hosted', `~.sources.team.type: must be one of ${TYPES}`],
+    ['null for a source', null, `~.sources.team.type: must be one of ${TYPES}`],
+  ])(
+    'is reported with the type it needs if the source has %s',
+    (_what, source, ...expected) => {
+      expect(
+        problems(configOf({ team: source }), { provided: hosted('team') }),
+      ).toEqual(expected);
+    },
+  );
 });
 
-it('all mistakes are told at once, those of hosted policies first', () => {
+it('all mistakes are reported at once, those of hosted policies first', () => {
   const provided = hosted('unknown', 'own');
   provided.host('unset');
   const raw = {
@@ -193,21 +196,18 @@ it('all mistakes are told at once, those of hosted policies first', () => {
 it.each<[what: string, name: string]>([
   ['of control characters', 'te\nam\u202e'],
   ['of thousands of characters', 'x'.repeat(5000)],
-])(
-  'a name that no source may have is told in one short line, be it %s',
-  (_what, name) => {
-    const told = problems(configOf({ [name]: HOSTED, own: OWNERSHIP }), {
-      provided: hosted(),
-    });
-    expect(told[0]).toContain('must have 1 to 64 characters');
-    for (const line of told) {
-      expect(line).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
-      expect(line.length).toBeLessThan(1000);
-    }
-  },
-);
+])('an invalid name is reported in one short line: %s', (_what, name) => {
+  const lines = problems(configOf({ [name]: HOSTED, own: OWNERSHIP }), {
+    provided: hosted(),
+  });
+  expect(lines[0]).toContain('must have 1 to 64 characters');
+  for (const line of lines) {
+    expect(line).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    expect(line.length).toBeLessThan(1000);
+  }
+});
 
-describe('a warning of a policy that never abstains', () => {
+describe('the warning about a policy that never abstains', () => {
   const warned = (
     names: string[],
     combine: string,
@@ -218,7 +218,7 @@ describe('a warning of a policy that never abstains', () => {
       ...names,
       ...Object.keys(sources).filter(name => !names.includes(name)),
     ];
-    // The last route only names the others, which would be told to be unused.
+    // The last route names the other sources, which would be reported as unused.
     const rest = { prefix: 'x', sources: all, combine: 'first-applicable' };
     const raw = {
       fallback: 'deny',
@@ -267,7 +267,7 @@ describe('a warning of a policy that never abstains', () => {
       'first-applicable',
       "'deny', listed after it, is never asked (first-applicable)",
     ],
-  ])('tells the effect on %j under %s', (sources, combine, effect) => {
+  ])('names the effect on %j under %s', (sources, combine, effect) => {
     expect(warned(sources, combine)).toEqual([`${TEAM} ${effect}`]);
   });
 
@@ -277,18 +277,18 @@ describe('a warning of a policy that never abstains', () => {
     ['alone', ['team'], 'first-applicable'],
     ['the last one asked', ['own', 'other', 'team'], 'first-applicable'],
     ['not of the route', ['own', 'other'], 'deny-overrides'],
-  ])('does not come where it is %s: %j under %s', (_what, sources, combine) => {
+  ])('is left out if it is %s: %j under %s', (_what, sources, combine) => {
     expect(warned(sources, combine)).toEqual([]);
   });
 
   it.each(['deny-overrides', 'allow-overrides', 'first-applicable'])(
-    'does not come of one that a module adds, which may abstain: %s',
+    'is left out for one that a module adds, which may abstain: %s',
     combine => {
       expect(warned(['team', 'own'], combine, added('team'))).toEqual([]);
     },
   );
 
-  it('tells what it means for a standby, even of a source that is a standby itself', () => {
+  it('names the effect on a standby, even of a source that is a standby itself', () => {
     const sources = {
       opa: { ...OPA, standby: 'rbac' },
       rbac: { ...HOSTED, timeout: '500ms', standby: 'team' },
@@ -304,7 +304,7 @@ describe('a warning of a policy that never abstains', () => {
     expect(warnings(raw, { provided: added('rbac', 'team') })).toEqual([]);
   });
 
-  it('does not come of a standby that is no hosted policy', () => {
+  it('is left out for a standby that is not a hosted policy', () => {
     const sources = {
       team: { ...HOSTED, standby: 'opa' },
       opa: { ...OPA, standby: 'own' },
@@ -313,25 +313,25 @@ describe('a warning of a policy that never abstains', () => {
     expect(warnings(raw, { provided: hosted('team') })).toEqual([]);
   });
 
-  it('comes for each policy on each route', () => {
+  it('is given for each policy on each route', () => {
     const sources = { rbac: HOSTED, team: HOSTED, own: OWNERSHIP };
     const routes = [
       { prefix: 'a', sources: ['rbac', 'team'] },
       { prefix: 'b', sources: ['rbac'] },
       { prefix: 'c', sources: ['own', 'team'], combine: 'allow-overrides' },
     ];
-    const told = warnings(
+    const given = warnings(
       { fallback: 'deny', sources, routes },
       { provided: hosted('rbac', 'team') },
     );
-    expect(told.map(warning => warning.split(' is hosted')[0])).toEqual([
+    expect(given.map(warning => warning.split(' is hosted')[0])).toEqual([
       "~.routes[0]: 'rbac'",
       "~.routes[0]: 'team'",
       "~.routes[2]: 'team'",
     ]);
   });
 
-  it('comes after those of a table alone', () => {
+  it('follows those about the table alone', () => {
     const raw = configOf(
       { team: HOSTED, own: OWNERSHIP, more: OWNERSHIP },
       {},
@@ -349,7 +349,7 @@ describe('a hot reload', () => {
   let live: LiveConfig | undefined;
   afterEach(() => live?.stop());
 
-  /** What is told of a table that comes after that of the start. */
+  /** What is logged about a table that follows that of the start. */
   async function reload(
     provided: ProvidedPolicies,
     start: object,
@@ -369,32 +369,32 @@ describe('a hot reload', () => {
   }
 
   it('finds the policies that were provided before the start', async () => {
-    const told = await reload(
+    const message = await reload(
       hosted('team'),
       configOf({ team: HOSTED }),
       configOf({ team: { ...HOSTED, timeout: '500ms' } }),
     );
-    expect(told).toBe('The changed config is in use: allow,deny,team');
+    expect(message).toBe('The changed config is in use: allow,deny,team');
   });
 
-  it('that forgets one of them changes nothing', async () => {
-    const told = await reload(
+  it('that leaves out one of them changes nothing', async () => {
+    const message = await reload(
       hosted('team'),
       configOf({ team: HOSTED }),
       configOf({ own: OWNERSHIP }),
     );
-    expect(told).toContain(
+    expect(message).toContain(
       'permission.policyRouter.sources: a module provides the policy "team", but no source has this name',
     );
   });
 
   it('that names one that no module provides changes nothing', async () => {
-    const told = await reload(
+    const message = await reload(
       hosted('team'),
       configOf({ team: HOSTED }),
       configOf({ team: HOSTED, rbac: HOSTED }),
     );
-    expect(told).toContain(
+    expect(message).toContain(
       "permission.policyRouter.sources.rbac: no module provides this policy; provided: 'team'.",
     );
   });

@@ -1,4 +1,4 @@
-/** A config whose bundle is yet to come is tried again, though the config does not change. */
+/** A config whose bundle does not exist yet is tried again, though the config does not change. */
 import { ConfigReader } from '@backstage/config';
 import type { RootConfigService } from '@backstage/backend-plugin-api';
 import { LiveConfig } from '../../src/config/live-config';
@@ -52,7 +52,7 @@ afterEach(() => {
 
 const pass = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
 
-it('until it can be used, with one error for all tries', async () => {
+it('tries again until it can be used, and logs one error', async () => {
   lacking = true;
   fallback = 'allow';
   change();
@@ -72,7 +72,7 @@ it('until it can be used, with one error for all tries', async () => {
   ]);
 });
 
-it('no more once the config has changed back, or the watch has ended', async () => {
+it('stops trying when the config has changed back, or the watch has ended', async () => {
   lacking = true;
   fallback = 'allow';
   change();
@@ -88,7 +88,7 @@ it('no more once the config has changed back, or the watch has ended', async () 
   expect(jest.getTimerCount()).toBe(1);
 });
 
-it('nothing that changes while it stops', async () => {
+it('does not apply a change that is being read when it stops', async () => {
   fallback = 'allow';
   change();
   live.stop();
@@ -96,7 +96,7 @@ it('nothing that changes while it stops', async () => {
   expect(applied).toEqual([]);
 });
 
-it('nothing that changes after it has stopped, which is not even read', async () => {
+it('does not read a change after it has stopped', async () => {
   live.stop();
   const before = readings;
   fallback = 'allow';

@@ -9,7 +9,7 @@ describe('the routing file', () => {
   const fileProblems = (content: unknown, app: unknown = raw) =>
     problems(app, { file: { path, content } });
 
-  it('gives the fallback and the routes', () => {
+  it('has the fallback and the routes', () => {
     const read = readConfig(raw, { path, content: table }).config;
     expect(read.fallback).toBe('allow');
     expect(read.routes).toMatchObject([{ prefix: '', sources: ['opa', 'ownership'] }]);
@@ -20,7 +20,7 @@ describe('the routing file', () => {
     ['routes', { routes: [ROUTE] }, ['routes']],
     ['both', { fallback: 'deny', routes: [ROUTE] }, ['fallback', 'routes']],
     ['a fallback of null', { fallback: null }, ['fallback']],
-  ])('must not stand beside %s in app-config', (_what, changes, keys) => {
+  ])('cannot be combined with %s in app-config', (_what, changes, keys) => {
     expect(fileProblems(table, { ...raw, ...changes })).toEqual(
       keys.map(
         key =>
@@ -36,7 +36,7 @@ describe('the routing file', () => {
       `${path}: must contain fallback and routes, but is empty`,
     ],
     [
-      'must hold something',
+      'must not be undefined',
       undefined,
       `${path}: must contain fallback and routes, but is empty`,
     ],
@@ -51,22 +51,22 @@ describe('the routing file', () => {
       `${path}: must contain fallback and routes, but is not an object`,
     ],
     [
-      'has no unknown key',
+      'refuses an unknown key',
       { ...table, sources: {} },
       `${path}: unknown key 'sources'; allowed: fallback, routes`,
     ],
     [
-      'has no key that would change prototypes',
+      'refuses a key that would change prototypes',
       { ...table, ...(JSON.parse('{ "__proto__": {} }') as object) },
       `${path}: unknown key '__proto__'; allowed: fallback, routes`,
     ],
     [
-      'has the fallback',
+      'needs the fallback',
       { routes: [ROUTE] },
       `${path}: fallback: is required: 'allow' or 'deny'`,
     ],
     [
-      'has routes',
+      'needs routes',
       { fallback: 'deny' },
       `${path}: routes: is required: a list of routes`,
     ],
@@ -76,7 +76,7 @@ describe('the routing file', () => {
       `${path}: routes[0].sources[0]: unknown source 'oppa'; allowed: 'allow', 'deny', 'opa', 'ownership'`,
     ],
     [
-      'is named where routes tie',
+      'is named if routes tie',
       { fallback: 'deny', routes: [ROUTE, { ...ROUTE, sources: ['deny'] }] },
       `${path}: routes[1]: ties with routes[0]: prefix '*' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint`,
     ],
@@ -93,7 +93,7 @@ describe('the routing file', () => {
     ]);
   });
 
-  it('leaves to app-config the paths of its own problems', () => {
+  it('does not change the paths of problems in app-config', () => {
     expect(fileProblems(table, { ...raw, anonymous: 'allow' })).toEqual([
       `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
     ]);
@@ -101,11 +101,11 @@ describe('the routing file', () => {
 
   it.each([
     ['as it is written', { routingFile: path }, path],
-    ['as nothing when empty', { routingFile: '' }, undefined],
-    ['as nothing when it is no text', { routingFile: 1 }, undefined],
-    ['as nothing when there is none', {}, undefined],
-    ['as nothing when there is no config', undefined, undefined],
-    ['as nothing when the config is a list', [], undefined],
+    ['as undefined if it is empty', { routingFile: '' }, undefined],
+    ['as undefined if it is not a string', { routingFile: 1 }, undefined],
+    ['as undefined if it is missing', {}, undefined],
+    ['as undefined if the config is missing', undefined, undefined],
+    ['as undefined if the config is a list', [], undefined],
   ])('has its path %s', (_how, value, expected) => {
     expect(routingFilePath(value)).toBe(expected);
   });

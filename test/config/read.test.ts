@@ -161,7 +161,7 @@ describe('a valid config', () => {
     });
   });
 
-  it('has a default for all that is not required', () => {
+  it('has a default for everything that is not required', () => {
     const { config: read } = readConfig({
       fallback: 'deny',
       sources: {
@@ -213,7 +213,7 @@ describe('a valid config', () => {
     expect([...sources.keys()]).toEqual(['allow', 'deny']);
   });
 
-  it('keeps the settings apart that a route, a source and the router give', () => {
+  it('gives a source its own failure mode before that of the router', () => {
     const modeOf = (raw: unknown) => {
       return readConfig(raw).config.sources.get('opa')?.remote?.onUnavailable;
     };
@@ -236,7 +236,7 @@ describe('a valid config', () => {
 });
 
 describe('an error', () => {
-  it('tells every problem, with its whole path', () => {
+  it('reports every problem, with its whole path', () => {
     const error = errorOf({ fallback: 'perhaps', routes: [] });
     expect(error?.name).toBe('PolicyRouterConfigError');
     expect(error?.message).toBe(
@@ -248,7 +248,7 @@ describe('an error', () => {
     );
   });
 
-  it('tells ten problems of one config at once', () => {
+  it('reports ten problems of one config at once', () => {
     const raw = {
       fallbak: 'deny',
       fallback: 'closed',
@@ -282,28 +282,28 @@ describe('an error', () => {
 describe('a source', () => {
   it.each<Row>([
     [
-      'must not take the name of a built-in one',
+      'must not have the name of a built-in source',
       config({ sources: { opa: OPA, ownership: OWNERSHIP, allow: OPA, deny: OPA } }),
       "~.sources: the name 'allow' is reserved for the built-in source",
       "~.sources: the name 'deny' is reserved for the built-in source",
     ],
     [
-      'has a type',
+      'needs a type',
       config({ sources: { opa: OPA, ownership: {} } }),
       `~.sources.ownership.type: must be one of ${TYPES}`,
     ],
     [
-      'is an object',
+      'must be an object',
       config({ sources: { opa: OPA, ownership: null } }),
       `~.sources.ownership.type: must be one of ${TYPES}`,
     ],
     [
-      'of a type that is not built is an error',
+      'must not have an unknown type',
       config({ sources: { opa: OPA, ownership: { type: 'policy' } } }),
       `~.sources.ownership.type: must be one of ${TYPES}, not 'policy'`,
     ],
     [
-      'of a type named like a member of objects is an error',
+      'must not have a type named like a member of objects',
       config({ sources: { opa: OPA, ownership: { type: 'constructor' } } }),
       `~.sources.ownership.type: must be one of ${TYPES}, not 'constructor'`,
     ],
@@ -311,7 +311,7 @@ describe('a source', () => {
 });
 
 describe('names like those of object members', () => {
-  it('name sources like others, and pollute nothing', () => {
+  it('can be names of sources, and pollute nothing', () => {
     const { config: read } = readConfig(
       config({
         sources: JSON.parse(
@@ -325,7 +325,7 @@ describe('names like those of object members', () => {
     expect(({} as Record<string, unknown>).type).toBeUndefined();
   });
 
-  it('name no source where Backstage drops the key', () => {
+  it('cannot be names of sources if Backstage drops the key', () => {
     const sources = JSON.parse('{ "__proto__": { "type": "ownership" } }') as object;
     const routes = [{ prefix: '', sources: ['allow'] }];
     const [problem] = problems(config({ sources, routes }));

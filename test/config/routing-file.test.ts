@@ -1,4 +1,4 @@
-/** A routing file that means harm is an error of one line, as any other that is wrong. */
+/** A hostile routing file is an error of one line, like any other invalid one. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readConfig } from '../../src/config/read';
@@ -36,7 +36,11 @@ it.each([
   ],
   ['opens brackets without end', `a: ${'['.repeat(200_000)}`, 'deeper than 64 levels'],
   ['opens braces without end', `a: ${'{b: '.repeat(200_000)}`, 'deeper than 64 levels'],
-  ['hides that in texts', `a: ${'["]", '.repeat(65)}`, 'deeper than 64 levels'],
+  [
+    'hides that with brackets in texts',
+    `a: ${'["]", '.repeat(65)}`,
+    'deeper than 64 levels',
+  ],
   ['is lists of lists', `${'- '.repeat(65)}a`, 'deeper than 64 levels'],
   [
     'goes down line by line',
@@ -56,7 +60,7 @@ it.each([
   for (const problem of problems) expect(problem.message).toMatch(/^.{1,300}$/);
 });
 
-it('a file that is as deep as may be is read, brackets in texts not counted', async () => {
+it('a file as deep as the limit is read; brackets in texts do not count', async () => {
   const path = join(folder, 'routing.yaml');
   await writeFile(path, `a: ${'['.repeat(64)}"${'['.repeat(100)}"${']'.repeat(64)}`);
   expect(JSON.stringify(await readRoutingFile(path))).toMatch(/"\[{100}"\]{64}\}$/);

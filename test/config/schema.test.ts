@@ -16,7 +16,7 @@ const ROUTE_KEYS =
 
 describe('the config as a whole', () => {
   it.each<Row>([
-    ['must be there', undefined, `~: is required: an object of ${TOP_KEYS}`],
+    ['is required', undefined, `~: is required: an object of ${TOP_KEYS}`],
     ['must not be null', null, `~: must be an object of ${TOP_KEYS}`],
     ['must be an object', 'deny', `~: must be an object of ${TOP_KEYS}`],
     ['must not be a list', [], `~: must be an object of ${TOP_KEYS}`],
@@ -26,7 +26,7 @@ describe('the config as a whole', () => {
       `~: unknown key 'onUnavailble'; allowed: ${TOP_KEYS}`,
     ],
     [
-      'all misspelt keys are told',
+      'all misspelt keys are reported',
       config({ fallBack: 'deny', route: [] }),
       `~: unknown keys 'fallBack', 'route'; allowed: ${TOP_KEYS}`,
     ],
@@ -41,12 +41,12 @@ describe('the config as a whole', () => {
       `~.verifyConditions: must be true, 'required' or false, not "strict"`,
     ],
     [
-      'maxConditionBytes must not be nothing',
+      'maxConditionBytes must not be zero',
       config({ maxConditionBytes: 0 }),
       '~.maxConditionBytes: must be a whole number from 1 to 90000, not 0',
     ],
     [
-      'maxConditionBytes must not be over what Backstage takes',
+      'maxConditionBytes must not be more than Backstage accepts',
       config({ maxConditionBytes: 90_001 }),
       '~.maxConditionBytes: must be a whole number from 1 to 90000, not 90001',
     ],
@@ -56,7 +56,7 @@ describe('the config as a whole', () => {
       "~.fallback: is required: 'allow' or 'deny'",
     ],
     [
-      'the fallback is no null',
+      'the fallback must not be null',
       config({ fallback: null }),
       "~.fallback: must be 'allow' or 'deny'",
     ],
@@ -66,12 +66,12 @@ describe('the config as a whole', () => {
       `~.fallback: must be 'allow' or 'deny', not "ALLOW"`,
     ],
     [
-      'the fallback is no boolean',
+      'the fallback must not be a boolean',
       config({ fallback: true }),
       "~.fallback: must be 'allow' or 'deny', not true",
     ],
     [
-      'a request without a user cannot be allowed as such',
+      'requests without a user cannot all be allowed',
       config({ anonymous: 'allow' }),
       `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
     ],
@@ -103,7 +103,7 @@ describe('the config as a whole', () => {
     [
       'a routing file has a name',
       config({ routingFile: '' }),
-      '~.routingFile: must be the path of a YAML file that holds fallback and routes, not empty',
+      '~.routingFile: must be the path of a YAML file that contains fallback and routes, not empty',
     ],
   ])('%s', expectProblems);
 
@@ -122,82 +122,82 @@ describe('the config as a whole', () => {
 describe('a route', () => {
   it.each<Row>([
     [
-      'is an object',
+      'must be an object',
       config({ routes: ['catalog', ROUTE] }),
       `~.routes[0]: must be an object of ${ROUTE_KEYS}`,
     ],
     [
-      'has no misspelt key',
+      'refuses a misspelt key',
       withRoute({ source: ['opa'] }),
       `~.routes[0]: unknown key 'source'; allowed: ${ROUTE_KEYS}`,
     ],
     [
-      'has a prefix',
+      'needs a prefix',
       withRoute({ prefix: undefined }),
       "~.routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission",
     ],
     [
-      'has a prefix that is text',
+      'needs a prefix that is text',
       withRoute({ prefix: 1 }),
       '~.routes[0].prefix: must be a string',
     ],
     [
-      'has a prefix without empty segments',
+      'needs a prefix without empty segments',
       withRoute({ prefix: 'a..b' }),
       "~.routes[0].prefix: 'a..b' has an empty segment; write '' or '*' to match every permission",
     ],
     [
-      'has a prefix, not a pattern',
+      'needs a prefix, not a pattern',
       withRoute({ prefix: '*.read' }),
       "~.routes[0].prefix: '*.read' has a '*' that is not its last segment; a prefix is not a pattern",
     ],
     [
-      'knows no other actions than Backstage and none',
+      'refuses actions that Backstage does not have',
       withRoute({ actions: ['read', 'raed'] }),
       `~.routes[0].actions[1]: must be 'create' or 'read' or 'update' or 'delete' or 'none', not "raed"`,
     ],
     [
-      'has no empty actions',
+      'refuses empty actions',
       withRoute({ actions: [] }),
       '~.routes[0].actions: is an empty list; name one or more actions',
     ],
     [
-      'has a list of actions',
+      'needs a list of actions',
       withRoute({ actions: 'read' }),
       '~.routes[0].actions: must be a list of actions',
     ],
     [
-      'names no action twice',
+      'refuses an action twice',
       withRoute({ actions: ['read', 'read'] }),
       '~.routes[0].actions: names the same value twice',
     ],
     [
-      'has no empty resource types',
+      'refuses empty resource types',
       withRoute({ resourceTypes: [] }),
       '~.routes[0].resourceTypes: is an empty list; name one or more resource types',
     ],
     [
-      'has resource types that are text',
+      'needs resource types that are text',
       withRoute({ resourceTypes: [5] }),
       '~.routes[0].resourceTypes[0]: must be a resource type',
     ],
     [
-      'has resource types without white space',
+      'needs resource types without white space',
       withRoute({ resourceTypes: ['catalog entity'] }),
       '~.routes[0].resourceTypes[0]: must be a resource type, without white space, not "catalog entity"',
     ],
     [
-      'has sources',
+      'needs sources',
       withRoute({ sources: undefined }),
       '~.routes[0].sources: is required: a list of source names',
     ],
     [
-      'has one source or more',
+      'needs one source or more',
       withRoute({ sources: [] }),
       '~.routes[0].sources: is an empty list; name one or more source names',
     ],
     [
-      'names no source twice',
+      'refuses a source twice',
       withRoute({ sources: ['opa', 'opa'] }),
       '~.routes[0].sources: names the same value twice',
     ],
@@ -207,7 +207,7 @@ describe('a route', () => {
       `~.routes[0].combine: must be 'deny-overrides' or 'allow-overrides' or 'first-applicable', not "permit-overrides"`,
     ],
     [
-      'has a default that is one of two',
+      'has one of two defaults',
       withRoute({ default: 'abstain' }),
       `~.routes[0].default: must be 'allow' or 'deny', not "abstain"`,
     ],

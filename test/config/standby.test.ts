@@ -20,7 +20,7 @@ const reversed = (sources: object): object =>
 
 describe('a standby', () => {
   it.each<[what: string, sources: object, chain: string[]]>([
-    ['of no source', { opa: opa() }, ['opa']],
+    ['missing', { opa: opa() }, ['opa']],
     ['embedded', { opa: opa('wasm'), wasm: EMBEDDED }, ['opa', 'wasm']],
     ['ownership', { opa: opa('own'), own: OWNERSHIP }, ['opa', 'own']],
     ['deny', { opa: opa('deny') }, ['opa', 'deny']],
@@ -40,7 +40,7 @@ describe('a standby', () => {
       { opa: opa('constructor'), constructor: OWNERSHIP },
       ['opa', 'constructor'],
     ],
-  ])('may be %s, wherever it stands in the file', (_what, sources, chain) => {
+  ])('may be %s, in any order in the file', (_what, sources, chain) => {
     for (const each of [sources, reversed(sources)]) {
       expect(problems(config(each))).toEqual([]);
       expect(standbyChain('opa', sourcesOf(config(each)))).toEqual(chain);
@@ -49,12 +49,12 @@ describe('a standby', () => {
 
   it.each<[what: string, sources: object, ...problems: string[]]>([
     [
-      'a source that is not there',
+      'an unknown source',
       { opa: opa('embeded'), embedded: EMBEDDED },
       "~.sources.opa.standby: unknown source 'embeded'; allowed: 'deny', 'embedded'",
     ],
     [
-      'a source that is a member of objects only',
+      'only a member of objects',
       { opa: opa('toString') },
       "~.sources.opa.standby: unknown source 'toString'; allowed: 'deny'",
     ],
@@ -69,7 +69,7 @@ describe('a standby', () => {
       "~.sources.opa.standby: leads back to 'opa' (opa → opa); a chain of standbys must end",
     ],
     [
-      'a source that it stands in for',
+      'a source whose standby it is',
       { opa: opa('b'), b: opa('opa') },
       "~.sources.opa.standby: leads back to 'opa' (opa → b → opa); a chain of standbys must end",
       "~.sources.b.standby: leads back to 'b' (b → opa → b); a chain of standbys must end",
@@ -82,7 +82,7 @@ describe('a standby', () => {
       "~.sources.c.standby: leads back to 'c' (c → opa → b → c); a chain of standbys must end",
     ],
     [
-      'nothing in quotes',
+      'an empty name',
       { opa: opa('') },
       '~.sources.opa.standby: must be the name of a source, not empty',
     ],
@@ -91,15 +91,12 @@ describe('a standby', () => {
       { opa: opa(undefined, { standby: ['own'] }), own: OWNERSHIP },
       '~.sources.opa.standby: must be the name of a source',
     ],
-  ])(
-    'must not be %s, wherever it stands in the file',
-    (_what, sources, ...expected) => {
-      expect(problems(config(sources))).toEqual(expected);
-      expect(problems(config(reversed(sources))).sort()).toEqual([...expected].sort());
-    },
-  );
+  ])('must not be %s, in any order in the file', (_what, sources, ...expected) => {
+    expect(problems(config(sources))).toEqual(expected);
+    expect(problems(config(reversed(sources))).sort()).toEqual([...expected].sort());
+  });
 
-  it('that leads into a circle is told where the circle is', () => {
+  it('that leads into a circle is reported where the circle is', () => {
     expect(problems(config({ opa: opa('b'), b: opa('c'), c: opa('b') }))).toEqual([
       "~.sources.b.standby: leads back to 'b' (b → c → b); a chain of standbys must end",
       "~.sources.c.standby: leads back to 'c' (c → b → c); a chain of standbys must end",
@@ -107,7 +104,7 @@ describe('a standby', () => {
   });
 });
 
-describe('a standby beside hosted policies', () => {
+describe('a standby together with hosted policies', () => {
   it.each<[what: string, sources: object, chain: string[]]>([
     [
       'a hosted policy for opa',
@@ -146,12 +143,12 @@ describe('a standby beside hosted policies', () => {
   const withStandby = (standby: string): object => ({ team: { ...HOSTED, standby } });
   it.each<[what: string, sources: object, ...problems: string[]]>([
     [
-      'a source that is not there',
-      withStandby('nobody'),
-      "~.sources.team.standby: unknown source 'nobody'; allowed: 'deny'",
+      'an unknown source',
+      withStandby('unknown'),
+      "~.sources.team.standby: unknown source 'unknown'; allowed: 'deny'",
     ],
     [
-      'a source that is a member of objects only',
+      'only a member of objects',
       withStandby('constructor'),
       "~.sources.team.standby: unknown source 'constructor'; allowed: 'deny'",
     ],
@@ -166,7 +163,7 @@ describe('a standby beside hosted policies', () => {
       "~.sources.team.standby: leads back to 'team' (team → team); a chain of standbys must end",
     ],
     [
-      'a source that it stands in for',
+      'a source whose standby it is',
       { team: { ...HOSTED, standby: 'opa' }, opa: { ...OPA, standby: 'team' } },
       "~.sources.team.standby: leads back to 'team' (team → opa → team); a chain of standbys must end",
       "~.sources.opa.standby: leads back to 'opa' (opa → team → opa); a chain of standbys must end",

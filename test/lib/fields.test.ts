@@ -14,8 +14,12 @@ describe('a duration', () => {
     `{ milliseconds: 500 }, above zero and at most 2147483647 ms${value}`;
 
   it.each<Row>([
-    ['as a bare number has no unit', withOpa({ timeout: 500 }), refused(', not 500')],
-    ['as digits has no unit', withOpa({ timeout: '500' }), refused(', not "500"')],
+    ['must not be a bare number', withOpa({ timeout: 500 }), refused(', not 500')],
+    [
+      'must not be digits without a unit',
+      withOpa({ timeout: '500' }),
+      refused(', not "500"'),
+    ],
     ['must not be negative', withOpa({ timeout: '-1s' }), refused(', not "-1s"')],
     [
       'must not be negative (object)',
@@ -35,7 +39,7 @@ describe('a duration', () => {
       refused(''),
     ],
     [
-      'must fit a timer of Node.js, else it would fire at once',
+      'must fit a timer of Node.js, which would fire at once',
       withOpa({ timeout: { milliseconds: 2 ** 31 } }),
       refused(''),
     ],

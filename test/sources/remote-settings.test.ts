@@ -1,19 +1,19 @@
-/** What every kind of source takes that must be waited for. */
+/** The settings of every source that must be waited for. */
 import { KINDS } from '../../src/sources/kinds';
 import { configOf, hosted, HOSTED, OPA, problems } from '../support/read-config';
 
-/** The least that each kind needs. */
-const LEAST = [OPA, HOSTED];
+/** The shortest config of each kind. */
+const SHORTEST = [OPA, HOSTED];
 
-it('are the settings of these kinds', () => {
+it('these kinds are remote', () => {
   const remote = KINDS.filter(({ isRemote }) => isRemote).map(({ type }) => type);
-  expect(LEAST.map(({ type }) => type)).toEqual(remote);
+  expect(SHORTEST.map(({ type }) => type)).toEqual(remote);
 });
 
-describe.each(LEAST)('a source of type $type', least => {
+describe.each(SHORTEST)('a source of type $type', shortest => {
   const problemsOf = (changes: object): string[] =>
-    problems(configOf({ team: { ...least, ...changes } }), {
-      provided: least === HOSTED ? hosted('team') : hosted(),
+    problems(configOf({ team: { ...shortest, ...changes } }), {
+      provided: shortest === HOSTED ? hosted('team') : hosted(),
     });
 
   const DURATION =
@@ -25,12 +25,12 @@ describe.each(LEAST)('a source of type $type', least => {
       `.timeout: ${DURATION} 2147483647 ms, not "0s"`,
     ],
     [
-      'a timeout of no unit',
+      'a timeout without a unit',
       { timeout: 500 },
       `.timeout: ${DURATION} 2147483647 ms, not 500`,
     ],
     [
-      'no concurrency',
+      'a concurrency of zero',
       { concurrency: 0 },
       '.concurrency: must be a whole number from 1 to 10000, not 0',
     ],
@@ -40,7 +40,7 @@ describe.each(LEAST)('a source of type $type', least => {
       '.concurrency: must be a whole number from 1 to 10000, not 10001',
     ],
     [
-      'half a place',
+      'a queue of half a place',
       { queue: 0.5 },
       '.queue: must be a whole number from 0 to 100000, not 0.5',
     ],
@@ -55,7 +55,7 @@ describe.each(LEAST)('a source of type $type', least => {
       '.circuitBreaker.errorThreshold: must be a whole number from 1 to 99, not 0',
     ],
     [
-      'a breaker of another key',
+      'a breaker with an unknown key',
       { circuitBreaker: { enabled: false } },
       ".circuitBreaker: unknown key 'enabled'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout",
     ],
@@ -70,7 +70,7 @@ describe.each(LEAST)('a source of type $type', least => {
       ".onUnavailable: must be 'fail-closed' or 'fail-open', not \"open\"",
     ],
     [
-      'no name of a standby',
+      'an empty name of a standby',
       { standby: '' },
       '.standby: must be the name of a source, not empty',
     ],

@@ -77,14 +77,14 @@ export function added(...names: string[]): ProvidedPolicies {
 }
 
 /** What the config is read with. */
-interface Beside {
+interface Given {
   readonly file?: RoutingFileContent;
   readonly provided?: ProvidedPolicyInfo;
 }
 
 export function errorOf(
   raw: unknown,
-  { file, provided }: Beside = {},
+  { file, provided }: Given = {},
 ): ConfigError | undefined {
   try {
     readConfig(raw, file, provided);
@@ -95,21 +95,21 @@ export function errorOf(
   }
 }
 
-/** Each problem as `path: message`; `~` stands for `permission.policyRouter`. */
-export const problems = (raw: unknown, beside?: Beside): string[] =>
-  (errorOf(raw, beside)?.problems ?? []).map(
+/** Each problem as `path: message`; `~` is `permission.policyRouter`. */
+export const problems = (raw: unknown, given?: Given): string[] =>
+  (errorOf(raw, given)?.problems ?? []).map(
     ({ path, message }) => `${path.replace(CONFIG_PATH, '~')}: ${message}`,
   );
 
 /** Likewise. */
-export const warnings = (raw: unknown, { file, provided }: Beside = {}): string[] =>
+export const warnings = (raw: unknown, { file, provided }: Given = {}): string[] =>
   readConfig(raw, file, provided).warnings.map(warning =>
     warning.replace(CONFIG_PATH, '~'),
   );
 
 export const sourcesOf = (
   raw: unknown,
-  { file, provided }: Beside = {},
+  { file, provided }: Given = {},
 ): RouterConfig['sources'] => readConfig(raw, file, provided).config.sources;
 
 /** The rule, a config that breaks it, and every problem that is reported. */

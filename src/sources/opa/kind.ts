@@ -23,13 +23,15 @@ const tls = strictSecrets({
   key: pem('the key of the client certificate').optional(),
 }).superRefine(({ ca, cert, key }, context) => {
   if ((cert === undefined) !== (key === undefined)) {
-    context.addIssue('cert and key go together');
+    context.addIssue('needs both cert and key, or neither');
   }
   if (ca === undefined && cert === undefined && key === undefined) {
     context.addIssue('is empty; give ca, or cert and key');
   }
   if (!isUsable({ ca, cert, key })) {
-    context.addIssue('cannot be used: is it whole, and does key belong to cert?');
+    context.addIssue(
+      'cannot be used; check that each text is complete, and that key belongs to cert',
+    );
   }
 });
 
@@ -90,7 +92,7 @@ export const opa = remoteKind({
     }),
 });
 
-/** Found out now, not at the first question. The reason may quote the key, so it is not shown. */
+/** Tried now, not at the first question. The error may quote the key, so it is not shown. */
 function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {
   try {
     // A context ignores what it cannot read of a bundle of certificates, so each is read.
@@ -112,14 +114,14 @@ function certificatesIn(text: string | undefined): string[] {
   return certificates;
 }
 
-/** Longer paths of sockets are cut off by the system, in bytes. */
+/** In bytes; the operating system truncates longer paths of sockets. */
 const MAX_SOCKET_PATH = 107;
 
 function baseUrlProblem(value: string): string | undefined {
   const problem = value.startsWith('unix:') ? socketProblem(value) : urlProblem(value);
-  // Parsers of URLs drop line ends, and a path of a socket ends at a NUL.
+  // URL parsers drop line ends, and a NUL ends the path of a socket.
   if (problem === undefined && /[\s\p{C}]/u.test(value)) {
-    return 'must not hold white space or control characters';
+    return 'must not contain white space or control characters';
   }
   return problem;
 }
@@ -139,7 +141,7 @@ function urlProblem(value: string): string | undefined {
   }
   const url = new URL(value);
   if (url.username !== '' || url.password !== '') {
-    return 'must not hold credentials; put a token in auth.token';
+    return 'must not contain credentials; put a token in auth.token';
   }
   return url.search !== '' || url.hash !== ''
     ? 'must not have a query or a fragment'

@@ -37,7 +37,7 @@ describe('a source of type hosted', () => {
     });
   });
 
-  it('may say everything', () => {
+  it('may set everything', () => {
     const source = {
       timeout: { milliseconds: 750 },
       concurrency: '8',

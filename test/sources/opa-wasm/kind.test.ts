@@ -11,7 +11,7 @@ import {
 describe('a source of type opa-wasm', () => {
   it.each<Row>([
     [
-      'has no misspelt key',
+      'refuses a misspelt key',
       config({
         sources: {
           opa: { type: 'opa-wasm', bundle: 'b', entrypoint: 'a', timeout: '1s' },

@@ -51,12 +51,12 @@ describe('a source of type opa', () => {
 
   it.each<Row>([
     [
-      'has no misspelt key',
+      'refuses a misspelt key',
       withOpa({ timout: '1s' }),
       `~.sources.opa: unknown key 'timout'; allowed: ${OPA_KEYS}`,
     ],
     [
-      'has no misspelt key in its breaker',
+      'refuses a misspelt key in its breaker',
       withOpa({ circuitBreaker: { threshold: 50 } }),
       "~.sources.opa.circuitBreaker: unknown key 'threshold'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout",
     ],
@@ -116,7 +116,7 @@ describe('a source of type opa', () => {
 
   it.each<Row>([
     [
-      'a list of no URL',
+      'an empty list',
       withOpa({ baseUrl: [] }),
       '~.sources.opa.baseUrl: is an empty list; name one or more URLs',
     ],
@@ -208,12 +208,12 @@ describe('secrets', () => {
     [
       'a key belongs to its certificate',
       withOpa({ tls: { cert: CERT, key: tlsFixture('server.key') } }),
-      '~.sources.opa.tls: cannot be used: is it whole, and does key belong to cert?',
+      '~.sources.opa.tls: cannot be used; check that each text is complete, and that key belongs to cert',
     ],
     [
-      'a key is whole',
+      'a key is complete',
       withOpa({ tls: { cert: CERT, key: KEY.slice(0, 60) } }),
-      '~.sources.opa.tls: cannot be used: is it whole, and does key belong to cert?',
+      '~.sources.opa.tls: cannot be used; check that each text is complete, and that key belongs to cert',
     ],
     [
       'a key is PEM text',
@@ -233,12 +233,12 @@ describe('secrets', () => {
     [
       'a certificate needs its key',
       withOpa({ tls: { cert: CERT } }),
-      '~.sources.opa.tls: cert and key go together',
+      '~.sources.opa.tls: needs both cert and key, or neither',
     ],
     [
       'a key needs its certificate',
       withOpa({ tls: { ca: CA, key: KEY } }),
-      '~.sources.opa.tls: cert and key go together',
+      '~.sources.opa.tls: needs both cert and key, or neither',
     ],
     [
       'tls is not empty',
@@ -258,12 +258,12 @@ describe('secrets', () => {
     [
       'a URL has no line end in it',
       withOpa({ baseUrl: ['http://one.example.com', 'http://ot\nher.example.com'] }),
-      '~.sources.opa.baseUrl[1]: must not hold white space or control characters',
+      '~.sources.opa.baseUrl[1]: must not contain white space or control characters',
     ],
     [
       'a socket has no NUL in its path',
       withOpa({ baseUrl: 'unix:/run/opa\0.sock' }),
-      '~.sources.opa.baseUrl: must not hold white space or control characters',
+      '~.sources.opa.baseUrl: must not contain white space or control characters',
     ],
     [
       'a socket has a path that the system takes',
@@ -294,17 +294,17 @@ describe('secrets', () => {
     [
       'credentials in one URL of a list are refused',
       withOpa({ baseUrl: ['https://a', 'https://olivia:hunter2@b'] }),
-      '~.sources.opa.baseUrl[1]: must not hold credentials; put a token in auth.token',
+      '~.sources.opa.baseUrl[1]: must not contain credentials; put a token in auth.token',
     ],
     [
       'credentials in the URL are refused',
       withOpa({ baseUrl: 'https://olivia:hunter2@opa.example.com' }),
-      '~.sources.opa.baseUrl: must not hold credentials; put a token in auth.token',
+      '~.sources.opa.baseUrl: must not contain credentials; put a token in auth.token',
     ],
     [
       'a user without password in the URL is refused',
       withOpa({ baseUrl: 'https://hunter2@opa.example.com' }),
-      '~.sources.opa.baseUrl: must not hold credentials; put a token in auth.token',
+      '~.sources.opa.baseUrl: must not contain credentials; put a token in auth.token',
     ],
   ])('%s', expectAmong);
 

@@ -24,52 +24,52 @@ describe('a source of type ownership', () => {
 
   it.each<Row>([
     [
-      'has no misspelt key',
+      'refuses a misspelt key',
       withOwnership({ bypas: ['group:default/platform'] }),
       "~.sources.ownership: unknown key 'bypas'; allowed: type, bypass, kinds, resources",
     ],
     [
-      'has whole entity refs for its bypass',
+      'needs whole entity refs in its bypass',
       withOwnership({ bypass: ['group:default/a', 'platform'] }),
       `~.sources.ownership.bypass[1]: must be a whole entity ref such as 'group:default/platform', not "platform"`,
     ],
     [
-      'has a kind in every ref of its bypass',
+      'needs a kind in every ref of its bypass',
       withOwnership({ bypass: ['default/platform'] }),
       `~.sources.ownership.bypass[0]: must be a whole entity ref such as 'group:default/platform', not "default/platform"`,
     ],
     [
-      'has no empty bypass',
+      'refuses an empty bypass',
       withOwnership({ bypass: [] }),
       '~.sources.ownership.bypass: is an empty list; name one or more entity refs',
     ],
     [
-      'names nobody twice in its bypass',
+      'refuses a ref twice in its bypass',
       withOwnership({ bypass: ['group:default/a', 'group:default/a'] }),
       '~.sources.ownership.bypass: names the same value twice',
     ],
     [
-      'has a list for its bypass',
+      'needs a list for its bypass',
       withOwnership({ bypass: 'group:default/a' }),
       '~.sources.ownership.bypass: must be a list of entity refs',
     ],
     [
-      'has a list for its kinds',
+      'needs a list for its kinds',
       withOwnership({ kinds: 'Component' }),
       '~.sources.ownership.kinds: must be a list of entity kinds',
     ],
     [
-      'has no empty kinds',
+      'refuses empty kinds',
       withOwnership({ kinds: [] }),
       '~.sources.ownership.kinds: is an empty list; name one or more entity kinds',
     ],
     [
-      'names no kind twice, whatever the letter case',
+      'refuses a kind twice, in any letter case',
       withOwnership({ kinds: ['Component', 'API', 'component'] }),
       '~.sources.ownership.kinds: names the same value twice',
     ],
     [
-      'has kinds that an entity can have',
+      'needs kinds that an entity can have',
       withOwnership({
         kinds: ['Component,API', '', 7, '2nd', 'component:default/a', 'K'.repeat(64)],
       }),
@@ -81,7 +81,7 @@ describe('a source of type ownership', () => {
       `~.sources.ownership.kinds[5]: ${BAD_KIND}, not "${'K'.repeat(64)}"`,
     ],
     [
-      'has no kinds where its rule for entities is replaced',
+      'refuses kinds if its rule for entities is replaced',
       withOwnership({
         kinds: ['Component'],
         resources: { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } },
@@ -89,13 +89,13 @@ describe('a source of type ownership', () => {
       '~.sources.ownership.kinds: has no effect: resources replaces the rule of catalog-entity',
     ],
     [
-      'has whole owner rules',
+      'needs whole owner rules',
       withOwnership({ resources: { tool: { pluginId: 'tools', rule: '' } } }),
       "~.sources.ownership.resources.tool.rule: must be the name of the plugin's owner rule, not empty",
       "~.sources.ownership.resources.tool.param: is required: the rule's parameter that takes the user's refs",
     ],
     [
-      'has owner rules that a plugin can have',
+      'needs owner rules that a plugin can have',
       withOwnership({
         resources: { tool: { pluginId: 'tools/..', rule: 'IS OWNER', param: ' ' } },
       }),
@@ -104,21 +104,21 @@ describe('a source of type ownership', () => {
       '~.sources.ownership.resources.tool.param: must be the rule\'s parameter that takes the user\'s refs, without white space, not " "',
     ],
     ...['', 'billing invoice'].map((resourceType): [string, object, string] => [
-      `has no owner rule of the resource type '${resourceType}'`,
+      `refuses an owner rule for the resource type '${resourceType}'`,
       withOwnership({
         resources: { [resourceType]: { pluginId: 'a', rule: 'b', param: 'c' } },
       }),
       `~.sources.ownership.resources.${resourceType}: must be a resource type, without white space`,
     ]),
     [
-      'has no misspelt key in an owner rule',
+      'refuses a misspelt key in an owner rule',
       withOwnership({
         resources: { tool: { pluginId: 'a', rule: 'b', param: 'c', params: 'd' } },
       }),
       "~.sources.ownership.resources.tool: unknown key 'params'; allowed: pluginId, rule, param",
     ],
     [
-      'has its owner rules by resource type',
+      'needs its owner rules by resource type',
       withOwnership({ resources: [] }),
       '~.sources.ownership.resources: must be an object of { <resourceType>: { pluginId, rule, param } }',
     ],
