@@ -12,7 +12,7 @@ import {
   type Member,
 } from '../support/openchoreo';
 import {
-  inTruth,
+  withProfile,
   startProfileApi,
   withBody,
   withHalfABody,
@@ -125,7 +125,7 @@ it.each(Object.entries(ERRORS))(
     // One failure would have opened the breaker.
     expect(linesOf('circuit breaker', since)).toEqual([]);
     // It is asked again as soon as it works.
-    api.answer(inTruth);
+    api.answer(withProfile);
     expect(await ask(members[0]!, CREATE)).toBe('200 ALLOW');
   },
 );
@@ -140,7 +140,7 @@ it.each([
     const member = await newcomer();
     expect(await ask(member, CREATE, ELSEWHERE)).toBe('200 DENY ALLOW');
     expect(said(member)).toEqual({ verdict: 'DENY', failure: undefined });
-    api.answer(inTruth);
+    api.answer(withProfile);
     expect(await ask(member, CREATE)).toBe('200 DENY');
     expect(api.tokens).toHaveLength(1);
   },

@@ -11,7 +11,7 @@ import {
   type Assignment,
 } from './reference/conditions';
 
-/** Undefined, which no resource can meet, holds for none. */
+/** Undefined means a condition that no resource can meet. */
 const holdsAny = (criteria: Conditions | undefined, resource: Assignment): boolean =>
   criteria !== undefined && holds(criteria, resource);
 
@@ -47,7 +47,7 @@ describe.each([
     );
   });
 
-  it('leaves no empty group, no group of one, no group inside its like and no duplicates', () => {
+  it('leaves no empty group, single-child group, group inside a group of its kind or duplicate', () => {
     fc.assert(
       fc.property(anyList, list => {
         for (const node of nodesOfAny(join(list))) {
@@ -86,7 +86,7 @@ describe.each([
     );
   });
 
-  it('gives the same for the same formulas written otherwise, up to the order', () => {
+  it('returns the same for equivalent spellings of a formula, except for the order', () => {
     fc.assert(
       fc.property(anyList, list => {
         const joined = join(list);
@@ -98,7 +98,7 @@ describe.each([
     );
   });
 
-  it('sees that criteria and their negation contradict each other, however written', () => {
+  it('recognizes that criteria contradict their negation in every spelling', () => {
     fc.assert(
       fc.property(anyCriteria, anyList, fc.nat(), (criteria, list, seed) => {
         const at = seed % (list.length + 1);

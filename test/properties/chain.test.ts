@@ -23,7 +23,7 @@ const VERDICTS: Readonly<Partial<Record<Said, Answer>>> = {
   CONDITIONAL: when(rule('IS_ENTITY_OWNER')),
 };
 
-/** The answer that says so; the code of a failure tells which link gave it. */
+/** The answer with this verdict or failure; a failure's code names the link it is from. */
 const answerOf = (said: Said, position: number): Answer =>
   VERDICTS[said] ?? failed(said as FailureClass, `CODE_${position}`, `why ${position}`);
 
@@ -37,14 +37,14 @@ const anySaid = fc.constantFrom<Said[]>(
   'DENY',
   'CONDITIONAL',
   'NOT_APPLICABLE',
-  // More often, or few chains would go on.
+  // Repeated, because otherwise few chains would continue after the first link.
   ...(['unavailable', 'unavailable', 'unavailable', 'unavailable'] as const),
   ...(['overloaded', 'overloaded', 'invalid'] as const),
 );
 const anyLink = (standby: boolean) =>
   fc.record({ standby: fc.constant(standby), said: anySaid, later: fc.boolean() });
 
-/** One source at one endpoint or more, and its standbys, each at one endpoint or more. */
+/** A source with one or more endpoints, and its standbys, each with one or more endpoints. */
 const anyChain: fc.Arbitrary<Scene[]> = fc
   .tuple(
     fc.array(anyLink(false), { minLength: 1, maxLength: 4 }),
@@ -80,7 +80,7 @@ async function ask(scene: readonly Scene[], onUnavailable: OnUnavailable) {
   return { answer, calls };
 }
 
-/** What the answer of a chain amounts to, in the terms of the reference. */
+/** Translates a chain's answer into the terms of the reference. */
 function outcomeOf({ verdict, attempts }: ChainAnswer, calls: readonly number[]) {
   const failure = 'failure' in verdict ? verdict.failure : undefined;
   return {
@@ -91,7 +91,7 @@ function outcomeOf({ verdict, attempts }: ChainAnswer, calls: readonly number[])
 }
 
 describe('a chain', () => {
-  it('decides as the rules say in plain words', async () => {
+  it('decides as the reference does', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { answer, calls } = await ask(scene, mode);
@@ -101,7 +101,7 @@ describe('a chain', () => {
     );
   });
 
-  it('never gives ALLOW unless a link said so, or all its failures are outages and it is fail-open', async () => {
+  it('returns ALLOW only from a link, or fail-open after nothing but outages', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { answer, calls } = await ask(scene, mode);
@@ -118,7 +118,7 @@ describe('a chain', () => {
     );
   });
 
-  it('asks nobody twice, nobody out of turn, and nobody after one who is not away', async () => {
+  it('asks each link at most once, in order, and stops at the first that is not unavailable or overloaded', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { calls } = await ask(scene, mode);
@@ -132,7 +132,7 @@ describe('a chain', () => {
     );
   });
 
-  it('does the same whether its links answer at once or later', async () => {
+  it('does the same whether its links answer immediately or later', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const [one, other] = await Promise.all(
@@ -150,7 +150,7 @@ describe('a chain', () => {
     );
   });
 
-  it('keeps the first failure where nobody decided, and none where somebody did', async () => {
+  it('returns the first failure if no link decided, and otherwise none', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { answer } = await ask(scene, mode);
@@ -163,27 +163,29 @@ describe('a chain', () => {
     );
   });
 
-  it('tells of each link what it said, where more than one was asked', async () => {
+  it('reports the verdict of every asked link if more than one was asked', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { answer, calls } = await ask(scene, mode);
-        const told = answer.attempts?.map(({ source, standby, verdict, failure }) => ({
-          source,
-          standby,
-          said: failure?.class ?? verdict,
-        }));
+        const reported = answer.attempts?.map(
+          ({ source, standby, verdict, failure }) => ({
+            source,
+            standby,
+            said: failure?.class ?? verdict,
+          }),
+        );
         const expected = calls.map(position => ({
           source: `link-${position}`,
           standby: scene[position]!.standby,
           said: scene[position]!.said,
         }));
-        expect(told).toEqual(calls.length > 1 ? expected : undefined);
+        expect(reported).toEqual(calls.length > 1 ? expected : undefined);
       }),
       RUNS,
     );
   });
 
-  it('names in its reason the link that stood in', async () => {
+  it('names the standby or endpoint that decided in its reason', async () => {
     await fc.assert(
       fc.asyncProperty(anyChain, anyMode, async (scene, mode) => {
         const { answer, calls } = await ask(scene, mode);

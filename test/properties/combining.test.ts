@@ -14,7 +14,7 @@ const anyVerdict = fc.oneof(
   fc.constantFrom(...constants),
   anyCriteria.map(conditions => when(conditions)),
 );
-/** Of one plugin, or of another. */
+/** A verdict with conditions of one plugin or another. */
 const anyPluginsVerdict = fc.oneof(
   fc.constantFrom(...constants),
   fc
@@ -47,7 +47,7 @@ function combineUntilSettled(
   return accumulator.result();
 }
 
-/** The formula of the conditions as the sources wrote them, without any algebra. */
+/** The formula of the sources' conditions without any simplification. */
 function written(
   algorithm: CombiningAlgorithm,
   verdicts: readonly Verdict[],
@@ -64,8 +64,8 @@ const failure = { class: 'invalid', code: 'THREW', message: 'the source threw' }
 const meanings = (verdict: Verdict | undefined) =>
   EVERY_RESOURCE.map(resource => meaning(verdict, resource));
 
-describe('combining', () => {
-  it('then evaluating a resource equals evaluating the resource, then combining', () => {
+describe('combining verdicts', () => {
+  it('and then evaluating a resource equals evaluating the resource and then combining', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const expected = EVERY_RESOURCE.map(resource =>
@@ -80,7 +80,7 @@ describe('combining', () => {
     );
   });
 
-  it('gives a condition only where no constant decides, and some resource may meet it', () => {
+  it('returns conditions only if no constant decides and a resource may meet them', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const result = combineAll(algorithm, verdicts);
@@ -95,7 +95,7 @@ describe('combining', () => {
     );
   });
 
-  it('never gives ALLOW where no source gave it', () => {
+  it('returns ALLOW only if a source returned it', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const withoutAllow = verdicts.filter(({ kind }) => kind !== 'ALLOW');
@@ -125,7 +125,7 @@ describe('combining', () => {
     );
   });
 
-  it('until it is settled gives what combining the whole list gives', () => {
+  it('only until the result is settled equals combining the whole list', () => {
     const verdicts = fc.array(anyPluginsVerdict, { maxLength: 6 });
     fc.assert(
       fc.property(anyAlgorithm, verdicts, (algorithm, list) => {
@@ -137,7 +137,7 @@ describe('combining', () => {
     );
   });
 
-  it('is settled exactly when no constant can change its meaning any more', () => {
+  it('is settled exactly when no further constant can change the meaning', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
         const accumulator = createAccumulator(algorithm);
@@ -152,7 +152,7 @@ describe('combining', () => {
     );
   });
 
-  it('gives nothing exactly when every source abstains', () => {
+  it('returns nothing exactly when every source abstains', () => {
     const abstaining = fc.array(fc.constant(NOT_APPLICABLE));
     fc.assert(
       fc.property(
@@ -179,7 +179,7 @@ describe('combining', () => {
     );
   });
 
-  it('by AND or OR means the same in every order', () => {
+  it('by AND or OR means the same in any order', () => {
     const orders = anyVerdicts.chain(verdicts =>
       fc.tuple(
         fc.constant(verdicts),
@@ -199,7 +199,7 @@ describe('combining', () => {
     );
   });
 
-  it('by first-applicable is the first that applies: there the order matters', () => {
+  it('by first-applicable returns the first applicable verdict, so the order matters', () => {
     fc.assert(
       fc.property(anyVerdicts, verdicts => {
         const first = verdicts.find(({ kind }) => kind !== 'NOT_APPLICABLE');
@@ -211,7 +211,7 @@ describe('combining', () => {
     expect(combineAll('first-applicable', [DENY, ALLOW])?.kind).toBe('DENY');
   });
 
-  it('by deny-overrides never allows more because of a further verdict', () => {
+  it('by deny-overrides never allows more after another verdict', () => {
     const verdicts = fc.array(anyPluginsVerdict, { maxLength: 5 });
     fc.assert(
       fc.property(verdicts, anyPluginsVerdict, fc.nat(), (list, added, seed) => {
@@ -226,7 +226,7 @@ describe('combining', () => {
     );
   });
 
-  it('by deny-overrides lets nothing through that one of the sources denies', () => {
+  it('by deny-overrides allows nothing that a source denies', () => {
     const verdicts = fc.array(anyPluginsVerdict, { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(verdicts, list => {
@@ -242,7 +242,7 @@ describe('combining', () => {
     );
   });
 
-  it('gives conditions of the plugin that every condition is of', () => {
+  it('returns conditions of the only plugin that the sources name', () => {
     const verdicts = fc.array(anyPluginsVerdict, { maxLength: 5 });
     fc.assert(
       fc.property(anyAlgorithm, verdicts, (algorithm, list) => {

@@ -39,7 +39,7 @@ const valid = () => ({
 
 type Path = ReadonlyArray<string | number>;
 
-/** The paths of every value, the whole config included. */
+/** The paths of all values, including the whole config. */
 const pathsOf = (value: unknown, path: Path = []): Path[] =>
   typeof value === 'object' && value !== null
     ? [
@@ -75,7 +75,7 @@ const anyMutation = fc
   .tuple(fc.constantFrom(...pathsOf(valid())), anyValue)
   .map(([path, value]) => replace(valid(), path, value));
 
-/** Undefined if the config is read. */
+/** The error of reading the config; undefined if it is valid. */
 function errorOf(raw: unknown): unknown {
   try {
     readConfig(raw);
@@ -85,16 +85,16 @@ function errorOf(raw: unknown): unknown {
   }
 }
 
-/** Everything of an error that could reach a log. */
+/** All parts of an error that could reach a log. */
 const textOf = (error: ConfigError): string =>
   JSON.stringify([error.message, error.stack, error.problems]);
 
-it('the config to start from is valid', () => {
+it('the unchanged config is valid', () => {
   expect(errorOf(valid())).toBeUndefined();
 });
 
 describe('reading a config', () => {
-  it('fails with paths and messages, whatever it is given', () => {
+  it('fails only with paths and messages for any input', () => {
     fc.assert(
       fc.property(fc.oneof(anyMutation, anyValue), raw => {
         const error = errorOf(raw);
@@ -111,7 +111,7 @@ describe('reading a config', () => {
     );
   });
 
-  it('prints no secret, whatever else is wrong', () => {
+  it('prints no secret no matter what else is wrong', () => {
     fc.assert(
       fc.property(anyMutation, raw => {
         const error = errorOf(raw);
@@ -123,7 +123,7 @@ describe('reading a config', () => {
     );
   });
 
-  it('prints no secret, however it is wrapped', () => {
+  it('prints no secret no matter how it is wrapped', () => {
     const secretPaths: Path[] = [
       ['sources', 'opa', 'auth', 'token'],
       ['sources', 'opa', 'auth'],
@@ -151,7 +151,7 @@ describe('reading a config', () => {
     );
   });
 
-  it('refuses every key it does not know, wherever it stands', () => {
+  it('rejects unknown keys anywhere', () => {
     const objects = pathsOf(valid()).filter(path => {
       const value = path.reduce<unknown>(
         (at, key) => (at as Record<string | number, unknown>)[key],
@@ -179,7 +179,7 @@ describe('reading a config', () => {
     );
   });
 
-  it('leaves the prototypes of objects alone', () => {
+  it('does not change the prototypes of objects', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...pathsOf(valid())),

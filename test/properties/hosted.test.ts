@@ -1,6 +1,6 @@
 /**
- * Whatever a hosted policy returns, throws or does to what it is given: nobody is allowed but by
- * a result of ALLOW, conditions are those it returned, and no other source sees what it changed.
+ * No matter what a hosted policy returns, throws or does to its arguments: only a result of ALLOW
+ * allows, conditions are those it returned, and no other source sees its changes.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -14,7 +14,7 @@ const RUNS = { returned: 12_000, changed: 3_000 };
 
 type Handle = (query: unknown, user: unknown) => unknown;
 
-/** What the policies do from now on. */
+/** What the policies do; set by the tests. */
 let returns: Handle = () => undefined;
 let first: Handle = () => undefined;
 let second: Handle = () => undefined;
@@ -41,9 +41,9 @@ beforeAll(async () => {
       sources,
       routes: [
         { prefix: 'team', sources: ['team'] },
-        // Where an abstention would be ALLOW, a policy that cannot abstain must not reach it.
+        // An abstention would be ALLOW here, so a policy that cannot abstain must not get this default.
         { prefix: 'rbac', sources: ['rbac'], default: 'allow' },
-        // What a policy says is never an outage.
+        // No answer of a policy is an outage.
         { prefix: 'lax', sources: ['team'], onUnavailable: 'fail-open' },
         { prefix: 'both', sources: ['first', 'second'] },
       ],
@@ -70,7 +70,7 @@ const permissionOf = (name: string, type: string) => ({
   resourceType: type,
 });
 
-/** Of all kinds that JavaScript has. */
+/** Values of all kinds that JavaScript has. */
 const anything = fc.anything({
   maxDepth: 2,
   withBigInt: true,
@@ -84,23 +84,23 @@ const anything = fc.anything({
   withTypedArray: true,
 });
 
-/** A policy that answers, and what it says by plain reading. */
+/** A policy's handler, and what a plain reading of its answer gives. */
 interface Reply {
   readonly handle: Handle;
-  /** What it returns; nothing if it throws. */
+  /** What it returns; undefined if it throws. */
   readonly says: () => unknown;
-  /** Whether nothing in it resists being read. */
+  /** Whether all of it can be read. */
   readonly readable: boolean;
 }
 
-/** Made anew for each use: fast-check itself could not read some of it. */
+/** Creates the value on each use, because fast-check itself could not read some values. */
 type Make<T = unknown> = () => T;
 
 const fail = (): never => {
   throw new Error('unreadable');
 };
 
-/** A member by plain reading; of arrays Backstage would read one, too, but the router none. */
+/** A plain reading of a member; Backstage would also read it from an array, the router does not. */
 function member(value: unknown, key: string): unknown {
   try {
     return Array.isArray(value) ? undefined : (value as Record<string, unknown>)[key];
@@ -125,10 +125,10 @@ const getters = (of: object, get: (key: string) => unknown): object =>
     ),
   );
 
-/** Ways to have the same members. */
+/** Objects of different kinds with the same members. */
 const DISGUISES: ReadonlyArray<(members: object) => unknown> = [
   members => members,
-  // Defined, not assigned: to assign `__proto__` would give it other members.
+  // Defined, because assigning `__proto__` would change the members.
   members =>
     Object.defineProperties(
       new (class Decision {})(),
@@ -139,7 +139,7 @@ const DISGUISES: ReadonlyArray<(members: object) => unknown> = [
   members => Object.freeze({ ...members }),
   members => new Proxy({ ...members }, {}),
   members => getters(members, key => member(members, key)),
-  // A second reading gives ALLOW.
+  // A second reading returns ALLOW.
   members => {
     const seen = new Set<string>();
     return getters(members, key => {
@@ -152,7 +152,7 @@ const DISGUISES: ReadonlyArray<(members: object) => unknown> = [
   members => ({ ...members, toString: () => 'ALLOW', valueOf: () => 'ALLOW' }),
 ];
 
-/** A proxy that throws at everything but the thing named. */
+/** A proxy that throws on every access except this one. */
 const resisting = (of: object, but: string): unknown =>
   new Proxy(
     of,
@@ -164,19 +164,19 @@ const resisting = (of: object, but: string): unknown =>
   );
 const anyTrap = fc.constantFrom('get', 'ownKeys', '');
 
-/** What is no part of a decision. */
+/** Values that must not be part of a decision. */
 const strangePart: fc.Arbitrary<Make> = fc.oneof(
   { weight: 2, arbitrary: anything.map(value => () => value) },
   anyTrap.map(but => () => resisting({}, but)),
   hostileText.map(text => () => text),
-  // It calls its class by any name.
+  // Its class has an arbitrary name.
   hostileText.map(
     name => () =>
       Object.assign(Object.create(null) as object, { constructor: { name } }),
   ),
 );
 
-/** Conditions with params of all kinds, which become JSON or cannot. */
+/** Conditions with params of all kinds, only some of which can become JSON. */
 const conditionsOf = (type: string): fc.Arbitrary<Make> => {
   const rule = fc.constantFrom('A', 'B');
   const leaf = fc.record({ rule, resourceType: fc.constant(type), params: anything });
@@ -208,7 +208,7 @@ const conditionalOf = (type: string): fc.Arbitrary<Make<object>> =>
     conditions: make(),
   }));
 
-/** One part of it is strange. */
+/** A conditional decision with one strange part. */
 const strangeOf = (type: string): fc.Arbitrary<Make<object>> =>
   fc
     .tuple(
@@ -253,7 +253,7 @@ const THROWS: ReadonlyArray<(make: Make) => Handle> = [
   }),
 ];
 
-/** Decisions in their many disguises. */
+/** Decisions in the form of different kinds of objects. */
 const readableReply = (type: string): fc.Arbitrary<Reply> =>
   fc
     .tuple(decisionOf(type), fc.constantFrom(...DISGUISES), fc.constantFrom(...RETURNS))
@@ -319,7 +319,7 @@ const thrownReply = (type: string): fc.Arbitrary<Reply> =>
       readable: true,
     }));
 
-/** What Backstage would pass on, by plain reading; rules always have params. */
+/** What Backstage would pass on by a plain reading; rules always have params. */
 function asJson(conditions: unknown): unknown {
   const withParams = (node: Record<string, unknown>): unknown => {
     if ('not' in node) return { not: withParams(node.not as never) };
@@ -346,7 +346,7 @@ const question = fc
     }),
   );
 
-it('whatever a policy returns or throws, it is ALLOW only by a result of ALLOW', async () => {
+it('the decision is ALLOW only if the policy returns a result of ALLOW', async () => {
   const seen: Record<string, number> = {};
   await fc.assert(
     fc.asyncProperty(question, async ({ permission, reply }) => {
@@ -374,7 +374,7 @@ it('whatever a policy returns or throws, it is ALLOW only by a result of ALLOW',
   expect(Object.keys(seen).sort()).toEqual(['ALLOW', 'CONDITIONAL', 'DENY']);
 });
 
-/** What a policy does to what it is given: to which object, at which key, and what. */
+/** How a policy changes its arguments: which object, which key, and how. */
 interface Change {
   readonly at: number;
   readonly key: string;
@@ -401,7 +401,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   value: fc.oneof(anything, hostileText),
 });
 
-/** The objects that a policy is given, as far as they are still where they were. */
+/** The objects in a policy's arguments that are still in place. */
 function partsOf(query: unknown, user: unknown): unknown[] {
   const permission = member(query, 'permission');
   const info = member(user, 'info');
@@ -426,11 +426,11 @@ function apply({ at, key, how, value }: Change, query: unknown, user: unknown): 
     else if (how === 5) (target as unknown as unknown[]).push(value);
     else (target as unknown as unknown[]).splice(0);
   } catch {
-    // One change may make the next impossible.
+    // An earlier change may make this one impossible.
   }
 }
 
-it('whatever a policy changes, the next one sees the request as it was', async () => {
+it('no change that a policy makes to its request is visible to the next policy', async () => {
   const ENDS: readonly Handle[] = [
     () => ({ result: 'NOT_APPLICABLE' }),
     async () => ({ result: 'ALLOW' }),
@@ -449,11 +449,11 @@ it('whatever a policy changes, the next one sees the request as it was', async (
         const before = structuredClone({ permission, user });
         let seen: unknown;
         first = async (query, own) => {
-          // It can change all of it.
+          // It can change every part.
           const parts = partsOf(query, own).filter(part => part !== undefined);
           expect(parts.filter(part => Object.isFrozen(part))).toEqual([]);
           for (const each of changes) apply(each, query, own);
-          // It may keep what it was given, too.
+          // It may also keep its arguments.
           setImmediate(() => {
             for (const each of later) apply(each, query, own);
           });

@@ -1,6 +1,6 @@
 /**
- * Whatever an OPA answers, word by word, in HTTP, and in bytes: nobody is allowed but by the one
- * document that says so. The others of the 100,000 cases are in hostile-input.
+ * No matter what an OPA answers, in words, in HTTP or in bytes: only the one document that says
+ * ALLOW allows. The rest of the 100,000 cases are in hostile-input.
  */
 import fc from 'fast-check';
 import { regoAnswer } from '../../src/sources/rego/answer';
@@ -34,7 +34,7 @@ beforeAll(async () => {
     entrypoint,
     timeout: '60s',
     onUnavailable,
-    // Every question is to reach the stub.
+    // The breaker must never open: every question has to reach the stub.
     circuitBreaker: { volumeThreshold: 1_000_000 },
   });
   router = await fuzzedRouter({
@@ -65,7 +65,7 @@ const user = {
   info: { userEntityRef: 'user:default/olivia', ownershipEntityRefs: [] },
 };
 
-/** What a document says, if it says just that; by plain reading, not by a schema. */
+/** The result of a document that has nothing else; a plain reading without a schema. */
 function said(decision: unknown): unknown {
   if (typeof decision !== 'object' || decision === null) return undefined;
   const [[key, value] = [], ...others] = Object.entries(decision);
@@ -74,7 +74,7 @@ function said(decision: unknown): unknown {
     : undefined;
 }
 
-/** What the text of a whole response says. */
+/** The result in the text of a whole response. */
 function saidIn(text: string): unknown {
   try {
     const body: unknown = JSON.parse(text);
@@ -110,14 +110,14 @@ const bodyOf = (resourceType: string): fc.Arbitrary<string> => {
   );
 };
 
-/** Often one that can be combined with another of its kind. */
+/** Often conditions that can be combined with others. */
 const anyBody = (type: string): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 3, arbitrary: bodyOf(type) },
     applicable(type).map(result => JSON.stringify({ result })),
   );
 
-/** A question on a resource, with bodies that know its type. */
+/** A question on a resource, with bodies that name its type. */
 const exchange = (...prefixes: string[]) =>
   fc
     .tuple(fc.constantFrom(...prefixes), hostileText, resourceType)
@@ -143,8 +143,8 @@ const isAskable = ({
   resourceType: string;
 }) => name.length <= 256 && type.length <= 256;
 
-describe('whatever a policy says', () => {
-  it('is ALLOW only in the document that says so, and refused in one short line', () => {
+describe('any answer of a policy', () => {
+  it('is ALLOW only if the document says so, and otherwise refused in one short line', () => {
     let allowed = 0;
     fc.assert(
       fc.property(resourceType.chain(decisionOf), written => {
@@ -161,7 +161,7 @@ describe('whatever a policy says', () => {
     expect(allowed).toBeGreaterThan(0);
   });
 
-  it('allows nobody from a socket either', async () => {
+  it('does not wrongly allow over a socket', async () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(exchange('ask'), async ({ permission, first }) => {
@@ -176,7 +176,7 @@ describe('whatever a policy says', () => {
     expect([...seen].sort()).toEqual(['ALLOW', 'CONDITIONAL', 'DENY']);
   });
 
-  it('allows no more where two sources are combined', async () => {
+  it('does not wrongly allow when two sources are combined', async () => {
     await fc.assert(
       fc.asyncProperty(
         exchange('both', 'either', 'one'),
@@ -214,7 +214,7 @@ const NAMES = [
   'age',
 ];
 
-/** No framing of its own: that is for the bytes. */
+/** A header that does not affect the framing, which the tests of bytes cover. */
 const header = fc
   .tuple(
     fc.constantFrom(...NAMES),
@@ -232,8 +232,8 @@ const status = fc.oneof(
   fc.integer({ min: 200, max: 999 }),
 );
 
-describe('whatever HTTP is around it', () => {
-  it('is ALLOW only with status 200; under fail-open an outage is too, and nothing else', async () => {
+describe('an answer in any HTTP response', () => {
+  it('is ALLOW only with status 200, or for an outage under fail-open', async () => {
     const question = exchange('ask', 'lax');
     await fc.assert(
       fc.asyncProperty(
@@ -264,7 +264,7 @@ describe('whatever HTTP is around it', () => {
 
 const FRAMINGS: ReadonlyArray<(body: string) => string> = [
   body => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  // So that what comes may be whole JSON, and yet not the whole answer.
+  // The JSON may arrive complete although the answer is not.
   body =>
     `HTTP/1.1 200 OK\r\ncontent-length: ${body.length + 9}\r\n\r\n${body}${' '.repeat(9)}`,
   body => `HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n${body}`,
@@ -303,7 +303,7 @@ const edited = (
     ]);
   }, whole);
 
-/** Each with whether it may mean ALLOW. */
+/** Bytes, each with whether they may mean ALLOW. */
 const bytes = fc.oneof(
   fc
     .uint8Array({ maxLength: 200 })
@@ -326,8 +326,8 @@ const bytes = fc.oneof(
   framed.map(whole => ({ sent: whole, may: whole.includes('"ALLOW"') })),
 );
 
-describe('whatever bytes come', () => {
-  it('allow nobody if they do not spell it, nor if they end too soon', async () => {
+describe('any bytes', () => {
+  it('are not ALLOW unless they spell it completely', async () => {
     let allowed = 0;
     await fc.assert(
       fc.asyncProperty(bytes, hostileText, async ({ sent, may }, rest) => {

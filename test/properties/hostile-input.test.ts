@@ -1,7 +1,7 @@
 /**
- * Whatever is asked, and whoever asks: a decision comes, never an error; it is the one that the
- * table says; and what is told of it is one bounded line. With test/properties/hostile-answers
- * these are 100,000 cases in a run.
+ * For any question from any user there is a decision and never an error; it is the one that the
+ * table gives; and it is logged in one line of bounded length. With hostile-answers these are
+ * 100,000 cases per run.
  */
 import type { Permission } from '@backstage/plugin-permission-common';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ beforeAll(async () => {
 
 afterAll(() => router.close());
 
-/** The fields of a permission, each anything. */
+/** The fields of a permission, each of any type. */
 interface Asked {
   name?: unknown;
   type?: unknown;
@@ -58,7 +58,7 @@ const action = fc.oneof(
   fc.bigInt(),
 );
 
-/** Half of it is what Backstage lets through, so that the depths are reached too. */
+/** Half of it is valid for Backstage, so that the later stages are reached too. */
 const asked: fc.Arbitrary<Asked> = fc.record(
   {
     name: fc.oneof({ weight: 9, arbitrary: hostileText }, fc.anything()),
@@ -80,7 +80,7 @@ const asked: fc.Arbitrary<Asked> = fc.record(
   { requiredKeys: ['type', 'name'] },
 );
 
-/** What the table says of it, by a reading of its own: no copy of the code under test. */
+/** The decision by the table, computed independently of the code under test. */
 function expected({ name, type, attributes, resourceType }: Asked): string {
   const given = (attributes as { action?: unknown } | null | undefined)?.action;
   const isText = (value: unknown): boolean =>
@@ -109,7 +109,7 @@ function revoked(): object {
   return proxy;
 }
 
-/** The same permission, as another kind of object. */
+/** The same permission as another kind of object. */
 const DISGUISES: Record<string, (plain: Asked) => unknown> = {
   plain: plain => plain,
   frozen: plain => Object.freeze({ ...plain }),
@@ -125,7 +125,7 @@ const DISGUISES: Record<string, (plain: Asked) => unknown> = {
     ),
 };
 
-/** Nothing that can be asked: each denies. */
+/** Questions that cannot be read; each is denied. */
 const TRAPS: Record<string, (plain: Asked) => unknown> = {
   'a name that throws': plain => ({
     ...plain,
@@ -141,13 +141,13 @@ const TRAPS: Record<string, (plain: Asked) => unknown> = {
       },
     },
   }),
-  'a name that throws what cannot be looked at': plain => ({
+  'a name that throws an unreadable value': plain => ({
     ...plain,
     get name() {
       return throwing(revoked());
     },
   }),
-  'what cannot be looked at': () => revoked(),
+  'an unreadable value': () => revoked(),
   'a proxy that throws': plain => new Proxy(plain, { get: () => throwing(undefined) }),
   nothing: () => undefined,
 };
@@ -156,8 +156,8 @@ const disguised = fc
   .tuple(asked, fc.constantFrom(...Object.keys({ ...DISGUISES, ...TRAPS })))
   .map(([plain, kind]) => ({ plain, kind }));
 
-describe('whatever is asked', () => {
-  it('gets the decision of the table, its trace, and lines that can be read', async () => {
+describe('any question', () => {
+  it('gets the decision of the table, a trace and readable log lines', async () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(disguised, async ({ plain, kind }) => {
@@ -175,7 +175,7 @@ describe('whatever is asked', () => {
     expect([...seen].sort()).toEqual(['ALLOW', 'CONDITIONAL', 'DENY']);
   });
 
-  it('is read as a frozen copy of a few short texts, or refused; and finds its route', () => {
+  it('is read as a frozen copy of a few short strings or refused, and finds its route', () => {
     const written = routes.map(route => ({
       ...route,
       segments: route.prefix.split('.'),
@@ -197,7 +197,7 @@ describe('whatever is asked', () => {
             (typeof text === 'string' && text.length <= 256),
         );
         if (!isShort || !Object.isFrozen(read) || !Object.isFrozen(read.attributes)) {
-          throw new Error('no frozen copy of short texts');
+          throw new Error('not a frozen copy of short strings');
         }
         const [best] = bestRoutes(written, read);
         if (table.match(read) !== best) throw new Error(`not ${String(best?.prefix)}`);
@@ -234,7 +234,7 @@ const user = fc.oneof(
   fc.constant(undefined),
 );
 
-/** How the `userInfo` service answers where the user has no info. */
+/** How the `userInfo` service answers if the user has no info. */
 const served = fc.tuple(fc.constantFrom('gives', 'rejects', 'throws'), info);
 
 function isWhole(value: unknown): boolean {
@@ -249,8 +249,8 @@ function isWhole(value: unknown): boolean {
   );
 }
 
-describe('whoever asks', () => {
-  it('is decided as who they are, and denied if nobody knows', async () => {
+describe('any user', () => {
+  it('gets the decision for their own identity, and DENY if that is unknown', async () => {
     let allowed = 0;
     await fc.assert(
       fc.asyncProperty(user, served, async (who, [how, what]) => {

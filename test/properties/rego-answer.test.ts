@@ -36,12 +36,12 @@ const validDecision = fc.oneof(
   conditionalDecision,
 );
 
-/** Zod leaves this key out of records, which is told elsewhere. */
+/** Zod drops this key from records, which another test covers. */
 function withoutProto(record: Record<string, unknown>): boolean {
   return !JSON.stringify(record).includes('__proto__');
 }
 
-/** Nearly decisions: one value or key somewhere is wrong, missing, added or renamed. */
+/** Almost decisions: one value or key is wrong, missing, added or renamed. */
 const mutated = fc
   .tuple(
     validDecision,
@@ -59,7 +59,7 @@ const mutated = fc
     if (how === 'delete' || how === 'rename') delete target[key];
     if (how === 'rename') target[`${key}s`] = value;
     if (how === 'add') target.extra = value;
-    // JSON again: no holes in lists, no keys on them.
+    // Through JSON again, so that lists have no holes and no keys.
     return JSON.parse(JSON.stringify(copy)) as Record<string, unknown>;
   });
 
@@ -87,15 +87,15 @@ const anyDecision = fc.oneof(
   validDecision,
 );
 
-/** Whether the value says this and nothing more. */
+/** Whether the value has this result and nothing else. */
 const says = (value: unknown, result: string): boolean =>
   typeof value === 'object' &&
   value !== null &&
   Object.keys(value).length === 1 &&
   (value as { result?: unknown }).result === result;
 
-describe('whatever a Rego policy answers', () => {
-  it('is ALLOW, DENY or NOT_APPLICABLE exactly if it says so and no more', () => {
+describe('any answer of a Rego policy', () => {
+  it('is ALLOW, DENY or NOT_APPLICABLE exactly if it says only that', () => {
     fc.assert(
       fc.property(anyDecision, value => {
         const { kind } = parse(value);
@@ -150,7 +150,7 @@ describe('whatever a Rego policy answers', () => {
     );
   });
 
-  it('is a condition only if it is one in every part', () => {
+  it('is conditional only if every part is valid', () => {
     const isLeaf = (value: Record<string, unknown>): boolean =>
       Object.keys(value).every(key =>
         ['resourceType', 'rule', 'params'].includes(key),
@@ -190,7 +190,7 @@ describe('whatever a Rego policy answers', () => {
     );
   });
 
-  it('is not quoted when it is refused: parameters may be private', () => {
+  it('is not quoted when it is refused, because parameters may be private', () => {
     const secret = 'hunter2';
     const withSecret = fc.constantFrom(
       { result: secret },

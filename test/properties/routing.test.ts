@@ -13,7 +13,7 @@ interface WrittenRoute {
   resourceTypes?: string[];
 }
 
-// Few of each, so that routes overlap, tie and hide each other.
+// Only a few of each, so that routes overlap, tie and hide each other.
 const SEGMENTS = ['a', 'ab', '__proto__', 'é'];
 const RESOURCE_TYPES = ['x', 'y', 'constructor'];
 const ASKED_ACTIONS = [undefined, 'create', 'read', 'update', 'delete', 'strange'];
@@ -31,7 +31,7 @@ const anyRoute: fc.Arbitrary<WrittenRoute> = fc.record(
   { requiredKeys: ['prefix'] },
 );
 
-/** Names near the prefixes: equal, longer, with empty and unknown segments. */
+/** Names like the prefixes: equal, longer, with empty and unknown segments. */
 const anyName = fc.oneof(
   fc
     .array(fc.constantFrom(...SEGMENTS, '', 'abc', 'A'), { maxLength: 5 })
@@ -56,7 +56,7 @@ const anyRoutes = fc
   .array(anyRoute, { maxLength: 12 })
   .map(routes => routes.map(compile));
 
-/** Every kind of permission that these routes can treat differently, at their own prefixes. */
+/** Every kind of permission that these routes can treat differently, for each prefix. */
 const universe = (routes: readonly WrittenRoute[]): Permission[] =>
   [...new Set(routes.map(({ prefix }) => prefix))].flatMap(name =>
     [undefined, 'create', 'read', 'update', 'delete'].flatMap(action =>
@@ -66,7 +66,7 @@ const universe = (routes: readonly WrittenRoute[]): Permission[] =>
     ),
   );
 
-/** By the naive definition: some permission fits both, and only their order decides. */
+/** The naive definition: a permission fits both and only their order decides. */
 const tie = (first: WrittenRoute, second: WrittenRoute): boolean =>
   first.prefix === second.prefix &&
   universe([first]).some(asked => bestRoutes([first, second], asked).length > 1);
@@ -81,7 +81,7 @@ const withoutTies = <R extends WrittenRoute>(routes: readonly R[]): R[] =>
 const anyTable = anyRoutes.map(withoutTies);
 
 describe('the routing table', () => {
-  it('gives the route a scan of all routes finds', () => {
+  it('returns the route that a scan of all routes finds', () => {
     fc.assert(
       fc.property(anyTable, fc.array(anyPermission), (routes, asked) => {
         const table = new RoutingTable(routes);
@@ -94,7 +94,7 @@ describe('the routing table', () => {
     );
   });
 
-  it('gives the same route whatever the order of the routes', () => {
+  it('returns the same route in any order of the routes', () => {
     const shuffled = anyTable.chain(routes =>
       fc.tuple(
         fc.constant(routes),
@@ -119,7 +119,7 @@ describe('parsePrefix', () => {
   const anyEnding = fc.constantFrom('', '.', '.*');
   const anyWord = fc.stringMatching(/^[A-Za-z0-9_-]{1,8}$/);
 
-  it("reads '.' and '.*' at the end of a prefix as nothing", () => {
+  it("ignores '.' and '.*' at the end of a prefix", () => {
     const words = fc.array(anyWord, { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(words, anyEnding, (segments, ending) => {
@@ -129,7 +129,7 @@ describe('parsePrefix', () => {
     );
   });
 
-  it('reads a prefix in one way, or refuses it', () => {
+  it('reads a prefix in only one way or refuses it', () => {
     const anyText = fc.string({ unit: fc.constantFrom('a', 'B', '.', '*', ' ', 'é') });
     fc.assert(
       fc.property(anyText, text => {
@@ -152,7 +152,7 @@ function parsed(prefix: string): readonly string[] | undefined {
 }
 
 describe('findTies', () => {
-  it('names exactly the pairs of routes that only their order can separate', () => {
+  it('returns exactly the pairs of routes that only their order distinguishes', () => {
     fc.assert(
       fc.property(anyRoutes, routes => {
         const tied = routes.flatMap((first, index) =>
@@ -171,7 +171,7 @@ describe('findTies', () => {
 describe('findCoverageGaps', () => {
   const unreachable = /can never be reached/;
 
-  it('calls no route unreachable that a permission reaches', () => {
+  it('never calls a route unreachable that a permission reaches', () => {
     fc.assert(
       fc.property(anyTable, routes => {
         const reached = new Set(
@@ -185,7 +185,7 @@ describe('findCoverageGaps', () => {
     );
   });
 
-  it('reports every prefix with permissions that fall to a shorter one', () => {
+  it('reports every prefix whose permissions fall to a shorter one', () => {
     fc.assert(
       fc.property(anyTable, routes => {
         const reported = findCoverageGaps(routes, 'the fallback')

@@ -4,7 +4,7 @@ import type { Conditions } from '../../src/verdict';
 import { all, any, not, rule } from '../fixtures/builders';
 import { assignments } from '../properties/reference/conditions';
 
-/** Some differ in their parameters only, and two in nothing but the order of keys. */
+/** Some differ only in their parameters, and two only in the order of keys. */
 const RULES = [
   rule('a'),
   rule('b'),

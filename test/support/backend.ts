@@ -20,7 +20,7 @@ export interface BackendOptions {
   readonly config?: { readonly catalog?: object; readonly [key: string]: unknown };
   /** Further app-config files, merged before `policyRouter`. */
   readonly configFiles?: readonly string[];
-  /** The permission policy; the policy router unless given. */
+  /** The permission policy; by default the policy router. */
   readonly policy?: BackendFeature;
   /** Further plugins and modules. */
   readonly features?: readonly BackendFeature[];
@@ -31,7 +31,7 @@ export interface BackendOptions {
 export interface RunningBackend extends SampleBackend {
   readonly logs: CapturedLogs;
   readonly traces: DecisionRecord[];
-  /** A folder of its own, gone after `stop`; `app-config.yaml` in it holds `policyRouter`. */
+  /** Its folder, which `stop` removes; `app-config.yaml` in it contains `policyRouter`. */
   readonly folder: string;
   writeConfig(policyRouter: object): Promise<void>;
 }
@@ -41,7 +41,7 @@ const SAMPLE_CATALOG = {
   locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
 };
 
-/** Once a second is the default, and every start of a test would wait for it. */
+/** The default is once a second, and every test would wait that long at start. */
 const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
 
 /** For longer than any test takes, in milliseconds. */
@@ -137,7 +137,7 @@ export interface Authorized {
   readonly results: readonly string[];
 }
 
-/** Asks `/api/permission/authorize` as a person would, all questions in one batch. */
+/** Asks `/api/permission/authorize` as a user, with all questions in one batch. */
 export async function authorize(
   url: string,
   token: string | undefined,

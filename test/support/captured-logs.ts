@@ -6,7 +6,7 @@ import {
   type LoggerService,
 } from '@backstage/backend-plugin-api';
 
-/** How long a test waits for a line, in milliseconds: long on a busy machine, less than a test has. */
+/** How long to wait for a line, in milliseconds: enough on a busy machine, less than a test's limit. */
 const WAIT = 90_000;
 
 export interface LogLine {
@@ -41,9 +41,9 @@ export class CapturedLogs {
   }
 
   /**
-   * The first line, from `since` on, that contains the text; waits for it if need be.
+   * The first line from `since` on that contains the text; waits for it if necessary.
    *
-   * @throws Error with the lines there were, if it does not come.
+   * @throws Error with the captured lines if there is no such line in time.
    */
   async waitFor(text: string, since = 0): Promise<LogLine> {
     const signal = AbortSignal.timeout(WAIT);
@@ -57,13 +57,13 @@ export class CapturedLogs {
           .slice(since)
           .map(line => `${line.level} ${line.message}`);
         throw new Error(
-          `no line with '${text}' came; there were:\n${lines.join('\n')}`,
+          `no line contained '${text}'; the lines were:\n${lines.join('\n')}`,
         );
       }
     }
   }
 
-  /** Makes a backend log here. */
+  /** The module that makes a backend log here. */
   feature(): BackendFeature {
     return createServiceFactory({
       service: coreServices.rootLogger,

@@ -27,7 +27,7 @@ export interface CatalogBackend extends RunningBackend {
   use(route: object): Promise<void>;
 }
 
-/** A backend whose catalog holds these entities and nothing else; all may read it at first. */
+/** A backend whose catalog has exactly these entities; at first everybody may read them. */
 export async function startCatalogBackend(
   options: CatalogBackendOptions,
 ): Promise<CatalogBackend> {
@@ -47,7 +47,7 @@ export async function startCatalogBackend(
         listen: { host: '127.0.0.1', port: 0 },
         database: options.database,
       },
-      // Once ingested, nothing changes any more.
+      // After ingestion nothing changes.
       catalog: { processingInterval: { hours: 1 } },
     },
     configFiles: options.configFiles ?? [],
@@ -67,7 +67,7 @@ export async function startCatalogBackend(
   };
 }
 
-/** A catalog takes entities from somewhere; these say that they come from here. */
+/** The location that the entities claim to come from, which the catalog requires. */
 const LOCATION = {
   'backstage.io/managed-by-location': 'generated:catalog',
   'backstage.io/managed-by-origin-location': 'generated:catalog',

@@ -1,11 +1,11 @@
-/** The ways to learn which entities somebody may read: lists, and single checks. */
+/** The ways to find out which entities a user may read: lists and single checks. */
 import { refOf } from '../properties/reference/catalog-rules';
 import { onEntity } from './backend';
 
 export interface Reader {
   readonly url: string;
   readonly token: string;
-  /** References by name, for lists that give names only; names are unique. */
+  /** References by name, for lists that return only names; names are unique. */
   readonly refByName: ReadonlyMap<string, string>;
 }
 
@@ -26,14 +26,14 @@ async function ask<T>({ url, token }: Reader, path: string, body?: object): Prom
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  // An outage makes the catalog answer 200 with an empty body.
+  // In an outage the catalog answers 200 with an empty body.
   if (!response.ok || text === '') {
     throw new Error(`${path} answered HTTP ${response.status}: ${text}`);
   }
   return JSON.parse(text) as T;
 }
 
-/** Gives the references that the reader may read, of all entities or of those asked for. */
+/** Returns the references that the reader may read, of all entities or of those given. */
 export type Reading = (reader: Reader, refs: readonly string[]) => Promise<string[]>;
 
 const entities: Reading = async reader =>
@@ -55,7 +55,7 @@ const byQuery: Reading = async reader => {
     if (pageInfo.nextCursor === undefined) {
       if (totalItems === found.length) return found;
       throw new Error(
-        `by-query counts ${totalItems} entities but gave ${found.length}`,
+        `by-query counts ${totalItems} entities but returned ${found.length}`,
       );
     }
     query = `&cursor=${encodeURIComponent(pageInfo.nextCursor)}`;
@@ -94,7 +94,7 @@ interface Checked {
 
 const { permission } = onEntity('catalog.entity.read', 'read');
 
-/** One item for all entities; a constant decision comes back as one result. */
+/** One item for all entities; a constant decision is returned as one result. */
 export const checks: Reading = async (reader, refs) => {
   const items = [{ id: 'all', permission, resourceRef: refs }];
   const answer = await ask<Checked>(reader, 'permission/authorize', { items });
@@ -103,7 +103,7 @@ export const checks: Reading = async (reader, refs) => {
   return allowed(refs, result);
 };
 
-/** One item for each entity; few at a time, for the host repeats the conditions in each. */
+/** One item per entity, a few at a time, because the host repeats the conditions in each. */
 export const checksOneByOne: Reading = async (reader, refs) => {
   const found: string[] = [];
   for (let start = 0; start < refs.length; start += 10) {

@@ -1,10 +1,10 @@
 /**
- * A clock that the test turns: no time passes while this process waits for its turn, so what is
- * not to be late cannot be, and what is to be late need not be waited for. Sockets, files and
- * the event loop go on as ever.
+ * A clock that the test controls: no time passes while this process waits for the CPU, so nothing
+ * is late by accident, and no test waits for a timeout to pass. Sockets, files and the event loop
+ * work as usual.
  */
 
-/** From now on time passes only by `pass`; timers that run already are left to run. */
+/** Makes time pass only by `pass`; timers that already run continue. */
 export function stopClock(): void {
   jest.useFakeTimers({
     doNotFake: [
@@ -15,15 +15,15 @@ export function stopClock(): void {
       'clearImmediate',
     ],
   });
-  // The guard asks how busy the process was; on a false clock, not at all.
+  // The guard measures how busy the process was; on a fake clock it was idle.
   performance.eventLoopUtilization = () => ({ idle: 1, active: 0, utilization: 0 });
 }
 
-/** Lets so many milliseconds pass, and all timers that end in them. */
+/** Lets this many milliseconds pass and runs all timers that end within them. */
 export const pass = (milliseconds: number): Promise<void> =>
   jest.advanceTimersByTimeAsync(milliseconds);
 
-/** Time passes by itself again. */
+/** Makes time pass by itself again. */
 export const resumeClock = (): void => {
   jest.useRealTimers();
 };

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Closes a run with `N passed, N failed` on a line of its own, and says why tests were skipped. */
+/** Ends a run with `N passed, N failed` on a separate line, and says why tests were skipped. */
 class CountReporter {
   onRunComplete(_contexts, results) {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;

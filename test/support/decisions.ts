@@ -1,4 +1,4 @@
-/** What a backend decides, of many permissions and for each of the sample's people. */
+/** The decisions of a backend on many permissions for each person of the sample. */
 import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
 import type { Permission } from '@backstage/plugin-permission-common';
 import { basic, type Authorized, type Question } from './backend';
@@ -10,7 +10,7 @@ export type Person = (typeof PEOPLE)[number];
 /** ALLOW or DENY, by person and question. */
 export type Decisions = Readonly<Record<Person, Readonly<Record<string, string>>>>;
 
-/** Of olivia's group, of nolan's, and one that is not there. */
+/** An entity of olivia's group, one of nolan's, and one that does not exist. */
 const [OLIVIAS, NOLANS, MISSING] = [
   'component:default/payments-api',
   'component:default/search-ui',
@@ -19,7 +19,7 @@ const [OLIVIAS, NOLANS, MISSING] = [
 
 const REFS: readonly string[] = [OLIVIAS, NOLANS, MISSING];
 
-/** Each permission of the catalog, and a few of others. */
+/** All permissions of the catalog and a few of other plugins. */
 export const COMMON_QUESTIONS: readonly Question[] = [
   ...(catalogPermissions as readonly Permission[]).flatMap((permission): Question[] =>
     permission.type === 'resource'
@@ -37,7 +37,7 @@ export const COMMON_QUESTIONS: readonly Question[] = [
 const keyOf = ({ permission, resourceRef }: Question): string =>
   [permission.name, permission.attributes.action ?? '-', resourceRef ?? '-'].join(' ');
 
-/** Asks for each person, all questions in one batch. */
+/** Asks all questions in one batch for each person. */
 export async function decisionsOf(
   questions: readonly Question[],
   ask: (person: Person, questions: readonly Question[]) => Promise<Authorized>,
@@ -54,11 +54,11 @@ export async function decisionsOf(
   return Object.fromEntries(await Promise.all(decided)) as Decisions;
 }
 
-/** Those about permissions of this prefix. */
+/** The decisions on permissions with this prefix. */
 export const below = (decisions: Decisions, prefix: string): Decisions =>
   picked(decisions, name => name.startsWith(prefix));
 
-/** All but these. */
+/** The decisions on all other permissions. */
 export const outside = (decisions: Decisions, ...prefixes: string[]): Decisions =>
   picked(decisions, name => !prefixes.some(prefix => name.startsWith(prefix)));
 
@@ -70,7 +70,7 @@ const picked = (decisions: Decisions, fits: (name: string) => boolean): Decision
     ]),
   ) as Decisions;
 
-/** That owners alone may do this, and those who are allowed all. */
+/** The decisions if only owners may do this, and the person who may do everything. */
 export const byOwnership = (
   name: string,
   action: string,
@@ -90,6 +90,6 @@ export const byOwnership = (
   ) as Decisions;
 };
 
-/** What is decided at all. */
+/** The different results among the decisions. */
 export const resultsIn = (decisions: Decisions): string[] =>
   [...new Set(Object.values(decisions).flatMap(each => Object.values(each)))].sort();

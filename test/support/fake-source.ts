@@ -6,14 +6,14 @@ import type {
   RemoteSource,
 } from '../../src/sources/source';
 
-/** A question put to the fake source, answered when the test says so. */
+/** A question that the test answers. */
 export interface PutQuestion {
   readonly request: PermissionRequest;
   readonly signal: Cancellation;
   answer(answer: Answer): void;
 }
 
-/** A remote source that answers by hand; it does not heed the signal unless the test does. */
+/** A remote source that the test answers; it ignores the signal unless the test reacts to it. */
 export class ManualSource implements RemoteSource {
   readonly questions: PutQuestion[] = [];
   closed = false;
@@ -34,7 +34,7 @@ export class ManualSource implements RemoteSource {
   }
 }
 
-/** A remote source that answers by a function. */
+/** A remote source that answers with a function. */
 export const sourceOf = (
   put: (request: PermissionRequest, signal: Cancellation) => Promise<Answer>,
 ): RemoteSource => ({

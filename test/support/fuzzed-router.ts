@@ -1,4 +1,4 @@
-/** A router with the sinks that write the log, and what is demanded of every decision it makes. */
+/** A router with the sinks that write the log, and the checks for each of its decisions. */
 import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
@@ -9,21 +9,21 @@ import { CapturedLogs } from './captured-logs';
 import { startRouter } from './router';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
-/** Characters of a log line, and of any one text in a trace. */
+/** The maximum length of a log line and of any string in a trace. */
 export const MAX_LINE = 3_000;
-/** Characters of a trace as JSON, but for what is word for word: exchange, conditions, user. */
+/** The maximum length of a trace as JSON, except for quotes: exchange, conditions, user. */
 export const MAX_TRACE = 20_000;
 
-/** Control characters, line ends, marks of direction, halves of characters. */
+/** Control characters, line breaks, direction marks, halves of characters. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 export interface FuzzedRouter {
-  /** Decides, and throws if the decision or what is told of it is not as it must be. */
+  /** Decides, and throws if the decision, its trace or its log lines are not valid. */
   decide(
     query: unknown,
     user: unknown,
   ): Promise<{ decision: PolicyDecision; trace: Readonly<DecisionRecord> }>;
-  /** What the `userInfo` service answers from now on. */
+  /** Sets what the `userInfo` service answers. */
   serve(getUserInfo: () => Promise<BackstageUserInfo>): void;
   close(): void;
 }
@@ -43,7 +43,7 @@ export async function fuzzedRouter(
     userInfo: { getUserInfo: () => serve() },
     sinks: [
       trace => traces.push(trace),
-      // A new one each time: one that remembers writes only the first line of a kind.
+      // A new one each time, because it logs only the first line of each kind.
       trace => warnOfFailures(logger)(trace),
       trace => warnOfLargeConditions(logger)(trace),
     ],
@@ -74,16 +74,16 @@ export async function fuzzedRouter(
   };
 }
 
-/** Word for word what callers, the host and OPA said; in the debug log as values only. */
+/** Quotes of callers, the host and OPA; in the debug log only as values. */
 const QUOTED = new Set(['permission', 'user', 'exchange', 'conditions']);
 
 function checkTrace(trace: Readonly<DecisionRecord>): void {
-  const told = JSON.stringify(trace, (key, value: unknown) => {
+  const text = JSON.stringify(trace, (key, value: unknown) => {
     if (QUOTED.has(key)) return undefined;
     if (typeof value === 'string') checkLine(value);
     return value;
   });
-  const length = told.length + (JSON.stringify(trace.permission) ?? '').length;
+  const length = text.length + (JSON.stringify(trace.permission) ?? '').length;
   if (length > MAX_TRACE) throw new Error(`a trace of ${length} characters`);
 }
 

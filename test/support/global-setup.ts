@@ -1,6 +1,6 @@
 import { obtainOpa } from './opa-binary';
 
-/** Where the workers find the OPA binary, or why there is none. */
+/** Tell the workers where the OPA binary is, or why it is missing. */
 export const OPA_PATH_VARIABLE = 'POLICY_ROUTER_TEST_OPA';
 export const NO_OPA_VARIABLE = 'POLICY_ROUTER_TEST_NO_OPA';
 
@@ -12,7 +12,7 @@ export default async function globalSetup(): Promise<void> {
   }
   if (process.env.CI === 'true') {
     throw new Error(
-      `CI must test against a real OPA, but there is none: ${opa.reason}`,
+      `CI must test against a real OPA, but could not obtain one: ${opa.reason}`,
     );
   }
   process.env[NO_OPA_VARIABLE] = opa.reason;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A page of docs/migrating, by its headings. */
+/** The code blocks in a page of docs/migrating, by heading. */
 export class Guide {
   private readonly blocks: ReadonlyArray<{
     readonly heading: string;
@@ -18,14 +18,14 @@ export class Guide {
     });
   }
 
-  /** The blocks of this language below this heading, up to the next one. */
+  /** The blocks in this language between this heading and the next one. */
   all(heading: string, language: string): string[] {
     return this.blocks
       .filter(each => each.heading === heading && each.language === language)
       .map(({ text }) => text);
   }
 
-  /** The first of them. */
+  /** The first of these blocks. */
   block(heading: string, language: string): string {
     const [text] = this.all(heading, language);
     if (text === undefined) {
@@ -34,7 +34,7 @@ export class Guide {
     return text;
   }
 
-  /** The lines of a diff of index.ts, without and with what it changes. */
+  /** The lines of a diff of index.ts before and after the change. */
   change(heading: string): { readonly before: string; readonly after: string } {
     const lines = this.block(heading, 'diff').split('\n');
     const side = (sign: '-' | '+'): string =>
@@ -46,7 +46,7 @@ export class Guide {
   }
 }
 
-/** A line of index.ts: what is imported, and the name that `hostPolicy` gives to it. */
+/** A line of index.ts: what is imported, and its name in `hostPolicy`. */
 export interface Added {
   readonly specifier: string;
   readonly hostedAs?: string;
@@ -56,9 +56,9 @@ const ADDED =
   /backend\.add\(\s*(?:hostPolicy\(\s*'([^']+)',\s*)?import\(\s*'([^']+)',?\s*\),?\s*\)?,?\s*\);/g;
 
 /**
- * What these lines add to a backend.
+ * The features that these lines add to a backend.
  *
- * @throws Error if one of them is not understood.
+ * @throws Error if a line is not recognized.
  */
 export function addedBy(code: string): Added[] {
   const added = [...code.matchAll(ADDED)].map(([, hostedAs, specifier]) => ({

@@ -1,4 +1,4 @@
-/** Asks a policy that other modules provide under the name `team`. */
+/** Asks a hosted policy with the name `team`. */
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import type { Answer } from '../../src/answer';
 import {
@@ -14,7 +14,7 @@ import { CapturedLogs } from './captured-logs';
 
 export type Handle = (query: PolicyQuery, user?: PolicyQueryUser) => unknown;
 
-/** Puts one question to it. */
+/** Asks a policy with this handler one question. */
 export async function ask(
   handle: Handle,
   request: PermissionRequest = requestOf(),
@@ -30,7 +30,7 @@ export async function ask(
 
 export const REFS = ['user:default/olivia', 'group:default/payments'];
 
-/** Credentials as the host makes them: the token is a member that no copy would have. */
+/** Credentials as the host makes them: the token is a member that copies lose. */
 const credentialsOf = () =>
   Object.defineProperty(
     { $$type: '@backstage/BackstageCredentials', principal: { type: 'user' } },
@@ -50,14 +50,14 @@ export const onEntity = permission('catalog.entity.delete', {
   resourceType: 'catalog-entity',
 });
 
-/** A request as the router makes it, with or without a user. */
+/** A request as the router creates it, with or without a user. */
 export const requestOf = (user?: PolicyQueryUser): PermissionRequest => ({
   permission: readPermission({ permission: onEntity }),
   principal: user?.info ? readPrincipal(user.info) : { ownershipEntityRefs: [] },
   user,
 });
 
-/** The verdict in words, or what failed. */
+/** The verdict or the failure in words. */
 export function wordsOf(answer: Answer): string {
   if (answer.kind !== 'FAILED') return answer.kind;
   const { class: failureClass, code, message } = answer.failure;
@@ -73,7 +73,7 @@ export const conditional = (conditions: unknown, more: object = {}): object => (
   ...more,
 });
 
-/** A decision that cannot be read: the policy's own code, which throws. */
+/** A getter for a decision that cannot be read, because the policy's own code throws. */
 export const unreadable = (): never => {
   throw new Error('a secret');
 };

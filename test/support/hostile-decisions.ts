@@ -1,11 +1,11 @@
-/** Decisions as a policy may say them, near misses of such, and nonsense. */
+/** Valid decisions of a policy, near misses and nonsense. */
 import fc from 'fast-check';
 import { hostileText } from './hostile-text';
 
-/** What a decision may say without conditions. */
+/** The results of decisions without conditions. */
 export const DEFINITE = ['ALLOW', 'DENY', 'NOT_APPLICABLE'];
 
-/** Results, near misses, and anything. */
+/** Results, near misses and arbitrary values. */
 const word = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...DEFINITE, 'CONDITIONAL') },
   fc.constantFrom(
@@ -27,7 +27,7 @@ const key = fc.oneof(
   hostileText,
 );
 
-/** Keys become keys of its own, `__proto__` too. */
+/** All keys become own keys, even `__proto__`. */
 export const record = (value: fc.Arbitrary<unknown>): fc.Arbitrary<object> =>
   fc
     .array(fc.tuple(key, value), { maxLength: 3 })
@@ -69,7 +69,7 @@ const conditional = (resourceType: string): fc.Arbitrary<unknown> =>
     { requiredKeys: ['result', 'pluginId', 'resourceType', 'conditions'] },
   );
 
-/** One that can be applied, so that several meet where they are combined. */
+/** A conditional decision that can be applied, so that several can be combined. */
 export const applicable = (resourceType: string): fc.Arbitrary<unknown> =>
   fc
     .tuple(fc.constantFrom('catalog', 'scaffolder'), fc.constantFrom('A', 'B'))
@@ -80,7 +80,7 @@ export const applicable = (resourceType: string): fc.Arbitrary<unknown> =>
       conditions: { anyOf: [{ rule, resourceType }, { not: { rule, resourceType } }] },
     }));
 
-/** Decisions, near misses, and anything. */
+/** Decisions, near misses and arbitrary values. */
 export const decisionOf = (resourceType: string): fc.Arbitrary<unknown> =>
   fc.oneof(
     { weight: 3, arbitrary: word.map(result => ({ result })) },
@@ -99,5 +99,5 @@ export const decisionOf = (resourceType: string): fc.Arbitrary<unknown> =>
     fc.jsonValue(),
   );
 
-/** A resource type; most questions are of the first. */
+/** A resource type, mostly the first. */
 export const resourceType = fc.oneof(fc.constant('catalog-entity'), hostileText);

@@ -53,7 +53,7 @@ const TRAPS = [
   'ask',
 ];
 
-/** Any 16-bit units, halves of surrogate pairs too. */
+/** Arbitrary 16-bit units, including halves of surrogate pairs. */
 const units = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 })
   .map(codes => String.fromCharCode(...codes));
@@ -64,7 +64,7 @@ const scrap = fc.oneof(
   { weight: 1, arbitrary: units },
 );
 
-/** Known traps, random text, both joined by dots, and all of these very long. */
+/** Known traps, random text, both joined by dots, and all of these repeated. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   { weight: 4, arbitrary: scrap },
   {

@@ -1,13 +1,13 @@
 /**
- * Takes this process for idle during the tests of this file or `describe`. A machine that is busy
- * with other things makes the router say STALLED where it would say TIMEOUT, and rightly so.
+ * Treats this process as idle during the tests of this file or `describe`. On a busy machine the
+ * router would correctly report STALLED instead of TIMEOUT.
  */
 export function assumeIdleLoop(): void {
   beforeEach(takeLoopForIdle);
   afterEach(measureLoop);
 }
 
-/** The same from now on, for what goes on between tests, too. */
+/** The same from now on, including between tests. */
 export function takeLoopForIdle(): void {
   Object.defineProperty(performance, 'eventLoopUtilization', {
     configurable: true,
@@ -15,7 +15,7 @@ export function takeLoopForIdle(): void {
   });
 }
 
-/** Ends what the others began. */
+/** Undoes `takeLoopForIdle`. */
 export function measureLoop(): void {
   Reflect.deleteProperty(performance, 'eventLoopUtilization');
 }

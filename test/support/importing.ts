@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 export interface Ran {
   readonly code: number | null;
-  /** Of both streams. */
+  /** The output of both streams. */
   readonly output: string;
 }
 
 /**
- * Starts a backend in a process of its own that hosts what Node.js imports by this name; jest
- * makes `require` of every `import()`.
+ * Starts a backend in a separate process that hosts what Node.js imports by this name, because
+ * jest turns every `import()` into `require`.
  */
 export async function runImporting(specifier: string): Promise<Ran> {
   const script = join(__dirname, '../fixtures/importing-backend.ts');

@@ -3,23 +3,23 @@ import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-
 import { patiently } from './patience';
 import { startRouter } from './router';
 
-/** What came of one decision. */
+/** The outcome of one decision. */
 export interface Outcome {
   readonly name: string;
   readonly result: string;
-  /** Of the route's first source. */
+  /** The failure code of the route's first source. */
   readonly code: string | undefined;
 }
 
 export interface InProcessRouter {
-  /** Asks for a basic permission of this name. */
+  /** Asks for a basic permission with this name. */
   ask(name: string): Promise<Outcome>;
-  /** Takes another config into use, as a hot reload does. */
+  /** Loads another config, as a hot reload does. */
   reload(policyRouter: object): Promise<void>;
   close(): void;
 }
 
-/** A router that is asked by the names of permissions, thousands of times. */
+/** A router for tests that ask thousands of questions by permission name. */
 export async function startNameRouter(
   policyRouter: object,
   logger: LoggerService,
@@ -47,18 +47,18 @@ export async function startNameRouter(
   };
 }
 
-/** Who owns nothing. */
+/** A user who owns nothing. */
 export const USER = {
   credentials: {},
   info: { userEntityRef: 'user:default/nolan', ownershipEntityRefs: [] },
 } as unknown as PolicyQueryUser;
 
-/** A basic permission of this name. */
+/** A query for a basic permission with this name. */
 export const queryOf = (name: string): PolicyQuery => ({
   permission: { type: 'basic', name, attributes: {} },
 });
 
-/** How often each code came; the result where there was no failure. */
+/** How often each failure code occurred, or each result if there was no failure. */
 export function tally(outcomes: readonly Outcome[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { result, code = result } of outcomes) {

@@ -1,4 +1,4 @@
-/** config/least-privilege.yaml, as a user takes it into use. */
+/** config/least-privilege.yaml as a user would apply it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -12,7 +12,7 @@ export interface Table {
 
 export const table = parse(text) as Table;
 
-/** What the comment at its head says to merge into app-config. */
+/** The app-config that the comment at its top says to merge. */
 export const appConfig = parse(
   [...text.matchAll(/^# {3}(.*)$/gm)].map(([, line]) => line).join('\n'),
 ) as { permission: { policyRouter: { routingFile: string; sources: object } } };
@@ -21,7 +21,7 @@ export const { policyRouter } = appConfig.permission;
 
 const commentedRow = /^ {2}# (- prefix: \S+\.read)\n {2}# {3}(sources: \[allow\])$/gm;
 
-/** The last row, which opens every read, replaced by those that stand in comments before it. */
+/** The table with the commented rows before it instead of the last row, which allows every read. */
 export const closedTable: Table = (() => {
   const opened = parse(text.replace(commentedRow, '  $1\n    $2')) as Table;
   return { ...opened, routes: opened.routes.slice(0, -1) };

@@ -31,7 +31,7 @@ interface ReleaseAsset {
  * checksum was found equal in two public repositories of different owners. Intel macOS is
  * missing on purpose: its checksum was found only once. Change all of it with OPA_VERSION.
  *
- * All stand in prasenjitsingh5/soc-agent-assurance-lab, soclab/policy/opa_binary.py; and
+ * All are in prasenjitsingh5/soc-agent-assurance-lab, soclab/policy/opa_binary.py; and
  * - linux-x64 in EHCOnomics-Systems/EHCOsystem, comparison/c1b/v1/README.md
  * - linux-arm64 in crystal-warden/prism-path, prismpath/comparisons/toolchain/install.sh
  * - darwin-arm64 in sh4mbhavi/AutoAudit, docs/compliance/phase-2/README.md
@@ -90,7 +90,7 @@ export async function obtainOpa(): Promise<ObtainedOpa> {
   };
 }
 
-/** Whoever sets OPA_BIN means that binary: falling back to another would hide a typo. */
+/** Does not fall back to another binary if OPA_BIN is set, because that would hide a typo. */
 async function fromChosen(file: string): Promise<ObtainedOpa> {
   const path = resolve(file);
   const probe = await probeOpa(path);
@@ -129,7 +129,7 @@ async function fromGoInstall(): Promise<ObtainedOpa> {
   if (go === undefined) return { reason: 'go is not on PATH' };
 
   return inTempFolder(async folder => {
-    // The tests run OPA here, whatever platform the caller builds for.
+    // The tests run OPA on this platform, even if the caller builds for another one.
     const otherPlatform = { GOOS: undefined, GOARCH: undefined };
     const result = await run(go, ['install', `${GO_PACKAGE}@${OPA_VERSION}`], {
       timeoutMs: GO_TIMEOUT_MS,
@@ -138,7 +138,7 @@ async function fromGoInstall(): Promise<ObtainedOpa> {
         ...process.env,
         ...otherPlatform,
         GOBIN: folder,
-        // What a build that was cut off leaves behind goes with the folder.
+        // The remains of an interrupted build are deleted with the folder.
         GOTMPDIR: folder,
         CGO_ENABLED: '0',
       },
@@ -161,7 +161,7 @@ async function fromRelease(): Promise<ObtainedOpa> {
   return usable(cachedBinary(), 'official release');
 }
 
-/** Puts a file in place only after its checksum fits; otherwise nothing is left behind. */
+/** Keeps a downloaded file only if its checksum matches. */
 export async function downloadChecked(
   url: string,
   sha256: string,
@@ -200,7 +200,7 @@ export async function downloadChecked(
   }, dirname(target));
 }
 
-/** Binaries are made in a folder of their own and renamed, so runs side by side agree. */
+/** Creates binaries in a separate folder and renames them, so that parallel runs do not conflict. */
 async function inTempFolder<T>(
   work: (folder: string) => Promise<T>,
   parent = cacheFolder(),
@@ -210,7 +210,7 @@ async function inTempFolder<T>(
   try {
     return await work(folder);
   } finally {
-    // Compilers of a killed build can still write for a moment, hence the retries.
+    // Compilers of a killed build may still write for a moment, hence the retries.
     await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
@@ -299,7 +299,7 @@ function run(
   });
 }
 
-/** The message of execFile repeats the whole output, so it is used only without an exit. */
+/** execFile's message repeats the whole output, so it is used only if there is no exit code. */
 function endOf(error: ExecFileException): string {
   if (error.signal) return `ended by ${error.signal}`;
   return typeof error.code === 'number' ? `exit code ${error.code}` : error.message;
@@ -309,7 +309,7 @@ function lastLines(text: string): string {
   return text.trimEnd().split(/\r?\n/).slice(-OUTPUT_LINES).join('\n');
 }
 
-/** fetch hides why it failed in `cause`, so the whole chain is shown. */
+/** fetch hides the reason of a failure in `cause`, so the whole chain is shown. */
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as NodeJS.ErrnoException).code;

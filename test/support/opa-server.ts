@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const HOST = '127.0.0.1';
 const BIND_TRIES = 3;
-/** For an OPA that does not start at all: on a busy machine it takes many seconds. */
+/** The limit for an OPA that never starts; on a busy machine a start takes many seconds. */
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 const HEALTH_TIMEOUT_MS = 5_000;
@@ -19,7 +19,7 @@ export interface OpaServerOptions {
   policies?: readonly string[];
   /** Further flags of `opa run`. */
   args?: readonly string[];
-  /** A fixed port, to start again where a server was; without it a free one is taken. */
+  /** A fixed port, to restart a server at the same address; by default a free one. */
   port?: number;
 }
 
@@ -28,7 +28,7 @@ export interface OpaServer {
   port: number;
   pid: number;
   process: ChildProcess;
-  /** Ends OPA and waits until it is gone; safe to call again. */
+  /** Stops OPA and waits until it has exited; safe to call again. */
   stop(): Promise<void>;
   /** Sends a signal without waiting, for example to freeze or crash OPA. */
   kill(signal: NodeJS.Signals): void;
@@ -40,7 +40,7 @@ class BindError extends Error {}
 export async function startOpa(options: OpaServerOptions): Promise<OpaServer> {
   if (options.port) return startOn(options.port, options);
 
-  // OPA does not tell the port it bound for ":0", so one is chosen for it; another process
+  // OPA does not report the port that it bound for ":0", so one is chosen for it; another process
   // can take that port in between, hence the retries.
   for (let attempt = 1; ; attempt++) {
     try {
@@ -57,7 +57,7 @@ async function startOn(port: number, options: OpaServerOptions): Promise<OpaServ
     options.binary,
     [
       ...['run', '--server', '--addr', `${HOST}:${port}`],
-      // The current name of the deprecated --disable-telemetry.
+      // Replaces the deprecated --disable-telemetry.
       '--skip-version-check',
       ...['--log-level', 'info', '--log-format', 'json'],
       ...args,
@@ -130,7 +130,7 @@ async function startOn(port: number, options: OpaServerOptions): Promise<OpaServ
 function answers(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const request = get(
-      // No agent: a kept connection would outlive this OPA and meet the next one.
+      // No agent, because a kept connection would outlive this OPA and be used for the next one.
       { host: HOST, port, path: '/health', agent: false, timeout: HEALTH_TIMEOUT_MS },
       response => {
         response.resume();

@@ -1,4 +1,4 @@
-/** A backend with a policy of OpenChoreo's shape as the source `openchoreo` of the router. */
+/** A backend with a policy shaped like OpenChoreo's as the router's source `openchoreo`. */
 import { resolve } from 'node:path';
 import { signInByName } from '../../dev/sign-in-by-name';
 import { hostPolicy } from '../../src/index';
@@ -21,15 +21,15 @@ import {
 export interface OpenChoreoOptions extends BackendOptions {
   /** The value of `openchoreo` in app-config; without it there is none. */
   readonly openchoreo?: object;
-  /** Whether the catalog has entities; waiting until it has is up to the test. */
+  /** Whether the catalog has entities; the test must wait until they are ingested. */
   readonly entities?: boolean;
 }
 
 const FOLDERS = ['dev/catalog', 'test/fixtures/openchoreo'];
 
 /**
- * With the other packages of OpenChoreo, its entities, and a sign-in for anybody. The module
- * is hosted, unless another policy is given.
+ * Includes the other OpenChoreo packages, its entities and a sign-in for any name. The module
+ * is hosted unless another policy is given.
  */
 export const startOpenChoreoBackend = ({
   openchoreo,
@@ -62,14 +62,14 @@ export const startOpenChoreoBackend = ({
     ],
   });
 
-/** Signs in whoever is named, without a user in the catalog. */
+/** Signs in any name without a user in the catalog. */
 const anybodyAuthModule = signInByName('anybody', (name, context) =>
   context.issueToken({ claims: { sub: refOf(name) } }),
 );
 
 export const refOf = (name: string): string => `user:default/${name}`;
 
-/** Somebody with a token of Backstage and one of the identity provider. */
+/** A user with a Backstage token and an identity provider token. */
 export interface Member {
   readonly name: string;
   readonly backstageToken: string;
@@ -86,7 +86,7 @@ export async function signInAnybody(url: string, name: string): Promise<Member> 
 
 let issued = 0;
 
-/** Another one at each call, as an identity provider issues it; valid for an hour. */
+/** A new token for each call, as an identity provider issues it; valid for an hour. */
 export function idpTokenOf(name: string): string {
   const exp = Math.floor(Date.now() / 1000) + 3600;
   const part = (value: object): string =>
@@ -94,13 +94,13 @@ export function idpTokenOf(name: string): string {
   return `${part({ alg: 'none' })}.${part({ sub: name, jti: ++issued, exp })}.signature`;
 }
 
-/** The headers by which OpenChoreo's front end shows who asks. */
+/** The headers with which OpenChoreo's frontend authenticates. */
 export const headersOf = ({ backstageToken, idpToken }: Member) => ({
   authorization: `Bearer ${backstageToken}`,
   [OPENCHOREO_TOKEN_HEADER]: idpToken,
 });
 
-/** Asks as OpenChoreo's front end does: with both tokens. */
+/** Asks as OpenChoreo's frontend does, with both tokens. */
 export const authorizeAs = (
   { url }: RunningBackend,
   member: Member,
@@ -108,7 +108,7 @@ export const authorizeAs = (
 ): Promise<Authorized> =>
   authorize(url, member.backstageToken, questions, headersOf(member));
 
-/** A route of the policy module itself. */
+/** Calls a route of the policy module itself. */
 export async function callRoute(
   { url }: RunningBackend,
   path: string,

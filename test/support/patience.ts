@@ -1,13 +1,13 @@
 import { isJsonObject } from '../../src/lib/json-object';
 
 /**
- * So long that only what hangs takes it, however busy the machine. Where a test is about time, it
- * sets the times itself.
+ * Long enough that only a hang reaches them on any machine. Tests about time set the times
+ * themselves.
  */
 export const PATIENT_TIMEOUT = '60s';
 export const PATIENT_DEADLINE = '10m';
 
-/** The value of `permission.policyRouter`, with these times where it sets none. */
+/** The value of `permission.policyRouter`, with these times as defaults. */
 export function patiently(policyRouter: object): object {
   if ('deadline' in policyRouter) return policyRouter;
   const { sources } = policyRouter as { sources?: unknown };

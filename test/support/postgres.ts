@@ -11,7 +11,7 @@ const STOP_GRACE_MS = 5_000;
 const LOG_TAIL_CHARS = 16 * 1024;
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
-/** Those of the test backend that ask for a database. */
+/** The plugins of the test backend that use a database. */
 const PLUGINS = ['auth', 'catalog', 'permission'];
 
 type Connection = string | { host: string; user: string };
@@ -19,11 +19,11 @@ type Connection = string | { host: string; user: string };
 export interface PostgresDatabase {
   /** The value of `backend.database`. */
   readonly config: object;
-  /** Drops the databases, and ends the server where it is of our own. */
+  /** Drops the databases, and stops the server if it is ours. */
   stop(): Promise<void>;
 }
 
-/** A server that is there already; without it a throw-away one is started. */
+/** An existing server; by default a temporary one is started. */
 const givenUrl = process.env.POSTGRES_URL;
 const binaries = givenUrl === undefined ? findBinaries() : undefined;
 const missing =
@@ -31,7 +31,7 @@ const missing =
     ? `there is no POSTGRES_URL, and no initdb and postgres on the PATH or in ${DEBIAN_FOLDER}`
     : undefined;
 
-/** Skipped, with a line that says why, where there is no PostgreSQL; in CI that is a failure. */
+/** Skipped with a message if there is no PostgreSQL; in CI that is a failure. */
 export const describeWithPostgres: jest.Describe = (() => {
   if (missing === undefined || process.env.CI) return describe;
   process.stdout.write(`\n!!! Tests against PostgreSQL are SKIPPED: ${missing}\n`);
@@ -40,7 +40,7 @@ export const describeWithPostgres: jest.Describe = (() => {
 
 export async function startPostgres(): Promise<PostgresDatabase> {
   const { connection, stop } = await reachServer();
-  // A name of our own, so that runs side by side do not meet.
+  // A unique prefix, so that parallel runs do not conflict.
   const prefix = `policy_router_${randomBytes(6).toString('hex')}_`;
   const forEach = async (statement: string): Promise<void> => {
     const admin = knex({ client: 'pg', connection });
@@ -57,7 +57,7 @@ export async function startPostgres(): Promise<PostgresDatabase> {
     throw error;
   }
   return {
-    // Where Backstage creates them, it keeps a connection that outlives the backend.
+    // If Backstage created them, it would keep a connection that outlives the backend.
     config: { client: 'pg', connection, prefix, ensureExists: false },
     stop: () => forEach('drop database ??').finally(stop),
   };
@@ -70,7 +70,7 @@ async function reachServer(): Promise<Server> {
   return startServer(binaries);
 }
 
-/** A folder that holds the tools of a server: from the PATH, else Debian's newest. */
+/** The folder of the server's tools: from the PATH, otherwise Debian's newest. */
 function findBinaries(): string | undefined {
   const onPath = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   const ofDebian = foldersIn(DEBIAN_FOLDER)
@@ -98,7 +98,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** PostgreSQL refuses to run as root, so root runs it as somebody else. */
+/** PostgreSQL refuses to run as root, so root runs it as another user. */
 function unprivileged(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   for (const name of ['postgres', 'nobody']) {
@@ -120,7 +120,7 @@ interface Server {
   readonly stop: () => Promise<void>;
 }
 
-/** A cluster of its own in a temporary folder, on a unix socket in it and on nothing else. */
+/** A separate cluster in a temporary folder that listens only on a unix socket in it. */
 async function startServer(bin: string): Promise<Server> {
   const folder = await temporaryFolder();
   const removeFolder = () => rm(folder, { recursive: true, force: true });
@@ -160,7 +160,7 @@ async function startServer(bin: string): Promise<Server> {
   }
 }
 
-/** Starts a program and keeps the end of what it says. */
+/** Starts a program and keeps the end of its output. */
 function start(file: string, args: readonly string[], options: SpawnOptions) {
   const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
@@ -184,7 +184,7 @@ async function run(file: string, args: readonly string[], options: SpawnOptions)
   if (how !== 'exit code 0') throw new Error(`${file}: ${how}\n${log()}`);
 }
 
-/** Waits until PostgreSQL says that it is ready; gives what ends it. */
+/** Waits until PostgreSQL reports that it is ready; returns a function that stops it. */
 async function serve(
   file: string,
   args: readonly string[],

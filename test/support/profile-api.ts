@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { KEPT_ALIVE } from './backend';
 import type { Profile } from '../fixtures/openchoreo/capabilities';
 
-/** What the API does with a request that it has understood. */
+/** How the API answers a valid request. */
 export type Answering = (response: ServerResponse, profile: Profile) => void;
 
-export const inTruth: Answering = (response, profile) =>
+export const withProfile: Answering = (response, profile) =>
   void response
     .setHeader('content-type', 'application/json')
     .end(JSON.stringify(profile));
@@ -32,33 +32,33 @@ export const withHalfABody: Answering = response => {
 
 export interface ProfileApi {
   readonly url: string;
-  /** The bearer tokens that were shown, in the order of their arrival. */
+  /** The bearer tokens that it received, in order. */
   readonly tokens: string[];
-  /** Most requests that were under way at once, since `forget`. */
+  /** The most concurrent requests since `forget`. */
   readonly mostUnderWay: () => number;
-  /** What the user of this token may do, by action; of other tokens it knows nothing. */
+  /** Sets what the user with this token may do, by action; other tokens may do nothing. */
   grant(token: string, capabilities: Profile['capabilities']): void;
-  /** How it answers from now on: to this token, or to all of which nothing else was said. */
+  /** Sets how it answers this token, or all tokens without a setting of their own. */
   answer(answering: Answering, token?: string): void;
-  /** Answers nothing, to this token or to all, until what it returns is called. */
+  /** Holds back the answers to this token, or to all, until the returned function is called. */
   hold(token?: string): () => void;
-  /** Answers all that is held, and everybody in truth from now on. */
+  /** Releases all held answers and resets how it answers. */
   letGo(): void;
-  /** Waits until one more request has come that was not there at the call. */
+  /** Waits for the next request after the call. */
   nextRequest(): Promise<void>;
   forget(): void;
-  /** Ends all connections, and takes none any more. */
+  /** Closes all connections and accepts no more. */
   stop(): Promise<void>;
 }
 
-/** `GET /api/v1/authz/profile` of an OpenChoreo that knows its users by their token only. */
+/** `GET /api/v1/authz/profile` of an OpenChoreo that identifies users only by token. */
 export async function startProfileApi(): Promise<ProfileApi> {
   const granted = new Map<string, Profile['capabilities']>();
   const answerings = new Map<string, Answering>();
   const tokens: string[] = [];
   const waiting: Array<() => void> = [];
   const releases: Array<() => void> = [];
-  let forAll: Answering = inTruth;
+  let forAll: Answering = withProfile;
   let underWay = 0;
   let mostUnderWay = 0;
 
@@ -86,7 +86,7 @@ export async function startProfileApi(): Promise<ProfileApi> {
 
   function answer(answering: Answering, token?: string): void {
     if (token === undefined) forAll = answering;
-    else if (answering === inTruth) answerings.delete(token);
+    else if (answering === withProfile) answerings.delete(token);
     else answerings.set(token, answering);
   }
 
@@ -98,9 +98,9 @@ export async function startProfileApi(): Promise<ProfileApi> {
     answer,
     hold(token) {
       const held: Array<() => void> = [];
-      answer((...given) => void held.push(() => inTruth(...given)), token);
+      answer((...given) => void held.push(() => withProfile(...given)), token);
       const release = (): void => {
-        answer(inTruth, token);
+        answer(withProfile, token);
         for (const each of held.splice(0)) each();
       };
       releases.push(release);
@@ -108,7 +108,7 @@ export async function startProfileApi(): Promise<ProfileApi> {
     },
     letGo() {
       answerings.clear();
-      forAll = inTruth;
+      forAll = withProfile;
       for (const release of releases.splice(0)) release();
     },
     nextRequest: () => new Promise<void>(resolve => void waiting.push(resolve)),

@@ -1,6 +1,6 @@
 /**
- * What the RBAC plugin opens and never ends: databases of its own, besides those that Backstage
- * gives it, and watchers of its policy files. They would keep jest alive.
+ * Closes what the RBAC plugin opens and never closes: its own databases, besides those from
+ * Backstage, and watchers of its policy files. They would keep jest alive.
  */
 import { createRequire } from 'node:module';
 import type { Entity } from '@backstage/catalog-model';
@@ -12,7 +12,7 @@ import type { RunningBackend } from './backend';
 import { until } from './until';
 
 /**
- * The plugin calls two functions that its library has from version 2 on; where an older one is
+ * The plugin calls two functions that its library has since version 2. If an older one is
  * installed, conditional policies do not load without them.
  */
 const common = createRequire(__filename)(
@@ -54,7 +54,7 @@ function noteOpened() {
       return Object.assign(manager, {
         forPlugin: (...plugin: Parameters<typeof forPlugin>) => {
           const database = forPlugin(...plugin);
-          // Those that Backstage has opened are ended twice, which does no harm.
+          // Those that Backstage opened are closed twice, which is harmless.
           endings.push(async () => (await database.getClient()).destroy());
           return database;
         },
@@ -89,8 +89,8 @@ function noteOpened() {
 }
 
 /**
- * Waits until a group of the catalog has members, for one who may read it: the plugin asks the
- * catalog who is a member. The catalog learns it from the users, and says nothing when it has.
+ * Waits until a group in the catalog has members, as a user who may read it: the plugin asks the
+ * catalog for them. The catalog derives them from the users and does not announce when.
  */
 export async function untilGroupHasMembers(
   { url }: RunningBackend,

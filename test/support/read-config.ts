@@ -1,4 +1,4 @@
-/** Reads configs of `permission.policyRouter` and shows what is wrong or unusual in them. */
+/** Reads configs of `permission.policyRouter` and returns their problems and warnings. */
 import type { ProvidedPolicyInfo } from '../../src/config/hosted';
 import type { RoutingFileContent } from '../../src/config/merge-routing-file';
 import { readConfig } from '../../src/config/read';
@@ -23,14 +23,14 @@ export const TYPES = KINDS.map(({ type }) => `'${type}'`).join(', ');
 export const HOSTED = { type: 'hosted' };
 export const ROUTE = { prefix: '', sources: ['opa', 'ownership'] };
 
-/** With a standby, if one is named. */
+/** An OPA source, with a standby if one is named. */
 export const opa = (standby?: string, more: object = {}): object => ({
   ...OPA,
   ...(standby === undefined ? {} : { standby }),
   ...more,
 });
 
-/** A valid config of the sources `opa` and `ownership`, except for what is changed. */
+/** A valid config with the sources `opa` and `ownership`, and these changes. */
 export const config = (changes: object = {}) => ({
   fallback: 'deny',
   sources: { opa: OPA, ownership: OWNERSHIP },
@@ -48,7 +48,7 @@ export const withRoutes = (...routes: object[]) =>
     routes: routes.map(route => ({ sources: ['opa', 'ownership'], ...route })),
   });
 
-/** With one route to these sources, all of them unless others are named. */
+/** A config with one route to these sources, by default to all. */
 export const configOf = (
   sources: object,
   more: object = {},
@@ -62,14 +62,14 @@ export const configOf = (
 
 export const POLICY = { handle: async () => ({ result: 'DENY' }) as never };
 
-/** Modules of `hostPolicy`, by the names they are wrapped under. */
+/** Policies provided through `hostPolicy` under these names. */
 export function hosted(...names: string[]): ProvidedPolicies {
   const provided = new ProvidedPolicies();
   for (const name of names) provided.host(name).setPolicy(POLICY);
   return provided;
 }
 
-/** Modules written for the router. */
+/** Policies provided by modules written for the router. */
 export function added(...names: string[]): ProvidedPolicies {
   const provided = new ProvidedPolicies();
   for (const name of names) provided.addSource(name, POLICY);
@@ -112,7 +112,7 @@ export const sourcesOf = (
   { file, provided }: Given = {},
 ): RouterConfig['sources'] => readConfig(raw, file, provided).config.sources;
 
-/** The rule, a config that breaks it, and every problem that is reported. */
+/** A rule, a config that breaks it, and all the problems that are reported. */
 export type Row = [rule: string, raw: unknown, ...problems: string[]];
 export const expectProblems = (
   _rule: string,
@@ -122,7 +122,7 @@ export const expectProblems = (
   expect(problems(raw)).toEqual(expected);
 };
 
-/** Where one mistake may lead to a second. */
+/** For a mistake that may cause further problems. */
 export const expectAmong = (
   _rule: string,
   raw: unknown,

@@ -11,6 +11,6 @@ export const published = (...rules: object[]): RuleMetadata => ({
 export const none: RuleMetadata = { kind: 'none', why: 'HTTP 404' };
 export const unread: RuleMetadata = { kind: 'unread', why: 'HTTP 503' };
 
-/** A directory that reads this of every plugin. */
+/** A directory with the same metadata for every plugin. */
 export const directoryOf = (metadata: RuleMetadata = unread): RuleDirectory =>
   new RuleDirectory(() => Promise.resolve(metadata), new CapturedLogs().logger());

@@ -24,13 +24,13 @@ interface TaskEvent {
   };
 }
 
-/** A task that has come to its end. */
+/** A finished task. */
 export interface Run {
   readonly id: string;
   readonly status: string;
-  /** The steps it had. */
+  /** All its steps. */
   readonly steps: readonly string[];
-  /** The steps that ran to their end. */
+  /** The steps that completed. */
   readonly finished: readonly string[];
   readonly error: string | undefined;
 }
@@ -45,7 +45,7 @@ export const readTask = (resourceRef: string): Question => ({
   resourceRef,
 });
 
-/** The scaffolder as one caller meets it over HTTP. */
+/** The scaffolder's HTTP API as one caller sees it. */
 export class ScaffolderClient {
   constructor(
     private readonly url: string,
@@ -84,7 +84,7 @@ export class ScaffolderClient {
     const { status, body } = await this.call<{ steps: Array<{ title: string }> }>(
       PARAMETERS,
     );
-    if (status !== 200) throw new Error(`the template gave HTTP ${status}`);
+    if (status !== 200) throw new Error(`the template returned HTTP ${status}`);
     return body.steps.map(({ title }) => title);
   }
 
@@ -92,7 +92,7 @@ export class ScaffolderClient {
     return this.call('/v2/tasks', { templateRef: TEMPLATE, values });
   }
 
-  /** Creates a task of the template and waits for its end. */
+  /** Creates a task from the template and waits until it is finished. */
   async run(values: object): Promise<Run> {
     const { id } = (await this.create(values)).body;
     const path = `/v2/tasks/${id}`;
@@ -119,13 +119,13 @@ export class ScaffolderClient {
     return body.tasks.map(({ id }) => id);
   }
 
-  /** Which of the tasks the caller may read: by the list, one by one, and by `/authorize`. */
+  /** The tasks that the caller may read: by the list, one by one, and by `/authorize`. */
   async readable(ids: readonly string[]): Promise<Record<string, string[]>> {
     const listed = await this.tasks();
     const statuses = await Promise.all(ids.map(id => this.status(`/v2/tasks/${id}`)));
     const { results } = await authorize(this.url, this.token, ids.map(readTask));
     const odd = statuses.find(status => status !== 200 && status !== 403);
-    if (odd !== undefined) throw new Error(`a task gave HTTP ${odd}`);
+    if (odd !== undefined) throw new Error(`a task returned HTTP ${odd}`);
     return {
       list: ids.filter(id => listed.includes(id)),
       single: ids.filter((_, index) => statuses[index] === 200),

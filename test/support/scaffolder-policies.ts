@@ -36,10 +36,10 @@ export function scaffolderRouter(opa: OpaServer, combine: string): object {
   };
 }
 
-/** What a policy says, by the permission's name; it abstains from all others. */
+/** A policy's decisions by permission name; it abstains on all others. */
 export type Answers = Readonly<Record<string, object>>;
 
-/** Sets what the two policies say from now on. */
+/** Sets what the two policies answer. */
 export async function answer(
   opa: OpaServer,
   first: Answers,
@@ -68,7 +68,7 @@ export const hasTag = (tag: string): object => onTemplate('HAS_TAG', { tag });
 export const hasId = (actionId: string): object =>
   onAction('HAS_ACTION_ID', { actionId });
 
-/** The rule is the one for the type of the value. */
+/** Uses the rule for the type of the value. */
 export const hasProperty = (key: string, value: string | number | boolean): object =>
   onAction(`HAS_${(typeof value).toUpperCase()}_PROPERTY`, { key, value });
 

@@ -8,7 +8,7 @@ import { startBackend, type RunningBackend } from './backend';
 /** A token that authenticates as a service. */
 export const SERVICE_TOKEN = 'a-token-of-a-service';
 
-/** The catalog knows no templates by itself. */
+/** Makes the catalog accept templates, which it does not by default. */
 const templateKindModule = createBackendModule({
   pluginId: 'catalog',
   moduleId: 'template-kind',
@@ -37,9 +37,9 @@ export async function startScaffolderBackend(
   return {
     ...backend,
     stop: async () => {
-      // The scaffolder reads the events of every task it ran once a second until it meets the
-      // last one, even after its shutdown, and an error there ends the process. Nothing tells
-      // when it has met it.
+      // Once a second, the scaffolder reads the events of every task it ran until it finds the
+      // last one, even after its shutdown, and an error there ends the process. Nothing shows
+      // when it is done.
       await delay(1_500);
       await backend.stop();
     },

@@ -4,19 +4,19 @@ import type {
 } from '@backstage/plugin-auth-node';
 import { signInByName } from '../../dev/sign-in-by-name';
 
-/** Ways to sign in somebody who is not in the catalog; each is a user of its name. */
+/** Ways to sign in users who are not in the catalog, by user name. */
 const SIGN_INS: Readonly<
   Record<string, (context: AuthResolverContext) => Promise<BackstageSignInResult>>
 > = {
-  // As `dangerouslyAllowSignInWithoutUserInCatalog` does it: the user's own ref, no groups.
+  // As with `dangerouslyAllowSignInWithoutUserInCatalog`: the user's own ref and no groups.
   newcomer: context =>
     context.signInWithCatalogUser(
       { entityRef: { name: 'newcomer' } },
       { dangerousEntityRefFallback: { entityRef: 'user:default/newcomer' } },
     ),
-  // As a guest without a user in the catalog is signed in: the own ref again.
+  // As for a guest without a user in the catalog: also only the own ref.
   guest: context => context.issueToken({ claims: { sub: 'user:development/guest' } }),
-  // A resolver, or a guest provider, that gives no refs at all.
+  // As with a resolver or guest provider that returns no refs.
   nobody: context =>
     context.issueToken({ claims: { sub: 'user:default/nobody', ent: [] } }),
 };
@@ -26,7 +26,7 @@ export const strangersAuthModule = signInByName('strangers', async (name, contex
   SIGN_INS[name]!(context),
 );
 
-/** Gives a token of one of these. */
+/** Returns a token for one of these users. */
 export async function signInStranger(
   url: string,
   name: 'newcomer' | 'guest' | 'nobody',

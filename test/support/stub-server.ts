@@ -2,36 +2,36 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-/** How long something is waited for, in milliseconds; an idle connection is kept for four seconds. */
+/** How long to wait, in milliseconds; an idle connection is kept for four seconds. */
 const WAIT = 90_000;
 
 /** What the server does with a connection on which a request has arrived. */
 export type Behaviour = (socket: Socket, request: string) => void;
 
 export interface StubOptions {
-  /** Meets each connection before anything of it is read. */
+  /** Gets each connection before anything is read from it. */
   readonly connected?: (socket: Socket) => void;
-  /** Makes the server, for one that speaks TLS or takes few connections. */
+  /** Creates the server, for example with TLS or a connection limit. */
   readonly create?: (accept: (socket: Socket) => void) => Server;
 }
 
 export interface StubServer {
   readonly url: string;
-  /** Requests that have arrived. */
+  /** The number of requests received. */
   readonly requests: () => number;
-  /** Connections that have been made. */
+  /** The number of connections made. */
   readonly connections: () => number;
-  /** Connections that are open now. */
+  /** The number of open connections. */
   readonly open: () => number;
-  /** Waits until so many requests have arrived, since the start. */
+  /** Waits until this many requests were received since the start. */
   untilRequests(count: number): Promise<void>;
-  /** Waits until so many connections are open. */
+  /** Waits until this many connections are open. */
   untilOpen(count: number): Promise<void>;
   become(behaviour: Behaviour): void;
   stop(): Promise<void>;
 }
 
-/** A raw TCP server for what OPA itself will not do: hang, reset, answer garbage. */
+/** A raw TCP server for what OPA itself would not do: hang, reset, answer garbage. */
 export async function startStub(
   initial: Behaviour,
   { connected, create = createServer }: StubOptions = {},
@@ -116,5 +116,5 @@ export const answer =
 export const decision = (result: unknown): Behaviour =>
   answer(JSON.stringify({ result }));
 
-/** Accepts, reads, and says nothing. */
+/** Accepts, reads and never answers. */
 export const silence: Behaviour = () => {};

@@ -1,4 +1,4 @@
-/** A Rego policy that breaks on demand, and what is asked of it. */
+/** A Rego policy that fails on demand, and questions for it. */
 import type { PermissionRequest } from '../../src/request';
 import { encodeJson } from '../../src/sources/opa-wasm/json-text';
 import { regoInput } from '../../src/sources/rego/input';
@@ -7,7 +7,7 @@ import { requireOpa } from './with-opa';
 
 export const ENTRYPOINT = 'tested/decision';
 
-/** A bundle as the real OPA of the tests compiles it. */
+/** A bundle that the real OPA of the tests compiles. */
 export const buildBundle = (
   rego: string,
   entrypoint: string = ENTRYPOINT,
@@ -16,7 +16,7 @@ export const buildBundle = (
 
 export const SECRET = 'user:default/secret-agent';
 
-/** Decides, or breaks, as the permission's name asks. */
+/** Decides or fails according to the permission's name. */
 export const BREAKING_REGO = `package tested
 
 import rego.v1
@@ -57,7 +57,7 @@ twice(x) := "ALLOW" if x > 0
 twice(x) := "DENY" if x > 1
 `;
 
-/** What it knows of users. */
+/** The policy's data about users. */
 export const ROLES = { roles: { 'user:default/root': 'admin' } };
 
 export const request = (
@@ -69,10 +69,10 @@ export const request = (
   principal: { userEntityRef, ownershipEntityRefs },
 });
 
-/** A policy that always gives this result. */
+/** A policy that always returns this result. */
 export const constant = (result: string): string =>
   `package tested\nimport rego.v1\ndecision := {"result": "${result}"}\n`;
 
-/** The input of such a question, as the evaluator takes it. */
+/** The input for such a question in the evaluator's format. */
 export const inputOf = (...question: Parameters<typeof request>): ArrayBuffer =>
   encodeJson(JSON.stringify(regoInput(request(...question))));

@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Less than a test has, more than a busy machine needs; in milliseconds. */
+/** Less than a test's limit, more than a busy machine needs; in milliseconds. */
 const LIMIT = 90_000;
 const PAUSE = 20;
 
 /**
- * Asks again until it is so. For what nothing tells of; where an event does, wait for that.
+ * Checks repeatedly until it is true. If there is an event, wait for that instead.
  *
- * @param what - goes on from "waited in vain until".
- * @throws Error if it does not become so.
+ * @param what - completes "gave up waiting until".
+ * @throws Error if it does not become true in time.
  */
 export async function until(isSo: () => unknown, what: string): Promise<void> {
   const end = process.hrtime.bigint() + BigInt(LIMIT) * 1_000_000n;
   while (!(await isSo())) {
-    if (process.hrtime.bigint() > end) throw new Error(`waited in vain until ${what}`);
+    if (process.hrtime.bigint() > end) throw new Error(`gave up waiting until ${what}`);
     await delay(PAUSE);
   }
 }

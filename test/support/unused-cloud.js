@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * Replaces the cloud SDKs in tests. Backstage creates their clients at the start, for URLs that no
+ * Replaces the cloud SDKs in tests. Backstage creates their clients at start, for URLs that no
  * test uses, and they are a third of the code that each test file would load.
  */
 module.exports = new Proxy(

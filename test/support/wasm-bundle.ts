@@ -8,9 +8,9 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 
 /**
- * A bundle as a real OPA compiles it; the Rego is in a file `policy.rego`.
+ * A bundle that a real OPA compiles; the Rego is in a file `policy.rego`.
  *
- * @param opa - path of the OPA binary.
+ * @param opa - the path of the OPA binary.
  */
 export async function buildBundle(
   opa: string,
@@ -39,7 +39,7 @@ export async function buildBundle(
   }
 }
 
-/** A bundle of any content, in this order. */
+/** A bundle with any files, in this order. */
 export async function packBundle(
   entries: ReadonlyArray<readonly [name: string, content: Buffer | string]>,
 ): Promise<Buffer> {

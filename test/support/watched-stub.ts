@@ -3,18 +3,18 @@ import type { Socket } from 'node:net';
 import { startStub, type Behaviour, type StubServer } from './stub-server';
 
 export interface WatchedStub extends StubServer {
-  /** Names of the permissions asked for, in the order of their arrival. */
+  /** The names of the permissions asked for, in order of arrival. */
   readonly names: string[];
-  /** Waits until there are so many of them. */
+  /** Waits until there are this many of them. */
   arrived(count: number): Promise<void>;
-  /** Most connections that a client had open at once, since `forget`. */
+  /** The most connections open at once since `forget`. */
   readonly mostOpen: () => number;
-  /** Most questions that had arrived and were not answered, since `forget`. */
+  /** The most unanswered questions at once since `forget`. */
   readonly mostUnderWay: () => number;
   forget(): void;
 }
 
-/** A stub that notes what arrives; what it then does is a behaviour that tells when it has answered. */
+/** A stub that records what arrives and when its behaviour has answered. */
 export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub> {
   const names: string[] = [];
   const events = new EventEmitter().setMaxListeners(0);
@@ -51,8 +51,8 @@ export async function startWatchedStub(initial: Behaviour): Promise<WatchedStub>
       open.add(socket);
       const end = (): unknown => open.delete(socket);
       socket.once('end', end).once('close', end);
-      // A client that has closed one connection and made another is met in any order: two
-      // turns of the loop, and both are known.
+      // If a client closes one connection and opens another, the events arrive in any order:
+      // after two turns of the loop both are known.
       setImmediate(() => setImmediate(count));
     },
   });

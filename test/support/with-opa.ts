@@ -1,9 +1,9 @@
 import { NO_OPA_VARIABLE, OPA_PATH_VARIABLE } from './global-setup';
 
-/** The real OPA these tests run against; undefined where it could not be obtained. */
+/** The real OPA that the tests run against; undefined if it could not be obtained. */
 export const opaBinary = process.env[OPA_PATH_VARIABLE];
 
-/** The suite runs against a real OPA. Without one it is skipped, and the summary says why. */
+/** A suite that runs against a real OPA. Without one it is skipped, and the summary says why. */
 export const describeWithOpa: jest.Describe =
   opaBinary !== undefined || process.env[NO_OPA_VARIABLE] === undefined
     ? describe

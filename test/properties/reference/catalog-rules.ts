@@ -1,14 +1,14 @@
 /**
- * What the catalog's permission rules mean, read off their documentation; no code of the
- * catalog. Keys and values compare without regard to case.
+ * What the catalog's permission rules mean, implemented from their documentation and not from
+ * the catalog's code. Keys and values are compared case-insensitively.
  *
- * The catalog (plugin-catalog-backend 4.0.0) does not always agree with itself. These are the
- * cases found, and generated input stays out of them:
+ * The catalog (plugin-catalog-backend 4.0.0) is not always consistent. These are the known
+ * cases, which generated input avoids:
  *
- * - IS_ENTITY_OWNER with the claim `Group:Default/Payments`: lists compare without regard to
- *   case and show what group:default/payments owns; single checks compare exactly and deny.
- * - HAS_ANNOTATION with a value longer than 200 characters, or of an annotation whose path
- *   `metadata.annotations.<name>` is: single checks find it; the index of the lists does not.
+ * - IS_ENTITY_OWNER with the claim `Group:Default/Payments`: lists ignore the
+ *   case and show what group:default/payments owns; single checks compare it and deny.
+ * - HAS_ANNOTATION with a value longer than 200 characters, or for an annotation whose path
+ *   `metadata.annotations.<name>` is longer: single checks find it; the lists' index does not.
  * - HAS_ANNOTATION and HAS_LABEL while an entity has an annotation or a label with the name
  *   `hasOwnProperty`: a single check of it is HTTP 500 for the whole batch; lists work.
  * - A check of `Component:default/Ledger` is DENY for every condition; only
@@ -80,12 +80,12 @@ const hasProperty = (
 
 type Primitive = string | number | boolean | null;
 
-/** Null and what is longer than the catalog's index takes are there, but equal nothing. */
+/** Null and values too long for the catalog's index exist but equal nothing. */
 const isComparable = (value: Primitive): boolean =>
   value !== null && String(value).length <= 200;
 
 /**
- * The primitive values at a dotted path. Names may hold dots themselves. Arrays are
+ * The primitive values at a dotted path. Names may contain dots themselves. Arrays are
  * transparent, and a string in one is also a property of that name, with the value `true`.
  */
 function valuesAt(node: unknown, path: string): Primitive[] {
@@ -106,8 +106,8 @@ function valuesAt(node: unknown, path: string): Primitive[] {
 }
 
 /**
- * Whom the entity is `ownedBy`: `spec.owner`, a group of the same namespace unless it says
- * otherwise, in lower case as all references in relations are.
+ * The entity's `ownedBy` relation: `spec.owner`, by default a group of the same namespace, in
+ * lower case like all references in relations.
  */
 export function ownersOf({ metadata, spec }: Entity): string[] {
   const owner = spec?.owner;
@@ -117,6 +117,6 @@ export function ownersOf({ metadata, spec }: Entity): string[] {
   return [`${kind}:${namespace}/${name}`.toLowerCase()];
 }
 
-/** The reference by which an entity is asked for: in lower case. */
+/** The entity's reference in lower case. */
 export const refOf = ({ kind, metadata }: Pick<Entity, 'kind' | 'metadata'>): string =>
   `${kind}:${metadata.namespace ?? 'default'}/${metadata.name}`.toLowerCase();

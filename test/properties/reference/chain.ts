@@ -1,6 +1,6 @@
-/** The rules of a chain in the plainest words; nothing of it comes from src/guard/chain.ts. */
+/** The rules of a chain as simply as possible, independent of the code under test. */
 
-/** What a link says. */
+/** A link's verdict or failure. */
 export type Said =
   | 'ALLOW'
   | 'DENY'
@@ -17,16 +17,16 @@ export interface ReferenceLink {
 
 export interface Outcome {
   readonly verdict: 'ALLOW' | 'DENY' | 'CONDITIONAL' | 'NOT_APPLICABLE';
-  /** The index of the link that decided; undefined where the failure mode did. */
+  /** The index of the link that decided; undefined if the failure mode did. */
   readonly by: number | undefined;
   /** How many links were asked, from the first on. */
   readonly asked: number;
 }
 
-const isAway = ({ said }: ReferenceLink): boolean =>
+const isUnavailable = ({ said }: ReferenceLink): boolean =>
   said === 'unavailable' || said === 'overloaded';
 
-/** A verdict; of a standby only one that is an opinion. */
+/** Whether it is a verdict; a standby's abstention does not count. */
 const isVerdict = ({ said, standby }: ReferenceLink): boolean =>
   said === 'ALLOW' ||
   said === 'DENY' ||
@@ -38,11 +38,11 @@ export function decideChain(
   links: readonly ReferenceLink[],
   onUnavailable: 'fail-open' | 'fail-closed',
 ): Outcome {
-  const there = links.findIndex(link => !isAway(link));
-  const asked = there === -1 ? links.length : there + 1;
-  const last = links[there];
+  const answering = links.findIndex(link => !isUnavailable(link));
+  const asked = answering === -1 ? links.length : answering + 1;
+  const last = links[answering];
   if (last && isVerdict(last)) {
-    return { verdict: last.said as Outcome['verdict'], by: there, asked };
+    return { verdict: last.said as Outcome['verdict'], by: answering, asked };
   }
   const onlyOutages = links
     .slice(0, asked)

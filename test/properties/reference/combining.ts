@@ -3,7 +3,7 @@ import type { CombiningAlgorithm } from '../../../src/combining/algorithms';
 import type { Verdict } from '../../../src/verdict';
 import { holds, type Assignment } from './conditions';
 
-/** Whether the verdict lets this resource through; undefined if it takes no part. */
+/** Whether the verdict allows this resource; undefined if it abstains. */
 export function meaning(
   verdict: Verdict | undefined,
   assignment: Assignment,
@@ -25,7 +25,7 @@ export function combineMeanings(
     : applicable.includes(true);
 }
 
-/** The kind the combined verdict must have, where every condition is of one plugin. */
+/** The kind that the combined verdict must have if all conditions are from one plugin. */
 export function combineKinds(
   algorithm: CombiningAlgorithm,
   verdicts: readonly Verdict[],

@@ -1,11 +1,11 @@
-/** What condition trees mean, read off their definition. */
+/** What condition trees mean, implemented from their definition. */
 import type { PermissionCondition } from '@backstage/plugin-permission-common';
 import type { Conditions, Criteria } from '../../../src/verdict';
 
 /** Which facts are true of the resource at hand. */
 export type Assignment = ReadonlySet<string>;
 
-/** What a rule with these parameters asks of a resource, whatever the order of their keys. */
+/** The fact that a rule with these parameters checks, independent of the order of their keys. */
 export function factOf({ rule, params }: PermissionCondition): string {
   const { x, y } = (params ?? {}) as { x?: unknown; y?: unknown };
   return `${rule} x=${JSON.stringify(x)} y=${JSON.stringify(y)}`;
@@ -18,7 +18,7 @@ export function holds(criteria: Criteria, assignment: Assignment): boolean {
   return assignment.has(factOf(criteria));
 }
 
-/** Every assignment of the facts that these rules ask for. */
+/** Every assignment of the facts that these rules check. */
 export function assignments(rules: readonly Criteria[]): Assignment[] {
   const facts = [...new Set(rules.filter(isRule).map(factOf))];
   return Array.from(
@@ -27,7 +27,7 @@ export function assignments(rules: readonly Criteria[]): Assignment[] {
   );
 }
 
-/** The same formula, written otherwise: groups reversed, and each child negated twice. */
+/** An equivalent formula: groups are reversed and each child is negated twice. */
 export const rewritten = (criteria: Criteria): Conditions =>
   rewrite(criteria) as Conditions;
 
@@ -40,7 +40,7 @@ function rewrite(criteria: Criteria): Criteria {
   return criteria;
 }
 
-/** Groups, negations and rules of the tree, the root included. */
+/** Groups, negations and rules of the tree, including the root. */
 export function nodesOf(criteria: Criteria): Criteria[] {
   return [criteria, ...childrenOf(criteria).flatMap(nodesOf)];
 }

@@ -1,7 +1,7 @@
-/** Routing by looking at every route, each time, with names as text. */
+/** Routing by comparing names with every route, each time. */
 import type { Permission } from '@backstage/plugin-permission-common';
 
-/** A route as written, its prefix without a trailing `.` or `.*`. */
+/** A route as in the config, with its prefix without a trailing `.` or `.*`. */
 export interface WrittenRoute {
   readonly prefix: string;
   readonly actions?: readonly string[] | undefined;
