@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { coalesced } from './coalesced';
 
 /** How often the file's metadata is checked, in milliseconds. */
 const POLL_INTERVAL = 500;
@@ -25,26 +24,6 @@ export function watchPath(path: string, onChange: () => void): () => void {
   const absolute = resolve(path);
   watchFile(absolute, { interval: POLL_INTERVAL, persistent: false }, onChange);
   return () => unwatchFile(absolute, onChange);
-}
-
-/**
- * Calls `look` at once, for changes made before the watch began, and after every change of the
- * file. Calls never overlap, and none begins once the watch has ended.
- *
- * @param look - reports its own errors.
- * @returns a function that ends the watch.
- */
-export function followFile(path: string, look: () => Promise<void>): () => void {
-  let ended = false;
-  const onChange = coalesced(async () => {
-    if (!ended) await look();
-  });
-  const endWatch = watchPath(path, onChange);
-  onChange();
-  return () => {
-    ended = true;
-    endWatch();
-  };
 }
 
 /**

@@ -1,20 +1,20 @@
 /** Every change of a file is seen, and its content is read once it has settled. */
 import { once, EventEmitter } from 'node:events';
-import fs, { rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { followFile, readSettled } from '../../src/lib/file-watch';
+import { readSettled, watchPath } from '../../src/lib/file-watch';
 import { temporaryFolder } from '../support/backend';
 
 let folder: string;
 let file: string;
 beforeEach(async () => {
   folder = await temporaryFolder();
-  file = join(folder, 'followed');
+  file = join(folder, 'watched');
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Changes the file until that is seen: the first look at it may come after the first change. */
+/** Changes the file until that is seen: the watch may first look at it after the first change. */
 async function changeUntil(seen: Promise<unknown>): Promise<void> {
   let isSeen = false;
   void seen.then(() => (isSeen = true));
@@ -59,52 +59,48 @@ describe('a settled reading', () => {
   });
 });
 
-describe('a followed file', () => {
-  it('is looked at once more after any number of changes during a look', async () => {
-    const events = new EventEmitter();
-    const releases: Array<() => void> = [];
-    let under = 0;
-    const end = followFile(file, async () => {
-      under++;
-      expect(under).toBe(1);
-      await new Promise<void>(resolve => {
-        releases.push(resolve);
-        events.emit('look');
-      });
-      under--;
-    });
-    expect(releases).toHaveLength(1);
-    // Several changes are seen while the first look goes on.
-    const changes = new EventEmitter();
-    const endOther = followFile(file, async () => void changes.emit('change'));
-    await changeUntil(once(changes, 'change'));
-    await changeUntil(once(changes, 'change'));
-    expect(releases).toHaveLength(1);
-    const second = once(events, 'look');
-    releases[0]!();
-    await second;
-    expect(releases).toHaveLength(2);
+describe('a watched path', () => {
+  const events = new EventEmitter();
+  const watch = (): (() => void) => watchPath(file, () => void events.emit('change'));
+
+  it('reports a change, a deletion and the return of the file', async () => {
+    await writeFile(file, 'content');
+    const end = watch();
+    await changeUntil(once(events, 'change'));
+    const deleted = once(events, 'change');
+    await rm(file);
+    await deleted;
+    await changeUntil(once(events, 'change'));
     end();
-    endOther();
-    releases[1]!();
-    await new Promise(setImmediate);
-    expect(releases).toHaveLength(2);
   });
 
-  it('is not looked at again after the end', async () => {
-    let looks = 0;
-    let release = (): void => {};
-    const end = followFile(file, async () => {
-      looks++;
-      await new Promise<void>(resolve => (release = resolve));
-    });
-    const seen = new EventEmitter();
-    const endOther = followFile(file, async () => void seen.emit('look'));
-    await changeUntil(once(seen, 'look'));
+  it('reports that a symlink on the way leads elsewhere, as in a ConfigMap', async () => {
+    const versions = ['first', 'second'].map(name => join(folder, name));
+    for (const version of versions) {
+      await mkdir(version);
+      await writeFile(join(version, 'table'), version);
+    }
+    const data = join(folder, 'data');
+    await symlink(versions[0]!, data);
+    await symlink(join('data', 'table'), file);
+    const end = watch();
+    const swapped = once(events, 'change');
+    await symlink(versions[1]!, `${data}-next`);
+    await rename(`${data}-next`, data);
+    await swapped;
     end();
-    release();
-    await new Promise(setImmediate);
+  });
+
+  it('reports nothing more after the end, and other watches of it go on', async () => {
+    let reports = 0;
+    const end = watchPath(file, () => void reports++);
+    const endOther = watch();
+    await changeUntil(once(events, 'change'));
+    expect(reports).toBeGreaterThan(0);
+    end();
+    const before = reports;
+    await changeUntil(once(events, 'change'));
     endOther();
-    expect(looks).toBe(1);
+    expect(reports).toBe(before);
   });
 });
