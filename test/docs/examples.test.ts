@@ -5,7 +5,7 @@
  * A ```yaml block with `policyRouter:`, `sources:` or `routes:` is config. A fragment is completed
  * here: the missing `fallback` is deny; a missing table routes everything to the sources; a
  * source that is named only is an `ownership` source if it is called that, else an OPA server;
- * somebody brings every hosted one. A ```ts block that a file of test/fixtures/hosting holds is that file.
+ * every hosted one is provided. A ```ts block with the text of a file of test/fixtures/hosting is that file.
  * A block marked ```yaml invalid must be refused. A ```rego block without a package gets one.
  */
 import { execFile } from 'node:child_process';

@@ -94,7 +94,7 @@ describe('a decision', () => {
     ['a not of several', conditional({ conditions: { not: [leaf] } })],
     ['two connectives', conditional({ conditions: { anyOf: [leaf], allOf: [leaf] } })],
     [
-      'a connective beside a rule',
+      'a connective next to a rule',
       conditional({ conditions: { ...leaf, anyOf: [leaf] } }),
     ],
     ['a rule without a name', conditional({ conditions: { ...leaf, rule: '' } })],

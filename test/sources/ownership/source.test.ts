@@ -148,7 +148,7 @@ describe('kinds', () => {
   const kinds = ['component', 'api'];
   const refs = ['user:default/olivia'];
 
-  it('are a condition beside ownership, of an entity', () => {
+  it('are a condition in addition to ownership, for an entity', () => {
     expect(ask(entityUpdate, refs, { kinds })).toEqual({
       kind: 'CONDITIONAL',
       reason: 'allowed to owners of the catalog-entity, of kind component or api',
