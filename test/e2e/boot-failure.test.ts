@@ -3,7 +3,8 @@ import {
   createBackendModule,
   type BackendFeature,
 } from '@backstage/backend-plugin-api';
-import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import { ConfigReader } from '@backstage/config';
+import { AuthorizeResult, PermissionClient } from '@backstage/plugin-permission-common';
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { hostPolicy } from '../../src';
 import {
@@ -51,6 +52,19 @@ const start = (
     },
   });
 
+/** What Backstage's own client of permissions throws. */
+async function clientError(url: string, token: string): Promise<unknown> {
+  const client = new PermissionClient({
+    config: new ConfigReader({ permission: { enabled: true } }),
+    discovery: { getBaseUrl: async pluginId => `${url}/api/${pluginId}` },
+  });
+  const { permission } = basic('tested.x', 'read');
+  return client.authorize([{ permission } as never], { token }).then(
+    answer => answer,
+    (error: unknown) => error,
+  );
+}
+
 describe('with onPluginModuleBootFailure: continue, a backend', () => {
   it.each<[string, object, BackendFeature, string]>([
     [
@@ -74,6 +88,14 @@ describe('with onPluginModuleBootFailure: continue, a backend', () => {
       const token = await backend.signIn('petra');
       const answer = await authorize(backend.url, token, [basic('tested.x', 'read')]);
       expect(answer).toEqual({ status: 503, results: [] });
+      expect(await clientError(backend.url, token)).toMatchObject({
+        name: 'ResponseError',
+        statusCode: 503,
+        cause: {
+          name: 'ServiceUnavailableError',
+          message: 'the policy router has not started, so nothing is authorized',
+        },
+      });
     } finally {
       await backend.stop();
     }
