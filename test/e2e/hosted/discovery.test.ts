@@ -88,7 +88,7 @@ it('feature discovery installs the router', async () => {
 it('feature discovery of a second policy fails the start, and the error says what to exclude', async () => {
   await expect(startHost('all', tableOf('allow'))).rejects.toThrow(
     'another module has already set the permission policy. Remove it from the backend ' +
-      '(where feature discovery finds it: backend.packages.exclude)',
+      '(if feature discovery finds it: backend.packages.exclude)',
   );
 });
 
