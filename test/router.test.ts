@@ -196,7 +196,7 @@ describe('a changed config', () => {
   it('that is not valid changes nothing and is an error', async () => {
     const logs = new CapturedLogs();
     await start(TABLE, { logger: logs.logger() });
-    void router!.reload({ ...TABLE, fallback: 'open' });
+    router!.change({ ...TABLE, fallback: 'open' });
     const line = await logs.waitFor('The changed config is not used');
     expect(line.level).toBe('error');
     expect(line.message).toContain("must be 'allow' or 'deny'");
@@ -209,7 +209,7 @@ describe('a changed config', () => {
     await start(withOpa(), { logger: logs.logger() });
     expect(await decide('tested')).toBe('ALLOW');
     const close = jest.spyOn(OpaSource.prototype, 'close');
-    void router!.reload(
+    router!.change(
       patiently(
         withOpa({ opa: opa(), more: opa({ concurrency: 2 }), embedded: NO_BUNDLE }),
       ),

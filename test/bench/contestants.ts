@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { ConfigReader } from '@backstage/config';
 import { WinstonLogger } from '@backstage/backend-defaults/rootLogger';
 import { catalogEntityReadPermission } from '@backstage/plugin-catalog-common/alpha';
 import {
@@ -23,7 +22,7 @@ import { parse } from 'yaml';
 import { PublishedRules } from '../../src/conditions/published-rules';
 import type { RuleMetadata } from '../../src/conditions/rule-metadata';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
-import { createRouter, type Router } from '../../src/router';
+import { startRouter, type TestRouter } from '../support/router';
 import type { Contestant } from './drive';
 
 const ENTRYPOINT = 'backstage_policy/decision';
@@ -68,9 +67,9 @@ export async function createContestants(
   opaUrl: string | undefined,
 ): Promise<Contestants> {
   const logger = quietLogger();
-  const routers: Router[] = [];
+  const routers: TestRouter[] = [];
   const route = async (source: string): Promise<PermissionPolicy> => {
-    const router = await startRouter(source, opaUrl ?? NO_OPA, logger);
+    const router = await routerTo(source, opaUrl ?? NO_OPA, logger);
     routers.push(router);
     return router.policy;
   };
@@ -129,11 +128,11 @@ function catalogRule(name: string, required: string[], properties: object): obje
 }
 
 /** The shipped config and table with one more route: the measured one. */
-async function startRouter(
+async function routerTo(
   source: string,
   opaUrl: string,
   logger: LoggerService,
-): Promise<Router> {
+): Promise<TestRouter> {
   const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
   const embedded = await shipped('config/app-config.embedded.yaml');
   const { fallback, routes } = await readYaml<Table>(routingFile);
@@ -158,16 +157,10 @@ async function startRouter(
       },
     ],
   };
-  return createRouter({
-    config: new ConfigReader({
-      permission: { policyRouter: table },
-    }),
-    services: {
-      logger,
-      userInfo: { getUserInfo: async () => USER.info },
-      readRules: async () => CATALOG_RULES,
-      policies: provided,
-    },
+  return startRouter(table, {
+    logger,
+    readRules: async () => CATALOG_RULES,
+    policies: provided,
   });
 }
 

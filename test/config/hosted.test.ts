@@ -1,8 +1,7 @@
 /** The table and the modules of the backend must name the same hosted policies. */
-import { LiveConfig } from '../../src/config/live-config';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { CapturedLogs } from '../support/captured-logs';
-import { ChangingConfig } from '../support/changing-config';
+import { startRouter, type TestRouter } from '../support/router';
 import {
   added,
   configOf,
@@ -346,8 +345,8 @@ describe('the warning about a policy that never abstains', () => {
 });
 
 describe('a hot reload', () => {
-  let live: LiveConfig | undefined;
-  afterEach(() => live?.stop());
+  let router: TestRouter | undefined;
+  afterEach(() => router?.close());
 
   /** What is logged about a table that follows that of the start. */
   async function reload(
@@ -356,15 +355,15 @@ describe('a hot reload', () => {
     next: object,
   ): Promise<string> {
     const logs = new CapturedLogs();
-    const rootConfig = new ChangingConfig(start);
     const logger = logs.logger();
-    live = new LiveConfig(rootConfig.service, logger, provided);
-    await live.read();
-    provided.close();
-    live.watch(async ({ config: read }) => {
-      logger.info(`The changed config is in use: ${[...read.sources.keys()].join()}`);
+    router = await startRouter(start, {
+      logger,
+      policies: provided,
+      onReload: ({ config: read }) =>
+        logger.info(`The changed config is in use: ${[...read.sources.keys()].join()}`),
     });
-    rootConfig.change(next);
+    provided.close();
+    router.change(next);
     return (await logs.waitFor('The changed config is ')).message;
   }
 

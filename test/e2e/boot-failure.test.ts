@@ -43,9 +43,6 @@ const start = (
     features,
     config: {
       backend: {
-        baseUrl: 'http://127.0.0.1:7007',
-        listen: { host: '127.0.0.1', port: 0 },
-        database: { client: 'better-sqlite3', connection: ':memory:' },
         startup: { default: { onPluginModuleBootFailure: 'continue' } },
       },
       permission: { enabled: true, policyRouter },

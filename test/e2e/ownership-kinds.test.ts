@@ -2,6 +2,7 @@
 import type { Entity } from '@backstage/catalog-model';
 import { generateEntities, VIEWER } from '../fixtures/catalog-entities';
 import { ownersOf, refOf } from '../properties/reference/catalog-rules';
+import { SQLITE } from '../support/app-config';
 import { authorize, onEntity } from '../support/backend';
 import {
   ingested,
@@ -52,7 +53,7 @@ let uids: ReadonlyMap<string, string>;
 beforeAll(async () => {
   backend = await startCatalogBackend({
     entities: ENTITIES,
-    database: { client: 'better-sqlite3', connection: ':memory:' },
+    database: SQLITE,
     sources: Object.fromEntries(
       CASES.map(({ source, config }) => [source, { type: 'ownership', ...config }]),
     ),

@@ -3,6 +3,7 @@
  * members of a nested group.
  */
 import type { Entity } from '@backstage/catalog-model';
+import { SQLITE } from '../support/app-config';
 import { authorize, onEntity, type Question } from '../support/backend';
 import {
   ingested,
@@ -50,7 +51,7 @@ const tokens = {} as Record<Person, string>;
 beforeAll(async () => {
   backend = await startCatalogBackend({
     entities: ENTITIES,
-    database: { client: 'better-sqlite3', connection: ':memory:' },
+    database: SQLITE,
     sources: { ownership: { type: 'ownership' } },
     configFiles: ['test/fixtures/app-config.strangers.yaml'],
     features: [strangersAuthModule],

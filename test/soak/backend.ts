@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { stringify } from 'yaml';
+import { join } from 'node:path';
 import { startSampleBackend, type SampleBackend } from '../../dev/backend';
+import { appConfig } from '../support/app-config';
 import type { QuietLogs } from './quiet-logs';
 import { Timeline } from './timeline';
 import {
@@ -36,7 +36,7 @@ export class SoakBackend {
     logs: QuietLogs,
   ): Promise<SoakBackend> {
     await writeFile(join(folder, 'routing.yaml'), routingFile('A'));
-    await writeFile(join(folder, 'app-config.yaml'), appConfig(urls, folder, 0));
+    await writeFile(join(folder, 'app-config.yaml'), configOf(urls, folder, 0));
     const backend = await startSampleBackend({
       configFiles: [join(folder, 'app-config.yaml')],
       features: [logs.feature()],
@@ -70,7 +70,7 @@ export class SoakBackend {
     const used = this.logs.next(IN_USE);
     await writeFile(
       join(this.folder, 'app-config.yaml'),
-      appConfig(this.urls, this.folder, ++this.round),
+      configOf(this.urls, this.folder, ++this.round),
     );
     await used;
   }
@@ -80,19 +80,8 @@ export class SoakBackend {
   }
 }
 
-const appConfig = (urls: WorldUrls, folder: string, round: number): string =>
-  stringify({
-    app: { baseUrl: 'http://localhost:7007' },
-    backend: {
-      baseUrl: 'http://127.0.0.1:7007',
-      listen: { host: '127.0.0.1', port: 0 },
-      database: { client: 'better-sqlite3', connection: ':memory:' },
-    },
-    auth: { providers: { personas: {} } },
-    catalog: {
-      rules: [{ allow: ['Component', 'Group', 'User'] }],
-      locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
-    },
+const configOf = (urls: WorldUrls, folder: string, round: number): string =>
+  appConfig({
     permission: {
       enabled: true,
       policyRouter: {

@@ -1,13 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeFile } from 'node:fs/promises';
-import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import type { RouterConfig } from '../../src/config/types';
 import { PublishedRules } from '../../src/conditions/published-rules';
-import { createRouter, type Router } from '../../src/router';
 import type { DecisionRecord } from '../../src/trace/record';
-import { ChangingConfig } from '../support/changing-config';
+import { startRouter, type TestRouter } from '../support/router';
 import type { QuietLogs } from './quiet-logs';
 import {
   DEADLINE,
@@ -17,7 +15,6 @@ import {
   type TableName,
   type WorldUrls,
 } from './world';
-import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 
 /** One decision with its trace and the config that was in use when it began. */
 export interface Decided {
@@ -33,13 +30,12 @@ export class SoakRouter {
   private round = 0;
   private roundInUse = 0;
   private tableInUse: TableName = 'A';
-  private router!: Router;
+  private router!: TestRouter;
   private readonly traceOf = new AsyncLocalStorage<{
     trace?: Readonly<DecisionRecord>;
   }>();
 
   private constructor(
-    private readonly config: ChangingConfig,
     private readonly urls: WorldUrls,
     private readonly file: string,
     private readonly logs: QuietLogs,
@@ -51,23 +47,16 @@ export class SoakRouter {
     logs: QuietLogs,
   ): Promise<SoakRouter> {
     await writeFile(file, routingFile('A'));
-    const config = new ChangingConfig(settings(urls, file, 0));
-    const soak = new SoakRouter(config, urls, file, logs);
-    await soak.create(logs.logger());
+    const soak = new SoakRouter(urls, file, logs);
+    await soak.startRouter();
     return soak;
   }
 
-  private async create(logger: LoggerService): Promise<void> {
-    this.router = await createRouter({
-      config: this.config.service,
-      services: {
-        logger,
-        userInfo: {
-          getUserInfo: () => Promise.reject(new Error('every user has info')),
-        },
-        readRules: async () => OWNER_RULE,
-        policies: new ProvidedPolicies(),
-      },
+  private async startRouter(): Promise<void> {
+    const logger = this.logs.logger();
+    this.router = await startRouter(settings(this.urls, this.file, 0), {
+      logger,
+      readRules: async () => OWNER_RULE,
       sinks: [
         trace => {
           const note = this.traceOf.getStore();
@@ -89,14 +78,14 @@ export class SoakRouter {
     const table = this.tableInUse;
     const note: { trace?: Readonly<DecisionRecord> } = {};
     const decision = await this.traceOf.run(note, () =>
-      this.router.policy.handle(query, user),
+      this.router.decide(query, user),
     );
     return { decision, table, trace: note.trace };
   }
 
   /** Replaces every source that has connections if the routing file is valid. */
   replaceSources(): void {
-    this.config.change(settings(this.urls, this.file, ++this.round));
+    this.router.change(settings(this.urls, this.file, ++this.round));
   }
 
   /** Makes the routing file valid, replaces the sources and waits until they are in use. */

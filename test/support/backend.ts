@@ -1,15 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { BackendFeature } from '@backstage/backend-plugin-api';
 import type { Permission } from '@backstage/plugin-permission-common';
-import { stringify } from 'yaml';
 import {
   startSampleBackend,
   type SampleBackend,
   type SampleBackendOptions,
 } from '../../dev/backend';
 import type { DecisionRecord } from '../../src/trace/record';
+import { appConfig, SAMPLE_CATALOG, type AppConfig } from './app-config';
 import { CapturedLogs } from './captured-logs';
 import { patiently } from './patience';
 
@@ -17,7 +17,7 @@ export interface BackendOptions {
   /** The value of `permission.policyRouter`; where it sets no times, with patient ones. */
   readonly policyRouter?: object;
   /** Further app-config, merged over the rest. */
-  readonly config?: { readonly catalog?: object; readonly [key: string]: unknown };
+  readonly config?: AppConfig;
   /** Further app-config files, merged before `policyRouter`. */
   readonly configFiles?: readonly string[];
   /** The permission policy; by default the policy router. */
@@ -36,11 +36,6 @@ export interface RunningBackend extends SampleBackend {
   writeConfig(policyRouter: object): Promise<void>;
 }
 
-const SAMPLE_CATALOG = {
-  rules: [{ allow: ['Component', 'Group', 'User'] }],
-  locations: [{ type: 'file', target: resolve('dev/catalog/entities.yaml') }],
-};
-
 /** The default is once a second, and every test would wait that long at start. */
 const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
 
@@ -56,14 +51,7 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
   const writeConfig = (policyRouter: object | undefined): Promise<void> =>
     writeFile(
       join(folder, 'app-config.yaml'),
-      stringify({
-        app: { baseUrl: 'http://localhost:7007' },
-        backend: {
-          baseUrl: 'http://127.0.0.1:7007',
-          listen: { host: '127.0.0.1', port: 0 },
-          database: { client: 'better-sqlite3', connection: ':memory:' },
-        },
-        auth: { providers: { personas: {} } },
+      appConfig({
         permission: {
           enabled: true,
           ...(policyRouter ? { policyRouter: patiently(policyRouter) } : {}),

@@ -42,11 +42,7 @@ export async function startCatalogBackend(
   const backend = await startBackend({
     policyRouter: { routingFile, sources: options.sources },
     config: {
-      backend: {
-        baseUrl: 'http://127.0.0.1:7007',
-        listen: { host: '127.0.0.1', port: 0 },
-        database: options.database,
-      },
+      backend: { database: options.database },
       // After ingestion nothing changes.
       catalog: { processingInterval: { hours: 1 } },
     },

@@ -1,5 +1,9 @@
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
-import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import type {
+  PermissionPolicy,
+  PolicyQuery,
+  PolicyQueryUser,
+} from '@backstage/plugin-permission-node';
 import type { ReadConfig } from '../../src/config/read';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { createRouter, type RouterServices } from '../../src/router';
@@ -10,12 +14,18 @@ import { unread } from './rule-directory';
 
 export interface StartRouterOptions extends Partial<RouterServices> {
   readonly sinks?: readonly TraceSink[];
+  /** Called with every changed config, once decisions are made with it. */
+  readonly onReload?: (read: ReadConfig) => void;
 }
 
 export interface TestRouter {
+  /** As Backstage asks it. */
+  readonly policy: PermissionPolicy;
   decide(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision>;
   /** The record of the last decision. */
   readonly record: Readonly<DecisionRecord> | undefined;
+  /** Changes the config, which need not be valid. */
+  change(policyRouter: object): void;
   /** Changes the config; resolves once decisions are made with it, so it must be valid. */
   reload(policyRouter: object): Promise<ReadConfig>;
   close(): void;
@@ -28,10 +38,10 @@ export interface TestRouter {
  */
 export async function startRouter(
   policyRouter: object,
-  { sinks = [], ...services }: StartRouterOptions = {},
+  { sinks = [], onReload = () => {}, ...services }: StartRouterOptions = {},
 ): Promise<TestRouter> {
   const config = new ChangingConfig(policyRouter);
-  let onReload: (read: ReadConfig) => void = () => {};
+  let reloaded: (read: ReadConfig) => void = () => {};
   let record: Readonly<DecisionRecord> | undefined;
   const router = await createRouter({
     config: config.service,
@@ -48,16 +58,21 @@ export async function startRouter(
         record = next;
       },
     ],
-    onReload: read => onReload(read),
+    onReload: read => {
+      onReload(read);
+      reloaded(read);
+    },
   });
   return {
+    policy: router.policy,
     decide: (query, user) => router.policy.handle(query, user),
     get record() {
       return record;
     },
+    change: next => config.change(next),
     reload(next) {
       return new Promise(resolve => {
-        onReload = resolve;
+        reloaded = resolve;
         config.change(next);
       });
     },

@@ -48,9 +48,6 @@ export async function startScaffolderBackend(
 
 const config = {
   backend: {
-    baseUrl: 'http://127.0.0.1:7007',
-    listen: { host: '127.0.0.1', port: 0 },
-    database: { client: 'better-sqlite3', connection: ':memory:' },
     auth: {
       externalAccess: [
         { type: 'static', options: { token: SERVICE_TOKEN, subject: 'a-service' } },

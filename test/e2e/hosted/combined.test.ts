@@ -21,6 +21,7 @@ import {
 import { platformPolicyModule } from '../../fixtures/platform-policy';
 import { meets, refOf } from '../../properties/reference/catalog-rules';
 import { combineMeanings } from '../../properties/reference/combining';
+import { SQLITE } from '../../support/app-config';
 import { temporaryFolder } from '../../support/backend';
 import {
   ingested,
@@ -118,7 +119,7 @@ describeWithOpa('hosted policies that share a route with other sources', () => {
     backend = await endingRbac(() =>
       startCatalogBackend({
         entities: ENTITIES,
-        database: { client: 'better-sqlite3', connection: ':memory:' },
+        database: SQLITE,
         configFiles: ['test/fixtures/rbac/app-config.yaml', wrapperConfig],
         features: [
           hostPolicy('rbac', rbacPlugin),

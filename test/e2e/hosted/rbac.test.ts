@@ -19,6 +19,7 @@ import { ingested } from '../../support/catalog-backend';
 import { checks, LISTS } from '../../support/catalog-reads';
 import { startOpa, type OpaServer } from '../../support/opa-server';
 import { describeWithPostgres, startPostgres } from '../../support/postgres';
+import { SQLITE } from '../../support/app-config';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
 import { verdictsByPermission } from '../../support/verdicts-by-permission';
 import { until } from '../../support/until';
@@ -31,7 +32,7 @@ interface Database {
 }
 
 const inMemory: Database = {
-  config: { client: 'better-sqlite3', connection: ':memory:' },
+  config: SQLITE,
   stop: async () => {},
 };
 
@@ -117,11 +118,7 @@ function decides(startDatabase: () => Promise<Database>): void {
       startBackend({
         features: [hostPolicy('rbac', rbacPlugin), rbacProviderModule],
         config: {
-          backend: {
-            baseUrl: 'http://127.0.0.1:7007',
-            listen: { host: '127.0.0.1', port: 0 },
-            database: database.config,
-          },
+          backend: { database: database.config },
           catalog: {
             rules: [{ allow: ['Component', 'Group', 'User'] }],
             locations: [
