@@ -219,7 +219,7 @@ it('keeps the guard of an unchanged source, and the policy of a changed one', as
   expect(guardOf(third)).not.toBe(guardOf(second));
   for (const snapshot of [second, third]) {
     const guard = guardOf(snapshot);
-    const answer = await guard.ask(request(asked), new Deadline(1000), said => said);
+    const answer = await guard.ask(request(asked), new Deadline(60_000), said => said);
     expect(answer).toEqual({ kind: 'DENY', reason: 'the policy says DENY' });
   }
   for (const snapshot of [first, second, third]) snapshot.retire();
