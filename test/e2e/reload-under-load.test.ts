@@ -76,16 +76,14 @@ const configOf = (
   { opa = {}, ...more }: { opa?: object; [key: string]: unknown } = {},
 ): object => ({
   fallback: 'deny',
-  deadline: '30s',
   sources: {
     opa: {
       type: 'opa',
       baseUrl: stub.url,
       entrypoint: 'a/b',
-      timeout: TIMEOUT,
       concurrency: CONCURRENCY,
       queue: CALLERS,
-      circuitBreaker: { volumeThreshold: 1, resetTimeout: '60s' },
+      circuitBreaker: { volumeThreshold: 1, resetTimeout: '1h' },
       ...opa,
     },
   },
@@ -184,7 +182,7 @@ describe('a reload', () => {
     expect(tally(await askMany(20))).toEqual({ BREAKER_OPEN: 20 });
     expect(first.names).toHaveLength(1);
 
-    await router.reload(configOf(first, { opa: { timeout: '19s' } }));
+    await router.reload(configOf(first, { opa: { timeout: '59s' } }));
     expect(tally(await askMany(20))).toEqual({ ALLOW: 20 });
   });
 });

@@ -15,7 +15,7 @@ export interface AppConfig {
   /** In place of the sample's catalog. */
   readonly catalog?: object;
   /** In place of `enabled: true`. */
-  readonly permission?: object;
+  readonly permission?: { readonly policyRouter?: object | undefined };
   readonly [key: string]: unknown;
 }
 

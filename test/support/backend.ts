@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BackendFeature } from '@backstage/backend-plugin-api';
@@ -36,6 +37,17 @@ export interface RunningBackend extends SampleBackend {
   writeConfig(policyRouter: object): Promise<void>;
 }
 
+interface PermissionConfig {
+  readonly policyRouter?: object | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** The value of `permission`, with patient times. */
+const patient = ({ policyRouter, ...permission }: PermissionConfig): object =>
+  policyRouter === undefined
+    ? permission
+    : { ...permission, policyRouter: patiently(policyRouter) };
+
 /** The default is once a second, and every test would wait that long at start. */
 const EAGER = { stitchingStrategy: { pollingInterval: { milliseconds: 50 } } };
 
@@ -52,16 +64,14 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
     writeFile(
       join(folder, 'app-config.yaml'),
       appConfig({
-        permission: {
-          enabled: true,
-          ...(policyRouter ? { policyRouter: patiently(policyRouter) } : {}),
-        },
         ...config,
+        permission: patient(config.permission ?? { enabled: true, policyRouter }),
         catalog: { ...EAGER, ...catalog },
       }),
     );
   await writeConfig(options.policyRouter);
   const configFiles = [...(options.configFiles ?? []), join(folder, 'app-config.yaml')];
+  let server: Server | undefined;
   try {
     const backend = await startSampleBackend({
       configFiles,
@@ -70,7 +80,8 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
       features: [logs.feature(), ...(options.features ?? [])],
       configure: context => {
         // A busy process would close a connection on which its own client has just asked again.
-        context.server.keepAliveTimeout = KEPT_ALIVE;
+        server = context.server;
+        server.keepAliveTimeout = KEPT_ALIVE;
         options.configure?.(context);
       },
     });
@@ -81,6 +92,8 @@ export async function startBackend(options: BackendOptions): Promise<RunningBack
       folder,
       writeConfig,
       stop: async () => {
+        // The server also waits for connections on which no request was made yet.
+        server?.closeAllConnections();
         await backend.stop();
         await rm(folder, { recursive: true, force: true });
       },

@@ -62,7 +62,9 @@ export async function startStub(
       behaviour(socket, request);
     });
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  // Hundreds may ask at once, and wait for seconds where the kernel has no place for them.
+  const listen = { host: '127.0.0.1', port: 0, backlog: 4096 };
+  await new Promise<void>(resolve => server.listen(listen, resolve));
   const { port } = server.address() as AddressInfo;
   const until = async (isSo: () => boolean, what: () => string): Promise<void> => {
     const signal = AbortSignal.timeout(WAIT);

@@ -33,7 +33,7 @@ import { describeWithOpa, requireOpa } from '../../support/with-opa';
 /** In milliseconds; what hangs takes them on a clock that the test turns. */
 const TIMEOUT = 60_000;
 
-const permissionConfig = (opaUrl: string): object => ({
+const permissionConfig = (opaUrl: string): Record<string, unknown> => ({
   enabled: true,
   opa: {
     baseUrl: opaUrl,
