@@ -15,9 +15,6 @@ import { startWatchedStub, type WatchedStub } from '../support/watched-stub';
 const CALLERS = 300;
 const CONCURRENCY = 64;
 
-/** Long enough that a busy machine causes no denial. */
-const TIMEOUT = '20s';
-
 /** Answers on a connection that stays open for minutes unless the router closes it. */
 const deciding = (result: string): Behaviour =>
   answer(

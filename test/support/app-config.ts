@@ -15,7 +15,10 @@ export interface AppConfig {
   /** In place of the sample's catalog. */
   readonly catalog?: object;
   /** In place of `enabled: true`. */
-  readonly permission?: { readonly policyRouter?: object | undefined };
+  readonly permission?: {
+    readonly policyRouter?: object | undefined;
+    readonly [key: string]: unknown;
+  };
   readonly [key: string]: unknown;
 }
 
