@@ -43,7 +43,10 @@ interface PermissionConfig {
 }
 
 /** The value of `permission`, with patient times. */
-const patient = ({ policyRouter, ...permission }: PermissionConfig): object =>
+const patient = ({
+  policyRouter,
+  ...permission
+}: PermissionConfig): PermissionConfig =>
   policyRouter === undefined
     ? permission
     : { ...permission, policyRouter: patiently(policyRouter) };
