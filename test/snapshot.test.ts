@@ -189,7 +189,7 @@ describe('a closed router', () => {
     await stub.untilOpen(0);
   });
 
-  it('closes what a reload still brings', async () => {
+  it('closes the sources of a reload that comes later', async () => {
     const first = await build({ opa: opa() });
     const router = routerOf(first);
     router.close();

@@ -66,8 +66,8 @@ function chainOf({ endpoints, standbys = [], onUnavailable = 'fail-closed' }: Sc
 const ask = async (scene: Scene): Promise<ChainAnswer> =>
   chainOf(scene).chain.ask(asked, deadline);
 
-/** `<verdict>: <reason>`, with the code of the failure that it stands for. */
-const told = ({ verdict }: ChainAnswer): string => {
+/** `<verdict>: <reason>`, with the code of the failure that it replaces. */
+const said = ({ verdict }: ChainAnswer): string => {
   const failure = 'failure' in verdict ? verdict.failure : undefined;
   return `${verdict.kind}${failure ? ` [${failure.code}]` : ''}: ${verdict.reason}`;
 };
@@ -116,8 +116,8 @@ describe('a chain of one', () => {
     async (_what, answer, ...modes) => {
       for (const given of [answer, Promise.resolve(answer)]) {
         const endpoints = [given];
-        expect(told(await ask({ endpoints }))).toBe(modes[0]);
-        expect(told(await ask({ endpoints, onUnavailable: 'fail-open' }))).toBe(
+        expect(said(await ask({ endpoints }))).toBe(modes[0]);
+        expect(said(await ask({ endpoints, onUnavailable: 'fail-open' }))).toBe(
           modes[1],
         );
       }
@@ -165,7 +165,7 @@ describe('an endpoint that answers', () => {
       onUnavailable: 'fail-open',
     });
     const answer = await chain.ask(asked, deadline);
-    expect(told(answer)).toBe('DENY [HTTP_500]: invalid: broken');
+    expect(said(answer)).toBe('DENY [HTTP_500]: invalid: broken');
     expect(answer.endpoint).toBe('http://opa-1');
     expect(guards.map(({ calls }) => calls.length)).toEqual([1, 0, 0]);
   });
@@ -197,12 +197,12 @@ describe.each([
       endpoints: [away, notApplicable('no opinion')],
       standbys: [allow('no')],
     });
-    expect(told(answer)).toMatch(/^NOT_APPLICABLE: no opinion; said by 'opa' at/);
+    expect(said(answer)).toMatch(/^NOT_APPLICABLE: no opinion; said by 'opa' at/);
   });
 
   it('and the next is too, the one after it is asked', async () => {
     const answer = await ask({ endpoints: [away, late, full, deny('third')] });
-    expect(told(answer)).toMatch(/^DENY: third; said by 'opa' at http:\/\/opa-4/);
+    expect(said(answer)).toMatch(/^DENY: third; said by 'opa' at http:\/\/opa-4/);
     expect(attempted(answer)).toHaveLength(4);
   });
 
@@ -235,7 +235,7 @@ describe.each([
           standbys: [verdict],
           onUnavailable,
         });
-        expect(told(answer)).toBe(
+        expect(said(answer)).toBe(
           `${verdict.kind}: by standby; said by standby 'second-1', as 'opa' is ${failureClass}`,
         );
         expect(attempted(answer)).toEqual([
@@ -263,12 +263,12 @@ describe.each([
       endpoints: [away],
       standbys: [late, full, allow('the last')],
     });
-    expect(told(answer)).toBe(
+    expect(said(answer)).toBe(
       `ALLOW: the last; said by standby 'second-3', as 'opa' is ${failureClass}`,
     );
   });
 
-  it('and the standby abstains, the first failure stands and nobody else is asked', async () => {
+  it('and the standby abstains, the first failure remains and nobody else is asked', async () => {
     const { chain, guards } = chainOf({
       endpoints: [away],
       standbys: [notApplicable('no opinion'), allow('no')],
@@ -283,7 +283,7 @@ describe.each([
     expect(guards.map(({ calls }) => calls.length)).toEqual([1, 1, 0]);
   });
 
-  it('and the standby gives nonsense, the first failure stands, even under fail-open', async () => {
+  it('and the standby gives nonsense, the first failure remains, even under fail-open', async () => {
     const { chain, guards } = chainOf({
       endpoints: [away],
       standbys: [broken, allow('no')],
@@ -301,26 +301,26 @@ describe('when nobody could answer', () => {
 
   it('fail-open opens what only outages have left undecided', async () => {
     expect(
-      told(
+      said(
         await ask({ endpoints: [gone, late], standbys: [gone], onUnavailable: open }),
       ),
     ).toBe('ALLOW [ECONNREFUSED]: unavailable: gone; fail-open');
-    expect(told(await ask({ endpoints: [late, gone], standbys: [gone] }))).toBe(
+    expect(said(await ask({ endpoints: [late, gone], standbys: [gone] }))).toBe(
       'DENY [TIMEOUT]: unavailable: late; fail-closed',
     );
   });
 
   it('fail-open opens an outage on which the standby has no opinion', async () => {
     const scene = { endpoints: [gone], standbys: [notApplicable('none')] };
-    expect(told(await ask({ ...scene, onUnavailable: open }))).toBe(
+    expect(said(await ask({ ...scene, onUnavailable: open }))).toBe(
       'ALLOW [ECONNREFUSED]: unavailable: gone; fail-open',
     );
-    expect(told(await ask(scene))).toBe(
+    expect(said(await ask(scene))).toBe(
       'DENY [ECONNREFUSED]: unavailable: gone; fail-closed',
     );
   });
 
-  it.each<[where: string, scene: Scene, told: string]>([
+  it.each<[where: string, scene: Scene, expected: string]>([
     [
       'first',
       { endpoints: [full, gone], standbys: [late] },
@@ -342,7 +342,7 @@ describe('when nobody could answer', () => {
       'DENY [ECONNREFUSED]: unavailable: gone; and then overloaded: full',
     ],
   ])('one other failure closes it: %s', async (_where, scene, expected) => {
-    expect(told(await ask({ ...scene, onUnavailable: open }))).toBe(expected);
+    expect(said(await ask({ ...scene, onUnavailable: open }))).toBe(expected);
   });
 });
 

@@ -207,7 +207,7 @@ describe('a hosted policy', () => {
     },
   );
 
-  it('sees the async context of its own caller, whoever asks and whatever ends first', async () => {
+  it('sees the async context of its own caller, whichever calls begin and end first', async () => {
     const EXPECTED: Readonly<Record<string, string>> = {
       ALLOW: 'ALLOW',
       DENY: 'DENY',

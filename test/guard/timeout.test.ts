@@ -271,7 +271,7 @@ describe('calls that go on after the timeout', () => {
     expect(outcome(await waiting)).toBe('DENY');
   });
 
-  it('are no reason to wait longer: callers in the queue leave it in time', async () => {
+  it('do not make callers wait longer: those in the queue leave it in time', async () => {
     const source = new ManualSource();
     const { timeOut } = guardOf(source, { concurrency: 1 });
     expect(await timeOut(2)).toEqual([

@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 describe('a deadline', () => {
-  it('has less and less time left, and never less than none', async () => {
+  it('has less and less time left, and never less than zero', async () => {
     const deadline = new Deadline(100);
     expect(deadline.remaining()).toBe(100);
     await pass(99);

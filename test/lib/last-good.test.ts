@@ -75,7 +75,7 @@ describe('what is in use', () => {
     expect(since()).toEqual(['load, B in use', 'use C', 'accepted, changed']);
   });
 
-  it('is not taken into use again, nor spoken of, if nothing has changed', async () => {
+  it('is neither taken into use again nor reported if nothing has changed', async () => {
     const { last, become, since } = lastGoodOf();
     await become('A');
     expect([last.inUse, since()]).toEqual(['A', ['load, A in use']]);
@@ -158,7 +158,7 @@ describe('what cannot be loaded', () => {
   it.each([
     ['A', ['load, A in use', 'accepted, recovered']],
     ['B', ['load, A in use', 'use B', 'accepted, changed, recovered']],
-  ])('is over when %s is loaded, which is spoken of', async (content, expected) => {
+  ])('is over when %s is loaded, which is reported', async (content, expected) => {
     const { last, become, since } = lastGoodOf();
     await become('!one');
     since();
@@ -282,6 +282,8 @@ describe('after `stop`', () => {
     await become('B');
     last.stop();
     held.use!();
+    await pass(0);
+    expect(jest.getTimerCount()).toBe(0);
     await pass(60_000);
     expect([last.inUse, since()]).toEqual(['A', ['load, A in use']]);
   });
