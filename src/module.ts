@@ -102,7 +102,12 @@ async function start(
     onReload: read => report('The changed config is in use', read),
   });
   lifecycle.addShutdownHook(() => router.close());
-  setPolicy(permission, router.policy);
+  try {
+    setPolicy(permission, router.policy);
+  } catch (error) {
+    router.close();
+    throw error;
+  }
   report('The policy router is the permission policy', router.startConfig);
 }
 

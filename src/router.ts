@@ -73,12 +73,25 @@ export async function createRouter({
     policy.swap(snapshot);
     onReload(read);
   });
-  return {
-    policy,
-    startConfig,
-    close: () => {
-      liveConfig.stop();
-      policy.close();
-    },
-  };
+  return new RunningRouter(policy, startConfig, () => {
+    liveConfig.stop();
+    policy.close();
+  });
+}
+
+class RunningRouter implements Router {
+  /** Contains secrets; `#`, so that printing the router prints none of them. */
+  readonly #startConfig: ReadConfig;
+
+  constructor(
+    readonly policy: PermissionPolicy,
+    startConfig: ReadConfig,
+    readonly close: () => void,
+  ) {
+    this.#startConfig = startConfig;
+  }
+
+  get startConfig(): ReadConfig {
+    return this.#startConfig;
+  }
 }

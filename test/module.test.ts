@@ -50,23 +50,23 @@ describe('at the start', () => {
   });
 });
 
-describe('a failed start', () => {
-  const openPolicy = createBackendModule({
-    pluginId: 'permission',
-    moduleId: 'open-policy',
-    register(registration) {
-      registration.registerInit({
-        deps: { policy: policyExtensionPoint },
-        async init({ policy }) {
-          policy.setPolicy({ handle: async () => ({ result: AuthorizeResult.ALLOW }) });
-        },
-      });
-    },
-  });
-  const continues = {
-    backend: { startup: { default: { onPluginModuleBootFailure: 'continue' } } },
-  };
+const openPolicy = createBackendModule({
+  pluginId: 'permission',
+  moduleId: 'open-policy',
+  register(registration) {
+    registration.registerInit({
+      deps: { policy: policyExtensionPoint },
+      async init({ policy }) {
+        policy.setPolicy({ handle: async () => ({ result: AuthorizeResult.ALLOW }) });
+      },
+    });
+  },
+});
+const continues = {
+  backend: { startup: { default: { onPluginModuleBootFailure: 'continue' } } },
+};
 
+describe('a failed start', () => {
   it('fails the backend, which says why', async () => {
     const starting = startModule({ ...TABLE, fallback: 'open' });
     await expect(starting).rejects.toMatchObject({
@@ -110,6 +110,18 @@ describe('a failed start', () => {
   );
 
   type Middleware = (request: object, response: object, next: () => void) => void;
+});
+
+describe('a policy that another module has set', () => {
+  it('leaves nothing of the router running', async () => {
+    started = await startModule(TABLE, { config: continues, features: [openPolicy] });
+    await started.logs.waitFor('nothing is authorized');
+    started.config.change({ ...TABLE, fallback: 'allow' });
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    expect(started.logs.lines.map(({ message }) => message)).not.toContainEqual(
+      expect.stringContaining('The changed config is in use'),
+    );
+  });
 });
 
 describe('a changed config', () => {

@@ -1,4 +1,5 @@
 /** What is put together from a config, and what a reload and a close do with it. */
+import { inspect } from 'node:util';
 import { ConfigReader } from '@backstage/config';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { ConfigError } from '../src/config/types';
@@ -234,6 +235,22 @@ describe('a changed config', () => {
     expect(close).toHaveBeenCalledTimes(1);
     close.mockRestore();
   });
+});
+
+it('prints no secret', async () => {
+  const token = 'a-token-of-opa';
+  const created = await createRouter({
+    config: new ChangingConfig(withOpa({ opa: opa({ auth: { token } }) })).service,
+    services: {
+      logger: new CapturedLogs().logger(),
+      userInfo: { getUserInfo: () => Promise.reject(new Error('not expected')) },
+      readRules: () => Promise.resolve(unread),
+      policies: new ProvidedPolicies(),
+    },
+  });
+  expect(inspect(created, { depth: 20, showHidden: true })).not.toContain(token);
+  expect(JSON.stringify(created)).not.toContain(token);
+  created.close();
 });
 
 describe('a closed router', () => {

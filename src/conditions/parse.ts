@@ -29,14 +29,23 @@ export function parseConditions(value: unknown): Conditions | BadCondition {
 }
 
 /**
- * The same, for conditions that our own code has built.
+ * The same, for conditions that our own code has built with Backstage's functions: keys that a
+ * later Backstage may add to a rule are left out.
  *
  * @throws Error if they are not conditions.
  */
 export function builtConditions(criteria: Criteria): Conditions {
-  const parsed = parseConditions(criteria);
+  const parsed = parseConditions(knownKeys(criteria));
   if (parsed instanceof BadCondition) throw new Error(`conditions ${parsed.message}`);
   return parsed;
+}
+
+function knownKeys(criteria: Criteria): unknown {
+  if ('allOf' in criteria) return { allOf: criteria.allOf.map(knownKeys) };
+  if ('anyOf' in criteria) return { anyOf: criteria.anyOf.map(knownKeys) };
+  if ('not' in criteria) return { not: knownKeys(criteria.not) };
+  const { resourceType, rule, params } = criteria;
+  return { resourceType, rule, ...(params === undefined ? {} : { params }) };
 }
 
 function parse(value: unknown): Criteria | BadCondition {

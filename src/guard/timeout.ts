@@ -55,7 +55,12 @@ export class Timeout {
 
   private hang(): void {
     this.hanging++;
-    if (this.hanging === this.options.concurrency) this.onAllHang();
+    if (this.hanging < this.options.concurrency) return;
+    try {
+      this.onAllHang();
+    } catch {
+      // A logger that throws must not keep the caller waiting.
+    }
   }
 }
 

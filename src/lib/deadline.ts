@@ -25,9 +25,14 @@ export async function settleWithin<T>(
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let settled = false;
-  const timeout = new Promise<T>(resolve => {
+  const timeout = new Promise<T>((resolve, reject) => {
     const end = (): void => {
-      if (!settled) resolve(late());
+      if (settled) return;
+      try {
+        resolve(late());
+      } catch (error) {
+        reject(error as Error);
+      }
     };
     timer = setTimeout(() => setImmediate(() => setImmediate(end)), milliseconds);
   });

@@ -188,6 +188,13 @@ describe('conditions that our own code builds', () => {
     expect(builtConditions(rule('A'))).toStrictEqual(rule('A', { params: {} }));
   });
 
+  it('lose further keys, which a later Backstage may add to a rule', () => {
+    const leaf = { ...rule('A', { params: {} }), since: '2.0' };
+    expect(builtConditions(all(leaf, any(not(leaf))))).toStrictEqual(
+      all(rule('A', { params: {} }), any(not(rule('A', { params: {} })))),
+    );
+  });
+
   it('throw if they are invalid', () => {
     expect(() => builtConditions(any())).toThrow('conditions must not be empty');
   });

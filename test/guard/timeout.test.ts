@@ -140,6 +140,17 @@ describe('a question', () => {
     expect([timeout.allHang, onAllHang.mock.calls.length]).toEqual([true, 2]);
   });
 
+  it('is answered even if the observer throws, as a broken logger would', async () => {
+    const { timeout, onAllHang } = timeoutOf(1);
+    onAllHang.mockImplementation(() => {
+      throw new Error('the log is full');
+    });
+    const { answer } = timeout.put(questionTo(new ManualSource()));
+    await pass(TIMEOUT);
+    expect(await answer).toMatchObject({ failure: { code: 'TIMEOUT' } });
+    expect(onAllHang).toHaveBeenCalledTimes(1);
+  });
+
   it('whose source heeds the signal never hangs', async () => {
     const { timeout, onAllHang } = timeoutOf(1);
     const { answer } = timeout.put({

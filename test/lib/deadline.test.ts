@@ -52,6 +52,15 @@ describe('settleWithin', () => {
     expect(await settleWithin(Promise.resolve('yes'), 0, late)).toBe('yes');
   });
 
+  it('rejects if `late` throws, instead of never settling', async () => {
+    const settling = settleWithin(never, 100, () => {
+      throw new Error('too late');
+    });
+    const rejected = expect(settling).rejects.toThrow('too late');
+    await pass(100);
+    await rejected;
+  });
+
   it('gives what `late` gives once the time is over, and not before', async () => {
     const lateCalled = jest.fn(late);
     const settling = settleWithin(never, 100, lateCalled);

@@ -26,7 +26,10 @@ const ownerRule = strict({
       `must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_'${shown(issue.input)}`,
   }),
   rule: word("the name of the plugin's owner rule"),
-  param: word("the rule's parameter that takes the user's refs"),
+  param: word("the rule's parameter that takes the user's refs").refine(
+    name => name !== '__proto__',
+    { error: "must not be '__proto__', which no rule can have" },
+  ),
 });
 
 /** The native ownership policy. */

@@ -103,6 +103,15 @@ describe('a source of type ownership', () => {
       '~.sources.ownership.resources.tool.rule: must be the name of the plugin\'s owner rule, without white space, not "IS OWNER"',
       '~.sources.ownership.resources.tool.param: must be the rule\'s parameter that takes the user\'s refs, without white space, not " "',
     ],
+    [
+      'refuses a parameter that no rule can have',
+      withOwnership({
+        resources: {
+          tool: { pluginId: 'tools', rule: 'IS_OWNER', param: '__proto__' },
+        },
+      }),
+      "~.sources.ownership.resources.tool.param: must not be '__proto__', which no rule can have",
+    ],
     ...['', 'billing invoice'].map((resourceType): [string, object, string] => [
       `refuses an owner rule for the resource type '${resourceType}'`,
       withOwnership({
