@@ -15,14 +15,21 @@ export class IdentityError extends Error {
  * @throws IdentityError if it cannot be obtained in time.
  * @throws InvalidRequestError if it does not have the shape that Backstage defines.
  */
-export async function identify(
+export function identify(
+  user: PolicyQueryUser,
+  userInfo: UserInfoService,
+  deadline: Deadline,
+): Principal | Promise<Principal> {
+  // The host gives `info` today, but has deprecated it; the service is what stays.
+  const given = user.info as PolicyQueryUser['info'] | undefined;
+  return given ? readPrincipal(given) : askService(user, userInfo, deadline);
+}
+
+async function askService(
   user: PolicyQueryUser,
   userInfo: UserInfoService,
   deadline: Deadline,
 ): Promise<Principal> {
-  // The host gives `info` today, but has deprecated it; the service is what stays.
-  const given = user.info as PolicyQueryUser['info'] | undefined;
-  if (given) return readPrincipal(given);
   const info = await settleWithin(
     lookUp(user, userInfo),
     deadline.remaining(),

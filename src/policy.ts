@@ -76,27 +76,23 @@ export class PolicyRouter implements PermissionPolicy {
     return toDecision(verdict);
   }
 
-  private async decide(
-    { config, table }: Snapshot,
+  /** Not async where there is nothing to wait for: each promise delays every decision. */
+  private decide(
+    snapshot: Snapshot,
     query: PolicyQuery,
     user: PolicyQueryUser | undefined,
     record: DecisionRecord,
-  ): Promise<ApplicableVerdict> {
+  ): ApplicableVerdict | Promise<ApplicableVerdict> {
+    const { config } = snapshot;
     const deadline = new Deadline(config.deadline);
     const permission = (record.permission = readPermission(query));
     if (!user && config.anonymous === 'deny') return deny('the request has no user');
-    const principal = user ? await identify(user, this.userInfo, deadline) : ANONYMOUS;
-    record.user = principal.userEntityRef;
-
-    const route = table.match(permission);
-    record.route = route?.label ?? 'fallback';
-    if (!route) {
-      const reason = `no route matches: the fallback is ${config.fallback}`;
-      return config.fallback === 'allow' ? allow(reason) : deny(reason);
-    }
-    const request = { permission, principal, user };
-    const combined = await askSources(route, request, deadline, record);
-    return limitSize(combined, config.maxConditionBytes, record);
+    const principal = user ? identify(user, this.userInfo, deadline) : ANONYMOUS;
+    return principal instanceof Promise
+      ? principal.then(late =>
+          route(snapshot, { permission, principal: late, user }, deadline, record),
+        )
+      : route(snapshot, { permission, principal, user }, deadline, record);
   }
 
   private trace(record: DecisionRecord): void {
@@ -110,13 +106,31 @@ export class PolicyRouter implements PermissionPolicy {
   }
 }
 
+function route(
+  { config, table }: Snapshot,
+  request: PermissionRequest,
+  deadline: Deadline,
+  record: DecisionRecord,
+): ApplicableVerdict | Promise<ApplicableVerdict> {
+  record.user = request.principal.userEntityRef;
+  const matched = table.match(request.permission);
+  record.route = matched?.label ?? 'fallback';
+  if (matched) {
+    return askSources(matched, request, deadline, record, config.maxConditionBytes);
+  }
+  const reason = `no route matches: the fallback is ${config.fallback}`;
+  return config.fallback === 'allow' ? allow(reason) : deny(reason);
+}
+
 /** Asks one source after the other until the result is settled. */
 async function askSources(
   route: ReadyRoute,
   request: PermissionRequest,
   deadline: Deadline,
-  { sources }: DecisionRecord,
+  record: DecisionRecord,
+  maxConditionBytes: number,
 ): Promise<ApplicableVerdict> {
+  const { sources } = record;
   const accumulator = createAccumulator(route.combine);
   for (const { name, chain } of route.legs) {
     if (accumulator.settled) {
@@ -124,8 +138,9 @@ async function askSources(
       continue;
     }
     const started = performance.now();
-    const answer = chain.ask(request, deadline);
-    const { verdict, ...how } = answer instanceof Promise ? await answer : answer;
+    const asked = chain.ask(request, deadline);
+    const answer = asked instanceof Promise ? await asked : asked;
+    const { verdict } = answer;
     accumulator.add(verdict);
     sources.push({
       source: name,
@@ -133,10 +148,14 @@ async function askSources(
       reason: verdict.reason,
       failure: 'failure' in verdict ? verdict.failure : undefined,
       milliseconds: performance.now() - started,
-      ...how,
+      exchange: answer.exchange,
+      shared: answer.shared,
+      endpoint: answer.endpoint,
+      attempts: answer.attempts,
     });
   }
-  return accumulator.result() ?? routeDefault(route.default);
+  const combined = accumulator.result() ?? routeDefault(route.default);
+  return limitSize(combined, maxConditionBytes, record);
 }
 
 /** The conditions of each source are within the limits; combined they may not be. */

@@ -98,7 +98,7 @@ export class Snapshot {
   }
 
   /** Makes one decision; its sources stay open until it has ended. */
-  async use<T>(decide: (snapshot: this) => Promise<T>): Promise<T> {
+  async use<T>(decide: (snapshot: this) => T | Promise<T>): Promise<T> {
     this.decisions++;
     try {
       return await decide(this);

@@ -28,7 +28,9 @@ function identifyBy(
   deadline = 100,
 ) {
   const service = jest.fn(getUserInfo as () => Promise<BackstageUserInfo>);
-  const identified = identify(user, { getUserInfo: service }, new Deadline(deadline));
+  // What identify() throws at once is a rejection here too.
+  const identified = (async () =>
+    identify(user, { getUserInfo: service }, new Deadline(deadline)))();
   return { identified, service };
 }
 

@@ -29,23 +29,17 @@ export function parseConditions(value: unknown): Conditions | BadCondition {
 }
 
 /**
- * The same, for conditions that our own code has built with Backstage's functions: keys that a
- * later Backstage may add to a rule are left out.
- *
- * @throws Error if they are not conditions.
+ * Conditions that our own code has built with Backstage's functions, in the same form. Nothing is
+ * checked; keys that a later Backstage may add to a rule are left out.
  */
-export function builtConditions(criteria: Criteria): Conditions {
-  const parsed = parseConditions(knownKeys(criteria));
-  if (parsed instanceof BadCondition) throw new Error(`conditions ${parsed.message}`);
-  return parsed;
-}
+export const builtConditions = (criteria: Criteria): Conditions =>
+  copyOf(criteria) as Conditions;
 
-function knownKeys(criteria: Criteria): unknown {
-  if ('allOf' in criteria) return { allOf: criteria.allOf.map(knownKeys) };
-  if ('anyOf' in criteria) return { anyOf: criteria.anyOf.map(knownKeys) };
-  if ('not' in criteria) return { not: knownKeys(criteria.not) };
-  const { resourceType, rule, params } = criteria;
-  return { resourceType, rule, ...(params === undefined ? {} : { params }) };
+function copyOf(criteria: Criteria): Criteria {
+  if ('allOf' in criteria) return groupOf('allOf', criteria.allOf.map(copyOf));
+  if ('anyOf' in criteria) return groupOf('anyOf', criteria.anyOf.map(copyOf));
+  if ('not' in criteria) return Object.freeze({ not: copyOf(criteria.not) });
+  return ruleOf(criteria);
 }
 
 function parse(value: unknown): Criteria | BadCondition {
@@ -70,8 +64,21 @@ function parse(value: unknown): Criteria | BadCondition {
     if (parsed instanceof BadCondition) return parsed.below(key, index);
     children.push(parsed);
   }
-  return Object.freeze({ [key]: Object.freeze(children) }) as unknown as Criteria;
+  return groupOf(key, children);
 }
+
+function groupOf(connective: 'allOf' | 'anyOf', children: Criteria[]): Criteria {
+  const frozen = Object.freeze(children);
+  const group = connective === 'allOf' ? { allOf: frozen } : { anyOf: frozen };
+  return Object.freeze(group) as unknown as Criteria;
+}
+
+const ruleOf = ({
+  rule,
+  resourceType,
+  params = {},
+}: PermissionCondition): PermissionCondition =>
+  Object.freeze({ rule, resourceType, params });
 
 const NOT_A_CONDITION = new BadCondition(
   'must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not',
@@ -85,9 +92,9 @@ function parseRule(
   if (keys !== expected || !isName(resourceType) || !isName(rule)) {
     return NOT_A_CONDITION;
   }
-  if (params === undefined) return Object.freeze({ rule, resourceType, params: {} });
+  if (params === undefined) return ruleOf({ rule, resourceType });
   return isParams(params)
-    ? Object.freeze({ rule, resourceType, params })
+    ? ruleOf({ rule, resourceType, params })
     : new BadCondition('must be an object', ['params']);
 }
 

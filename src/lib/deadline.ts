@@ -31,7 +31,7 @@ export async function settleWithin<T>(
       try {
         resolve(late());
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     };
     timer = setTimeout(() => setImmediate(() => setImmediate(end)), milliseconds);

@@ -194,8 +194,4 @@ describe('conditions that our own code builds', () => {
       all(rule('A', { params: {} }), any(not(rule('A', { params: {} })))),
     );
   });
-
-  it('throw if they are invalid', () => {
-    expect(() => builtConditions(any())).toThrow('conditions must not be empty');
-  });
 });
