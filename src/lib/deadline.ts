@@ -31,6 +31,7 @@ export async function settleWithin<T>(
       try {
         resolve(late());
       } catch (error) {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
         reject(error);
       }
     };
