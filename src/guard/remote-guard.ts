@@ -36,7 +36,7 @@ export interface RemoteGuardOptions extends QueueOptions {
   readonly circuitBreaker: CircuitBreakerOptions;
 }
 
-/** Is told what an operator should know. */
+/** Receives what an operator should know. */
 export interface GuardObserver {
   readonly breakerChanged: (state: BreakerState) => void;
   /** @param slots - calls that may be under way at once; all of them hang. */
