@@ -16,8 +16,8 @@ export class BadCondition {
 
 /**
  * Reads the conditions that a source returned; they may be anything. The result is a frozen
- * copy, with `{}` for missing params, as when Backstage applies a rule. Params are neither
- * checked nor copied.
+ * copy, with `{}` for missing params, as when Backstage applies a rule. Params must be an object;
+ * what is in it is neither checked nor copied.
  *
  * Not a zod schema: a recursive union in zod tries every branch at every node, which takes
  * several times as long as all the rest of reading an answer.
