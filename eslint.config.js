@@ -15,6 +15,7 @@ const ROOMS = [
   'router',
   'hosting',
   'policy',
+  'batch',
   'snapshot',
   'config',
   'identity',

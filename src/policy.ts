@@ -8,16 +8,13 @@ import type {
   PolicyQuery,
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
+import { Batch } from './batch';
 import { createAccumulator, routeDefault } from './combining/algorithms';
 import { bytesOf, bytesProblem, treeProblem } from './conditions/size';
-import { identify, IdentityError } from './identity';
+import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
-import {
-  ANONYMOUS,
-  InvalidRequestError,
-  readPermission,
-  type PermissionRequest,
-} from './request';
+import type { Turns } from './lib/turns';
+import { InvalidRequestError, readPermission, type PermissionRequest } from './request';
 import type { ReadyRoute, Snapshot } from './snapshot';
 import { newRecord, type DecisionRecord, type TraceSink } from './trace/record';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
@@ -31,12 +28,15 @@ import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
  */
 export class PolicyRouter implements PermissionPolicy {
   private closed = false;
+  /** Of this turn of the event loop. */
+  private batch: Batch | undefined;
   /** Holds the config with its secrets; `#`, so that printing the policy prints none of them. */
   #snapshot: Snapshot;
 
   constructor(
     snapshot: Snapshot,
     private readonly userInfo: UserInfoService,
+    private readonly turns: Turns,
     private readonly sinks: readonly TraceSink[],
   ) {
     this.#snapshot = snapshot;
@@ -60,10 +60,11 @@ export class PolicyRouter implements PermissionPolicy {
   async handle(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision> {
     const started = performance.now();
     const record = newRecord();
+    const batch = this.currentBatch();
     let verdict: ApplicableVerdict;
     try {
       verdict = await this.#snapshot.use(snapshot =>
-        this.decide(snapshot, query, user, record),
+        this.turns.run(batch, () => this.decide(snapshot, query, user, batch, record)),
       );
     } catch (error) {
       verdict = denyOnError(error, record);
@@ -81,18 +82,27 @@ export class PolicyRouter implements PermissionPolicy {
     snapshot: Snapshot,
     query: PolicyQuery,
     user: PolicyQueryUser | undefined,
+    batch: Batch,
     record: DecisionRecord,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const { config } = snapshot;
     const deadline = new Deadline(config.deadline);
     const permission = (record.permission = readPermission(query));
     if (!user && config.anonymous === 'deny') return deny('the request has no user');
-    const principal = user ? identify(user, this.userInfo, deadline) : ANONYMOUS;
+    const principal = batch.identify(user, this.userInfo, deadline);
     return principal instanceof Promise
       ? principal.then(late =>
           route(snapshot, { permission, principal: late, user }, deadline, record),
         )
       : route(snapshot, { permission, principal, user }, deadline, record);
+  }
+
+  private currentBatch(): Batch {
+    if (!this.batch) {
+      this.batch = new Batch();
+      setImmediate(() => (this.batch = undefined));
+    }
+    return this.batch;
   }
 
   private trace(record: DecisionRecord): void {

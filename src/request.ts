@@ -67,9 +67,9 @@ export function readPermission(query: {
   return Object.freeze({ name, type, attributes: frozenAttributes, resourceType });
 }
 
-export const ANONYMOUS: Principal = Object.freeze({
-  ownershipEntityRefs: Object.freeze([]),
-});
+/** The principal of requests without a user. A new one for each batch, like any other. */
+export const anonymous = (): Principal =>
+  Object.freeze({ ownershipEntityRefs: Object.freeze([]) });
 
 /**
  * @throws InvalidRequestError if the user's info does not have the shape that Backstage defines.

@@ -9,6 +9,7 @@ import type { RuleMetadata } from './conditions/rule-metadata';
 import type { ProvidedPolicyInfo } from './config/hosted';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
+import { Turns } from './lib/turns';
 import { PolicyRouter } from './policy';
 import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
@@ -58,11 +59,12 @@ export async function createRouter({
 }: RouterOptions): Promise<Router> {
   const { logger, userInfo, readRules, policies } = services;
   const ruleDirectory = new RuleDirectory(readRules, logger);
-  const lasting = { logger, ruleDirectory, policies };
+  const turns = new Turns();
+  const lasting = { logger, ruleDirectory, policies, turns };
   const liveConfig = new LiveConfig(config, logger, policies);
   const startConfig = await liveConfig.read();
   let snapshot = await Snapshot.build(startConfig.config, lasting);
-  const policy = new PolicyRouter(snapshot, userInfo, [
+  const policy = new PolicyRouter(snapshot, userInfo, turns, [
     logTraces(logger),
     warnOfFailures(logger),
     warnOfLargeConditions(logger),

@@ -1,6 +1,6 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import {
-  ANONYMOUS,
+  anonymous,
   InvalidRequestError,
   MAX_PERMISSION_NAME_LENGTH,
   readPermission,
@@ -190,7 +190,8 @@ describe('readPrincipal', () => {
 });
 
 it('a request without a user has no refs, and that cannot be changed', () => {
-  expect(ANONYMOUS).toEqual({ ownershipEntityRefs: [] });
-  expect(Object.isFrozen(ANONYMOUS)).toBe(true);
-  expect(Object.isFrozen(ANONYMOUS.ownershipEntityRefs)).toBe(true);
+  const principal = anonymous();
+  expect(principal).toEqual({ ownershipEntityRefs: [] });
+  expect(Object.isFrozen(principal)).toBe(true);
+  expect(Object.isFrozen(principal.ownershipEntityRefs)).toBe(true);
 });

@@ -2,6 +2,7 @@
 import { readConfig } from '../src/config/read';
 import { ProvidedPolicies } from '../src/hosting/provided-policies';
 import { Deadline } from '../src/lib/deadline';
+import { Turns } from '../src/lib/turns';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
 import { OpaSource } from '../src/sources/opa/source';
@@ -30,7 +31,12 @@ const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
   });
   return Snapshot.build(
     config,
-    { logger, ruleDirectory: directoryOf(), policies: new ProvidedPolicies() },
+    {
+      logger,
+      ruleDirectory: directoryOf(),
+      policies: new ProvidedPolicies(),
+      turns: new Turns(),
+    },
     previous,
   );
 };
@@ -47,6 +53,7 @@ const routerOf = (snapshot: Snapshot): PolicyRouter =>
   new PolicyRouter(
     snapshot,
     { getUserInfo: () => Promise.reject(new Error('unasked')) },
+    new Turns(),
     [],
   );
 
@@ -202,7 +209,12 @@ describe('a closed router', () => {
 it('keeps the guard of an unchanged source, and the policy of a changed one', async () => {
   const provided = hosted('team');
   const logger = new CapturedLogs().logger();
-  const services = { logger, ruleDirectory: directoryOf(), policies: provided };
+  const services = {
+    logger,
+    ruleDirectory: directoryOf(),
+    policies: provided,
+    turns: new Turns(),
+  };
   const build = (source: object, previous?: Snapshot): Promise<Snapshot> =>
     Snapshot.build(
       readConfig(configOf({ team: source }), undefined, provided).config,

@@ -5,11 +5,14 @@
  *
  *   tree size → fit to the permission → bytes → the owning plugin's published rules
  */
-import type { Permission } from '@backstage/plugin-permission-common';
+import {
+  isResourcePermission,
+  type Permission,
+} from '@backstage/plugin-permission-common';
 import { failed, type Failed } from '../answer';
 import { settleWithin, type Deadline } from '../lib/deadline';
 import { quote } from '../lib/quote';
-import type { Conditional } from '../verdict';
+import type { Conditional, Conditions } from '../verdict';
 import { misfit } from './fit';
 import type { RuleDirectory } from './rule-directory';
 import type { RuleMetadata } from './rule-metadata';
@@ -37,17 +40,26 @@ export type ConditionCheck = (
   deadline: Deadline,
 ) => Conditional | Failed | Promise<Conditional | Failed>;
 
-export const conditionCheck =
-  (options: ConditionCheckOptions, directory: RuleDirectory): ConditionCheck =>
-  (verdict, permission, deadline) => {
-    const { verifyConditions, maxConditionBytes } = options;
+export function conditionCheck(
+  options: ConditionCheckOptions,
+  directory: RuleDirectory,
+): ConditionCheck {
+  const { verifyConditions, maxConditionBytes } = options;
+  const passed = new Passed();
+  return (verdict, permission, deadline) => {
+    const known =
+      verifyConditions === false ? undefined : directory.known(verdict.pluginId);
+    if (passed.has(verdict, permission, known)) return verdict;
     const overgrown = treeProblem(verdict.conditions);
     if (overgrown !== undefined) return tooLarge(overgrown);
     const unfit = misfit(verdict, permission);
     if (unfit !== undefined) return failed('invalid', 'BAD_CONDITIONS', unfit);
     const oversized = bytesProblem(bytesOf(verdict.conditions), maxConditionBytes);
     if (oversized !== undefined) return tooLarge(oversized);
-    if (verifyConditions === false) return verdict;
+    if (verifyConditions === false) {
+      passed.add(verdict, known);
+      return verdict;
+    }
 
     const judge = (metadata: RuleMetadata): Failed | undefined =>
       rulesProblem(verdict, metadata, verifyConditions);
@@ -59,18 +71,52 @@ export const conditionCheck =
       return (await settleWithin(judged, deadline.remaining(), () => late)) ?? verdict;
     };
 
-    const known = directory.known(verdict.pluginId);
     if (!known) {
       const late = judge({ kind: 'unread', why: 'no answer within the deadline' });
       return wait(directory.read(verdict.pluginId), late);
     }
     const problem = judge(known);
-    if (!problem) return verdict;
+    if (!problem) {
+      passed.add(verdict, known);
+      return verdict;
+    }
     // It is already being read again in the background; waiting would not help.
     if (known.kind === 'unread') return problem;
     const reading = directory.readAgain(verdict.pluginId);
     return reading ? wait(reading, problem) : problem;
   };
+}
+
+/**
+ * Conditions that have passed, so that those of many callers are checked once: an answer that
+ * they share, or the owner's condition of a batch. Conditions are frozen.
+ */
+class Passed {
+  private readonly last = new WeakMap<
+    Conditions,
+    { readonly verdict: Conditional; readonly metadata: RuleMetadata | undefined }
+  >();
+
+  add(verdict: Conditional, metadata: RuleMetadata | undefined): void {
+    this.last.set(verdict.conditions, { verdict, metadata });
+  }
+
+  /** Whether they have passed under the same names, for this resource type, by the same rules. */
+  has(
+    { conditions, pluginId, resourceType }: Conditional,
+    permission: Readonly<Permission>,
+    metadata: RuleMetadata | undefined,
+  ): boolean {
+    const passed = this.last.get(conditions);
+    return (
+      passed !== undefined &&
+      passed.metadata === metadata &&
+      passed.verdict.pluginId === pluginId &&
+      passed.verdict.resourceType === resourceType &&
+      isResourcePermission(permission, resourceType)
+    );
+  }
+}
 
 const tooLarge = (message: string): Failed =>
   failed('invalid', 'CONDITIONS_TOO_LARGE', message);

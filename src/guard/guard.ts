@@ -8,6 +8,7 @@ import { failed, type Answer, type Failed } from '../answer';
 import type { LocalSource } from '../sources/source';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
+import { Turns } from '../lib/turns';
 
 /** A source that always answers: with a verdict that can be applied, or with a failure. */
 export interface Guard {
@@ -21,16 +22,24 @@ export interface Guard {
   close(): Promise<void>;
 }
 
-/** Around a source that decides at once: it can break, but needs no time limit. */
+/**
+ * Around a source that decides at once: it can break, but needs no time limit. It holds the event
+ * loop while it decides, so it waits for a turn where many decisions are made at once.
+ */
 export class LocalGuard implements Guard {
-  constructor(private readonly source: LocalSource) {}
+  constructor(
+    private readonly source: LocalSource,
+    private readonly turns = new Turns(),
+  ) {}
 
   ask(
     request: PermissionRequest,
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer> {
-    return checked(this.askSource(request), request, deadline, checkConditions);
+    return this.turns.run(request.principal, () =>
+      checked(this.askSource(request), request, deadline, checkConditions),
+    );
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { nameOf } from '../answer';
+import type { Turns } from '../lib/turns';
 import type { HostedPolicies } from '../sources/hosted/policies';
 import type {
   BuildContext,
@@ -16,6 +17,7 @@ export interface SourceServices {
   readonly logger: LoggerService;
   /** The policies that other modules provide. */
   readonly policies: HostedPolicies;
+  readonly turns: Turns;
 }
 
 /** Where a source is asked: one guard for each of its endpoints. */
@@ -33,14 +35,15 @@ export interface Endpoint {
 export async function guardedSource(
   name: string,
   { type, options, remote }: SourceConfig,
-  services: SourceServices,
+  { turns, ...services }: SourceServices,
 ): Promise<readonly Endpoint[]> {
   const kind = kindOf(type);
   const context = { name, ...services };
-  if (kind?.isRemote && remote) return remoteEndpoints(kind, options, remote, context);
+  if (kind?.isRemote && remote)
+    return remoteEndpoints(kind, options, remote, context, turns);
   if (!kind || kind.isRemote) throw new Error(`there is no source of type '${type}'`);
   const source = await kind.build(options as never, context);
-  return [{ guard: new LocalGuard(source) }];
+  return [{ guard: new LocalGuard(source, turns) }];
 }
 
 function remoteEndpoints(
@@ -48,6 +51,7 @@ function remoteEndpoints(
   options: unknown,
   { endpoints, guard }: RemoteSettings,
   context: BuildContext,
+  turns: Turns,
 ): Endpoint[] {
   const { name, logger } = context;
   const { concurrency, timeout } = guard;
@@ -60,7 +64,8 @@ function remoteEndpoints(
       concurrency,
       timeout,
     });
-    return { endpoint, guard: new RemoteGuard(source, guard, observer(who, logger)) };
+    const observed = observer(who, logger);
+    return { endpoint, guard: new RemoteGuard(source, guard, observed, turns) };
   });
 }
 

@@ -17,6 +17,7 @@
 import { failed, type Answer, type Failed } from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
+import { Turns } from '../lib/turns';
 import type { PermissionRequest } from '../request';
 import type { PreparedQuestion, RemoteSource } from '../sources/source';
 import {
@@ -53,6 +54,7 @@ export class RemoteGuard implements Guard {
     private readonly source: RemoteSource,
     private readonly options: RemoteGuardOptions,
     observer: GuardObserver,
+    private readonly turns = new Turns(),
     private readonly shared = new Shared(),
   ) {
     const { concurrency, circuitBreaker } = options;
@@ -67,7 +69,10 @@ export class RemoteGuard implements Guard {
     checkConditions: ConditionCheck,
   ): Promise<Answer> {
     const answer = await this.askInTime(request, deadline);
-    return checked(answer, request, deadline, checkConditions);
+    // An answer may have arrived for hundreds of callers at once.
+    return this.turns.run(request.principal, () =>
+      checked(answer, request, deadline, checkConditions),
+    );
   }
 
   async close(): Promise<void> {

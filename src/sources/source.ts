@@ -20,13 +20,19 @@ export class Cancellation {
   }
 }
 
+/** All that a question sends. In two parts, so that those of one user share the longer one. */
+export interface QuestionKey {
+  readonly who: string;
+  readonly what: string;
+}
+
 /** A question ready to be put to a remote source, at most once. */
 export interface PreparedQuestion {
   /**
    * Questions with equal keys send the same to the source, the user included, so one answer may
    * serve them all while it is under way. Undefined: the question is not shared.
    */
-  readonly key: string | undefined;
+  readonly key: QuestionKey | undefined;
   /**
    * Runs in the async context of the first caller.
    *

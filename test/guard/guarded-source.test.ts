@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type SourceServices,
 } from '../../src/guard/guarded-source';
+import { Turns } from '../../src/lib/turns';
 import { LocalGuard } from '../../src/guard/guard';
 import { RemoteGuard } from '../../src/guard/remote-guard';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
@@ -32,7 +33,11 @@ afterEach(async () => {
   resumeClock();
 });
 
-const services = (): SourceServices => ({ logger: logs.logger(), policies });
+const services = (): SourceServices => ({
+  logger: logs.logger(),
+  policies,
+  turns: new Turns(),
+});
 
 /** The source as a config describes it, under the name `tested`. */
 async function build(source: object): Promise<readonly Endpoint[]> {

@@ -7,6 +7,7 @@ import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
 import { Question } from '../../src/guard/question';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
+import { Turns } from '../../src/lib/turns';
 import { Shared } from '../../src/guard/share';
 import type { PermissionRequest } from '../../src/request';
 import { type RemoteSource } from '../../src/sources/source';
@@ -50,6 +51,7 @@ function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): 
     source,
     { ...options, ...more },
     { breakerChanged: state => states.push(state), allCallsHang: () => {} },
+    new Turns(),
     shared,
   );
 }
@@ -76,13 +78,15 @@ afterEach(async () => {
 
 describe('the shared questions', () => {
   const question = (): Question => new Question(TIMEOUT, false);
+  const key = { who: 'dana', what: 'read' };
 
   it('are found by their key while they are open', () => {
     const all = new Shared();
     const one = question();
-    all.add('key', one);
-    expect(all.find('key')).toBe(one);
-    expect(all.find('other key')).toBeUndefined();
+    all.add(key, one);
+    expect(all.find({ ...key })).toBe(one);
+    expect(all.find({ ...key, what: 'write' })).toBeUndefined();
+    expect(all.find({ ...key, who: 'erin' })).toBeUndefined();
     expect(all.size).toBe(1);
   });
 
@@ -96,25 +100,25 @@ describe('the shared questions', () => {
   it('are not found when no further caller may join them', async () => {
     const all = new Shared();
     const late = question();
-    all.add('key', late);
+    all.add(key, late);
     void late.wait(TIMEOUT);
     void late.put(() => new Promise(() => {}));
     await pass(TIMEOUT / 2);
-    expect(all.find('key')).toBe(late);
+    expect(all.find({ ...key })).toBe(late);
     await pass(1);
-    expect([all.find('key'), all.size]).toEqual([undefined, 1]);
+    expect([all.find({ ...key }), all.size]).toEqual([undefined, 1]);
   });
 
   it('are replaced by the latest with the same key, which the end of an earlier one leaves', () => {
     const all = new Shared();
     const [early, later] = [question(), question()];
-    all.add('key', early);
-    all.add('key', later);
-    expect([all.find('key'), all.size]).toEqual([later, 1]);
-    all.remove('key', early);
-    expect(all.find('key')).toBe(later);
-    all.remove('key', later);
-    expect([all.find('key'), all.size]).toEqual([undefined, 0]);
+    all.add(key, early);
+    all.add(key, later);
+    expect([all.find({ ...key }), all.size]).toEqual([later, 1]);
+    all.remove({ ...key }, early);
+    expect(all.find({ ...key })).toBe(later);
+    all.remove({ ...key }, later);
+    expect([all.find({ ...key }), all.size]).toEqual([undefined, 0]);
   });
 });
 
@@ -346,7 +350,7 @@ describe('nothing is left', () => {
     guardOf(
       {
         prepare: request => ({
-          key: keyOf(request),
+          key: { who: '', what: keyOf(request) },
           put: async () => {
             asked++;
             await realTurn();

@@ -22,8 +22,9 @@ export class ManualSource implements RemoteSource {
   constructor(private readonly key?: (request: PermissionRequest) => string) {}
 
   prepare(request: PermissionRequest): PreparedQuestion {
+    const what = this.key?.(request);
     return {
-      key: this.key?.(request),
+      key: what === undefined ? undefined : { who: '', what },
       put: signal =>
         new Promise(answer => this.questions.push({ request, signal, answer })),
     };

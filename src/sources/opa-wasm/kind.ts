@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { text } from '../../lib/fields';
+import { askedOnce } from '../asked-once';
 import { localKind } from '../kind';
 import { entrypoint } from '../rego/entrypoint';
 import { OpaWasmSource } from './source';
@@ -11,6 +12,9 @@ export const opaWasm = localKind({
     bundle: text("the path of a bundle.tar.gz built by 'opa build -t wasm'"),
     entrypoint,
   },
-  build: ({ bundle, entrypoint: path }, { name, logger }) =>
-    OpaWasmSource.load({ bundle: resolve(bundle), entrypoint: path }, name, logger),
+  build: async ({ bundle, entrypoint: path }, { name, logger }) => {
+    const options = { bundle: resolve(bundle), entrypoint: path };
+    const source = await OpaWasmSource.load(options, name, logger);
+    return askedOnce(source, permission => JSON.stringify(permission));
+  },
 });

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
-import { regoInput } from '../rego/input';
+import { regoInput, regoInputText } from '../rego/input';
 import { failed, type Answer } from '../../answer';
 import type { LocalSource } from '../source';
 import { evaluationProblem } from './evaluation-problem';
@@ -49,7 +49,8 @@ export class OpaWasmSource implements LocalSource {
 
   ask(request: PermissionRequest): Answer {
     const input = regoInput(request);
-    const json = encodeJson(JSON.stringify(input));
+    const { permission, identity } = regoInputText(request);
+    const json = encodeJson(`{"permission":${permission},"identity":${identity}}`);
     if (json.byteLength > MAX_INPUT_BYTES) {
       return failed(
         'invalid',

@@ -2,7 +2,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { isJsonObject } from '../../lib/json-object';
 import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
-import { regoInput, type RegoInput } from '../rego/input';
+import { regoInput, regoInputBytes, regoInputText } from '../rego/input';
 import { failed, type Answer, type Failed } from '../../answer';
 import type { Cancellation, PreparedQuestion, RemoteSource } from '../source';
 import { parseBody } from './body';
@@ -70,22 +70,24 @@ export class OpaSource implements RemoteSource {
     };
   }
 
-  /** The key is the whole body, so only questions that are identical to OPA are shared. */
+  /** The key has all of the body, so only questions that are identical to OPA are shared. */
   prepare(request: PermissionRequest): PreparedQuestion {
-    const input = regoInput(request);
-    const body = JSON.stringify({ input });
-    return { key: body, put: signal => this.ask(input, body, signal) };
+    const text = regoInputText(request);
+    return {
+      key: { who: text.identity, what: text.permission },
+      put: signal => this.ask(request, signal),
+    };
   }
 
-  private async ask(
-    input: RegoInput,
-    sent: string,
-    signal: Cancellation,
-  ): Promise<Answer> {
+  private async ask(request: PermissionRequest, signal: Cancellation): Promise<Answer> {
+    const input = regoInput(request);
     let statusCode: number;
     let bytes: Buffer;
     try {
-      ({ statusCode, bytes } = await this.post(sent, signal));
+      ({ statusCode, bytes } = await this.post(
+        regoInputBytes(request, '{"input":', '}'),
+        signal,
+      ));
     } catch (error) {
       return { ...transportFailure(error, this.secure), exchange: { input } };
     }
@@ -113,7 +115,7 @@ export class OpaSource implements RemoteSource {
 
   /** Like `pool.request`, but collects the body without creating a stream. */
   private post(
-    body: string,
+    body: Buffer,
     signal: Cancellation,
   ): Promise<{ statusCode: number; bytes: Buffer }> {
     return new Promise((resolve, reject) => {

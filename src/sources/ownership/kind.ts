@@ -1,6 +1,8 @@
+import { isResourcePermission } from '@backstage/plugin-permission-common';
 import { z } from 'zod';
 import { PLUGIN_ID } from '../../conditions/fit';
 import { NOT_BLANK, nonEmptyList, shown, strict, text, word } from '../../lib/fields';
+import { askedOnce } from '../asked-once';
 import { localKind } from '../kind';
 import { OwnershipSource } from './source';
 
@@ -58,9 +60,14 @@ export const ownership = localKind({
     });
   },
   build: ({ bypass = [], kinds, resources = {} }) =>
-    new OwnershipSource({
-      bypass,
-      kinds,
-      resources: new Map(Object.entries(resources)),
-    }),
+    askedOnce(
+      new OwnershipSource({
+        bypass,
+        kinds,
+        resources: new Map(Object.entries(resources)),
+      }),
+      // It reads nothing else of a permission.
+      permission =>
+        isResourcePermission(permission) ? `of ${permission.resourceType}` : 'basic',
+    ),
 });
