@@ -9,7 +9,7 @@ import type {
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
 import { Batch } from './batch';
-import { createAccumulator, routeDefault } from './combining/algorithms';
+import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
 import { bytesOf, bytesProblem, treeProblem } from './conditions/size';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
@@ -141,7 +141,11 @@ async function askSources(
   maxConditionBytes: number,
 ): Promise<ApplicableVerdict> {
   const { sources } = record;
-  const accumulator = createAccumulator(route.combine);
+  const accumulator = createAccumulator(
+    route.combine,
+    conditions =>
+      treeProblem(conditions) ?? bytesProblem(bytesOf(conditions), maxConditionBytes),
+  );
   for (const { name, chain } of route.legs) {
     if (accumulator.settled) {
       sources.push({ source: name, verdict: 'NOT_ASKED' });
@@ -165,25 +169,19 @@ async function askSources(
     });
   }
   const combined = accumulator.result() ?? routeDefault(route.default);
-  return limitSize(combined, maxConditionBytes, record);
+  if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
+  if (combined.kind === 'CONDITIONAL') {
+    const bytes = bytesOf(combined.conditions);
+    record.conditionSize = { bytes, limit: maxConditionBytes };
+  }
+  return combined;
 }
 
-/** The conditions of each source are within the limits; combined they may not be. */
-function limitSize(
-  verdict: ApplicableVerdict,
-  limit: number,
-  record: DecisionRecord,
-): ApplicableVerdict {
-  if (verdict.kind !== 'CONDITIONAL') return verdict;
-  const bytes = bytesOf(verdict.conditions);
-  const problem = treeProblem(verdict.conditions) ?? bytesProblem(bytes, limit);
-  if (problem !== undefined) {
-    const message = `the sources of ${record.route} together give ${problem}`;
-    record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
-    return deny(message);
-  }
-  record.conditionSize = { bytes, limit };
-  return verdict;
+/** The conditions of each source are within the limits; combined they are not. */
+function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict {
+  const message = `the sources of ${record.route} together give ${excess}`;
+  record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
+  return deny(message);
 }
 
 function denyOnError(error: unknown, record: DecisionRecord): ApplicableVerdict {

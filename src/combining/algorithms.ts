@@ -17,6 +17,8 @@ import {
   deny,
   type ApplicableVerdict,
   type Conditional,
+  type Conditions,
+  type Deny,
   type Verdict,
 } from '../verdict';
 import { allOf, anyOf } from '../conditions/algebra';
@@ -37,18 +39,34 @@ export interface Accumulator {
   result(): ApplicableVerdict | undefined;
 }
 
-export function createAccumulator(algorithm: CombiningAlgorithm): Accumulator {
+/** What is too large about conditions; undefined if they are within the limits. */
+export type Excess = (conditions: Conditions) => string | undefined;
+
+/** The conditions of several sources are too large together, which is DENY. */
+export interface TooLarge extends Deny {
+  readonly tooLarge: true;
+}
+
+export const isTooLarge = (verdict: ApplicableVerdict): verdict is TooLarge =>
+  'tooLarge' in verdict;
+
+/**
+ * @param excessOf - limits the combined conditions; those of one source are within the limits.
+ * The reason of a verdict that is too large is what it returns.
+ */
+export function createAccumulator(
+  algorithm: CombiningAlgorithm,
+  excessOf: Excess,
+): Accumulator {
   switch (algorithm) {
     case 'deny-overrides':
-      return new Junction('DENY', 'ALLOW', allOf);
+      return new Junction('DENY', 'ALLOW', new Joined(allOf, excessOf));
     case 'allow-overrides':
-      return new Junction('ALLOW', 'DENY', anyOf);
+      return new Junction('ALLOW', 'DENY', new Joined(anyOf, excessOf));
     case 'first-applicable':
       return new FirstApplicable();
   }
 }
-
-type Join = typeof allOf;
 
 /**
  * AND and OR are duals: one constant dominates and settles the result, the other is neutral, and
@@ -57,14 +75,11 @@ type Join = typeof allOf;
 class Junction implements Accumulator {
   private dominant: ApplicableVerdict | undefined;
   private neutral: ApplicableVerdict | undefined;
-  private readonly conditionals: Conditional[] = [];
-  /** All conditionals so far, as one verdict. */
-  private joined: ApplicableVerdict | undefined;
 
   constructor(
     private readonly dominantKind: 'ALLOW' | 'DENY',
     private readonly neutralKind: 'ALLOW' | 'DENY',
-    private readonly join: Join,
+    private readonly joined: Joined,
   ) {}
 
   get settled(): boolean {
@@ -79,16 +94,64 @@ class Junction implements Accumulator {
   }
 
   result(): ApplicableVerdict | undefined {
-    return this.dominant ?? this.joined ?? this.neutral;
+    return this.dominant ?? this.joined.verdict ?? this.neutral;
   }
 
   /** Conditions that contradict each other, or cannot be joined, count as any other DENY. */
-  private addConditional(verdict: Conditional): void {
-    this.conditionals.push(verdict);
-    this.joined = joinConditionals(this.conditionals, this.join);
-    if (this.joined.kind === this.dominantKind) this.dominant = this.joined;
+  private addConditional(conditional: Conditional): void {
+    this.joined.add(conditional);
+    const { verdict } = this.joined;
+    if (verdict?.kind === this.dominantKind) this.dominant = verdict;
   }
 }
+
+/** The conditionals of a route as one verdict, joined one by one so that each is read once. */
+class Joined {
+  private first: Conditional | undefined;
+  /** All conditions so far; undefined if no resource can meet them. */
+  private conditions: Conditions | undefined;
+  private readonly reasons: string[] = [];
+  /** Nothing that is joined later could mend it. */
+  private refusal: ApplicableVerdict | undefined;
+
+  constructor(
+    private readonly join: typeof allOf,
+    private readonly excessOf: Excess,
+  ) {}
+
+  /** Undefined if there are none. */
+  get verdict(): ApplicableVerdict | undefined {
+    const { first, conditions, reasons } = this;
+    if (this.refusal || !first) return this.refusal;
+    if (reasons.length === 1) return first;
+    const reason = reasons.join('; ');
+    return conditions === undefined
+      ? deny(
+          `${reason}; together they contradict each other, so no resource can meet them`,
+        )
+      : conditional(reason, { ...first, conditions });
+  }
+
+  add(next: Conditional): void {
+    if (this.refusal) return;
+    this.reasons.push(next.reason);
+    if (!this.first) {
+      this.first = next;
+      this.conditions = next.conditions;
+      return;
+    }
+    this.refusal = mismatch(this.first, next);
+    if (this.refusal) return;
+    const { conditions } = this;
+    this.conditions = this.join(
+      conditions === undefined ? [next.conditions] : [conditions, next.conditions],
+    );
+    const excess = this.conditions && this.excessOf(this.conditions);
+    if (excess !== undefined) this.refusal = tooLarge(excess);
+  }
+}
+
+const tooLarge = (reason: string): TooLarge => ({ ...deny(reason), tooLarge: true });
 
 class FirstApplicable implements Accumulator {
   private first: ApplicableVerdict | undefined;
@@ -107,30 +170,14 @@ class FirstApplicable implements Accumulator {
 }
 
 /** Backstage applies a decision in one plugin, so conditions of two plugins cannot be joined. */
-function joinConditionals(
-  verdicts: readonly Conditional[],
-  join: Join,
-): ApplicableVerdict {
-  const [first, ...others] = verdicts;
-  if (!first) throw new Error('no conditional verdict to join');
-  if (others.length === 0) return first;
-  const mismatch = others.find(
-    other =>
-      other.pluginId !== first.pluginId || other.resourceType !== first.resourceType,
-  );
-  if (mismatch) {
-    return deny(
-      `conditions of '${first.pluginId}' (${quote(first.resourceType)}) and '${mismatch.pluginId}' ` +
-        `(${quote(mismatch.resourceType)}) cannot be combined: Backstage applies all conditions of a decision in one plugin, to one resource type`,
-    );
+function mismatch(first: Conditional, other: Conditional): Deny | undefined {
+  if (other.pluginId === first.pluginId && other.resourceType === first.resourceType) {
+    return undefined;
   }
-  const conditions = join(verdicts.map(verdict => verdict.conditions));
-  const reason = verdicts.map(verdict => verdict.reason).join('; ');
-  return conditions === undefined
-    ? deny(
-        `${reason}; together they contradict each other, so no resource can meet them`,
-      )
-    : conditional(reason, { ...first, conditions });
+  return deny(
+    `conditions of '${first.pluginId}' (${quote(first.resourceType)}) and '${other.pluginId}' ` +
+      `(${quote(other.resourceType)}) cannot be combined: Backstage applies all conditions of a decision in one plugin, to one resource type`,
+  );
 }
 
 /** What a route answers when none of its sources is applicable. */

@@ -37,9 +37,15 @@ type Normal = Criteria | Constant;
 
 const isConstant = (normal: Normal): normal is Constant => normal instanceof Constant;
 
+/** Results in normal form, so that a result which is joined again is not walked again. */
+const results = new WeakSet<Criteria>();
+
 /** Made of parsed nodes only, so it is parsed as well. */
 function toConditions(normal: Normal): Conditions | undefined {
-  if (!isConstant(normal)) return normal as Conditions;
+  if (!isConstant(normal)) {
+    results.add(normal);
+    return normal as Conditions;
+  }
   if (!normal.value) return undefined;
   const tautology = flatten('anyOf', [normal.of, { not: normal.of }]);
   return group('anyOf', tautology) as Conditions;
@@ -76,6 +82,7 @@ const constantOf = (value: boolean, constants: readonly Constant[]): Constant =>
   new Constant(value, simplest(constants.map(({ of }) => of))!);
 
 function normalize(criteria: Criteria): Normal {
+  if (results.has(criteria)) return criteria;
   for (const connective of ['allOf', 'anyOf'] as const) {
     const children = childrenIn(criteria, connective);
     if (children) return join(connective, children);
@@ -143,19 +150,40 @@ function absorb(connective: Connective, children: readonly Criteria[]): Criteria
     if (!byMembers.has(key)) byMembers.set(key, { child, members: new Set(members) });
   }
   const distinct = [...byMembers.values()];
-  const groups = distinct.filter(({ members }) => members.size > 1);
-  const singles = new Set(
-    distinct.flatMap(({ members }) => (members.size === 1 ? [...members] : [])),
-  );
-  const isAbsorbed = (members: ReadonlySet<string>): boolean =>
-    members.size > 1 &&
-    ([...members].some(member => singles.has(member)) ||
-      groups.some(
-        other => other.members.size < members.size && isSubset(other.members, members),
-      ));
-  return distinct
-    .filter(({ members }) => !isAbsorbed(members))
-    .map(({ child }) => child);
+  const smaller = subsetFinder(distinct.map(({ members }) => members));
+  return distinct.filter(({ members }) => !smaller(members)).map(({ child }) => child);
+}
+
+/**
+ * Finds whether a set has a proper subset among these. A subset has all of its members in the set,
+ * so it is looked up by its rarest member: comparing each set with each other would take longer
+ * than all the rest.
+ */
+function subsetFinder(
+  sets: ReadonlyArray<ReadonlySet<string>>,
+): (set: ReadonlySet<string>) => boolean {
+  const count = new Map<string, number>();
+  for (const set of sets) {
+    for (const member of set) count.set(member, (count.get(member) ?? 0) + 1);
+  }
+  const byRarest = new Map<string, Array<ReadonlySet<string>>>();
+  for (const set of sets) {
+    const [first, ...others] = set;
+    const rarest = others.reduce(
+      (least, member) => (count.get(member)! < count.get(least)! ? member : least),
+      first!,
+    );
+    const known = byRarest.get(rarest);
+    if (known) known.push(set);
+    else byRarest.set(rarest, [set]);
+  }
+  return set =>
+    set.size > 1 &&
+    [...set].some(member =>
+      byRarest
+        .get(member)
+        ?.some(other => other.size < set.size && isSubset(other, set)),
+    );
 }
 
 const isSubset = (small: ReadonlySet<string>, large: ReadonlySet<string>): boolean =>

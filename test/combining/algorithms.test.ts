@@ -1,12 +1,15 @@
 import {
   ALGORITHMS,
   createAccumulator,
+  isTooLarge,
   routeDefault,
   type CombiningAlgorithm,
 } from '../../src/combining/algorithms';
 import type { Verdict } from '../../src/verdict';
+import { nodesOf } from '../properties/reference/conditions';
 import {
   ALLOW,
+  all,
   any,
   DENY,
   NOT_APPLICABLE,
@@ -21,7 +24,7 @@ const b = when(rule('b'));
 
 /** Adds the verdicts in order until the result is settled, as the router does. */
 function combine(algorithm: CombiningAlgorithm, verdicts: readonly Verdict[]) {
-  const accumulator = createAccumulator(algorithm);
+  const accumulator = createAccumulator(algorithm, () => undefined);
   let asked = 0;
   for (const verdict of verdicts) {
     if (accumulator.settled) break;
@@ -97,7 +100,7 @@ describe.each(ALGORITHMS)('%s', algorithm => {
   });
 
   it('can be asked for its result more than once', () => {
-    const accumulator = createAccumulator(algorithm);
+    const accumulator = createAccumulator(algorithm, () => undefined);
     accumulator.add(a);
     accumulator.add(b);
     expect(accumulator.result()).toEqual(accumulator.result());
@@ -148,7 +151,7 @@ describe('once settled', () => {
     ['allow-overrides', ALLOW],
     ['first-applicable', a],
   ])('%s changes nothing any more, not even the reason', (algorithm, settling) => {
-    const accumulator = createAccumulator(algorithm);
+    const accumulator = createAccumulator(algorithm, () => undefined);
     accumulator.add(settling);
     for (const verdict of [ALLOW, DENY, a, b, NOT_APPLICABLE])
       accumulator.add({ ...verdict, reason: 'too late' });
@@ -283,4 +286,62 @@ describe('the default of a route', () => {
       reason: `no source was applicable: the route's default is ${value}`,
     });
   });
+});
+
+describe('conditions that are too large together', () => {
+  /** Counts how often conditions were measured. */
+  const tooLarge = (algorithm: CombiningAlgorithm, ...verdicts: Verdict[]) => {
+    let measured = 0;
+    const accumulator = createAccumulator(algorithm, conditions => {
+      measured++;
+      return nodesOf(conditions).length > 2 ? 'too many nodes' : undefined;
+    });
+    for (const verdict of verdicts) accumulator.add(verdict);
+    const result = accumulator.result()!;
+    const { settled } = accumulator;
+    return { result: result.kind, large: isTooLarge(result), settled, measured };
+  };
+  const conditionals = ['a', 'b', 'c', 'd', 'e'].map(name => when(rule(name)));
+
+  it('settle deny-overrides at once: a DENY', () => {
+    expect(tooLarge('deny-overrides', ...conditionals)).toEqual({
+      result: 'DENY',
+      large: true,
+      settled: true,
+      measured: 1,
+    });
+  });
+
+  it('are a DENY of allow-overrides, of which no more is joined', () => {
+    expect(tooLarge('allow-overrides', ...conditionals)).toEqual({
+      result: 'DENY',
+      large: true,
+      settled: false,
+      measured: 1,
+    });
+  });
+
+  it('do not matter where a source allows', () => {
+    expect(tooLarge('allow-overrides', ...conditionals, ALLOW)).toMatchObject({
+      result: 'ALLOW',
+      large: false,
+    });
+  });
+
+  it('are not too large if they are equal', () => {
+    expect(tooLarge('deny-overrides', a, a, a)).toEqual({
+      result: 'CONDITIONAL',
+      large: false,
+      settled: false,
+      measured: 2,
+    });
+  });
+});
+
+it('joins on after conditions that contradict each other, where others may be met', () => {
+  const contradiction = when(all(rule('a'), not(rule('a'))));
+  const or = (...verdicts: Verdict[]) => combined('allow-overrides', ...verdicts);
+  expect(or(contradiction, contradiction)).toBe('DENY');
+  expect(or(contradiction, contradiction, b)).toBe('b');
+  expect(or(b, contradiction, contradiction)).toBe('b');
 });

@@ -482,7 +482,7 @@ describe('docs/combining.md', () => {
     const computed = table.rows.map(([first]) => [
       first,
       ...seconds.map(second => {
-        const accumulator = createAccumulator(algorithm);
+        const accumulator = createAccumulator(algorithm, () => undefined);
         accumulator.add(verdict(first!));
         accumulator.add(verdict(second));
         const result = accumulator.result();
@@ -516,7 +516,10 @@ describe('docs/combining.md', () => {
 
   it.each(laws)('combines as $heading says', ({ rows }) => {
     const computed = rows.map(([algorithm, list]) => {
-      const accumulator = createAccumulator(algorithm as CombiningAlgorithm);
+      const accumulator = createAccumulator(
+        algorithm as CombiningAlgorithm,
+        () => undefined,
+      );
       for (const each of list!.split('; ')) accumulator.add(worked(each));
       const result = accumulator.result();
       return [algorithm, list, result === undefined ? 'default' : render(result)];

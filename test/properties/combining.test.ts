@@ -29,7 +29,7 @@ function combineAll(
   algorithm: CombiningAlgorithm,
   verdicts: readonly Verdict[],
 ): ApplicableVerdict | undefined {
-  const accumulator = createAccumulator(algorithm);
+  const accumulator = createAccumulator(algorithm, () => undefined);
   for (const verdict of verdicts) accumulator.add(verdict);
   return accumulator.result();
 }
@@ -39,7 +39,7 @@ function combineUntilSettled(
   algorithm: CombiningAlgorithm,
   verdicts: readonly Verdict[],
 ): ApplicableVerdict | undefined {
-  const accumulator = createAccumulator(algorithm);
+  const accumulator = createAccumulator(algorithm, () => undefined);
   for (const verdict of verdicts) {
     if (accumulator.settled) break;
     accumulator.add(verdict);
@@ -140,7 +140,7 @@ describe('combining verdicts', () => {
   it('is settled exactly when no further constant can change the meaning', () => {
     fc.assert(
       fc.property(anyAlgorithm, anyVerdicts, (algorithm, verdicts) => {
-        const accumulator = createAccumulator(algorithm);
+        const accumulator = createAccumulator(algorithm, () => undefined);
         for (const verdict of verdicts) accumulator.add(verdict);
         const now = accumulator.result()?.kind;
         const later = [ALLOW, DENY].map(
