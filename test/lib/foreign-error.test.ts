@@ -86,6 +86,37 @@ describe('an error was thrown', () => {
       { stack: 'x' },
       /^at an unknown place$/,
     ],
+    [
+      'where its last frames begin, not where a message that was changed has such lines',
+      Object.assign(new Error('s\n    at secret (s:1:1)\nof three lines'), {
+        message: '',
+      }),
+      /^at .*foreign-error\.test\.ts:\d+:\d+\)?$/,
+    ],
+    [
+      'at no URL, which may be part of a message',
+      {
+        message: 'changed',
+        stack:
+          'Error: s\n    at https://u:secret@host/a:1:1\n    at f (file:///a.js:1:2)',
+      },
+      /^at f \(file:\/\/\/a\.js:1:2\)$/,
+    ],
+    [
+      'where its first frame is after a message of 80,000 lines',
+      new Error('\n'.repeat(80_000)),
+      /^at .*foreign-error\.test\.ts:\d+:\d+\)?$/,
+    ],
+    [
+      'at an unknown place if its stack is white space only',
+      { stack: `${' \n'.repeat(80_000)}x` },
+      /^at an unknown place$/,
+    ],
+    [
+      'where its first frame is, cut if that is long',
+      { stack: `Error\n    at ${'f'.repeat(1000)} (file.js:1:2)` },
+      /^at f{297}$/,
+    ],
     ['at an unknown place if it has no stack', 'secret', /^at an unknown place$/],
     ['at an unknown place if it cannot be read', unreadable, /^at an unknown place$/],
     ['at an unknown place if it is nothing', undefined, /^at an unknown place$/],
