@@ -1,6 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { Batch } from '../src/batch';
 import { Deadline } from '../src/lib/deadline';
+import type { DecisionRecord } from '../src/trace/record';
+import { permission } from './fixtures/builders';
+import { startRouter, type TestRouter } from './support/router';
 
 const info = { userEntityRef: 'user:default/dana', ownershipEntityRefs: ['a', 'b'] };
 const known = { credentials: {}, info } as unknown as PolicyQueryUser;
@@ -58,4 +62,122 @@ it('fails for each decision if the user cannot be identified', async () => {
       'the identity of the user could not be obtained',
     );
   }
+});
+
+describe('many decisions at once', () => {
+  const GROUPS = Array.from(
+    { length: 500 },
+    (_, index) => `group:default/team-${index}`,
+  );
+  const userOf = (name: string): PolicyQueryUser =>
+    ({
+      credentials: {},
+      info: {
+        userEntityRef: `user:default/${name}`,
+        ownershipEntityRefs: [`user:default/${name}`, ...GROUPS],
+      },
+    }) as unknown as PolicyQueryUser;
+  const entityRead = (name = 'catalog.entity.read') => ({
+    permission: permission(name, { action: 'read', resourceType: 'catalog-entity' }),
+  });
+
+  let router: TestRouter;
+  const records: Array<Readonly<DecisionRecord>> = [];
+  beforeAll(async () => {
+    router = await startRouter(
+      {
+        fallback: 'deny',
+        deadline: '10m',
+        sources: {
+          embedded: {
+            type: 'opa-wasm',
+            bundle: 'config/bundle.tar.gz',
+            entrypoint: 'backstage_policy/decision',
+          },
+          ownership: { type: 'ownership' },
+        },
+        routes: [
+          { prefix: 'catalog', sources: ['embedded'] },
+          { prefix: 'owned', sources: ['ownership'] },
+        ],
+      },
+      { sinks: [record => records.push(record)] },
+    );
+  });
+  afterAll(() => router.close());
+  beforeEach(() => {
+    records.length = 0;
+  });
+
+  /** Asks that many different questions at once; Rego denies them all. */
+  const askMany = (count: number, user: PolicyQueryUser) =>
+    Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        router.decide(entityRead(`catalog.entity.read.q${index}`), user),
+      ),
+    );
+
+  it('let the rest of the process run', async () => {
+    let turns = 0;
+    let deciding = true;
+    const count = async (): Promise<void> => {
+      for (; deciding; turns++) await turn();
+    };
+    const counted = count();
+    const decisions = await askMany(1000, userOf('dana'));
+    deciding = false;
+    await counted;
+    expect(new Set(decisions.map(({ result }) => result))).toEqual(new Set(['DENY']));
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it('do not keep out a single one that comes later', async () => {
+    let isDone = false;
+    const many = askMany(2000, userOf('dana')).then(() => {
+      isDone = true;
+    });
+    await turn();
+    await router.decide(entityRead(), userOf('erin'));
+    expect(isDone).toBe(false);
+    await many;
+  });
+
+  it('ask the same question once, for each user and in each batch', async () => {
+    const [dana, erin] = [userOf('dana'), userOf('erin')];
+    const ask = (...users: PolicyQueryUser[]) =>
+      Promise.all(users.map(user => router.decide(entityRead(), user)));
+    await ask(dana, erin, dana, erin);
+    await turn();
+    await ask(dana);
+    const exchanges = records.map(({ sources }) => sources[0]!.exchange);
+    const inputs = new Map(exchanges.map(exchange => [exchange, exchange!.input]));
+    expect(inputs.size).toBe(3);
+    expect(
+      [...inputs.values()].map(
+        input => (input as { identity: { user: string } }).identity.user,
+      ),
+    ).toEqual(['user:default/dana', 'user:default/erin', 'user:default/dana']);
+  });
+
+  it('give every user their own conditions', async () => {
+    const names = ['dana', 'erin', 'frank'];
+    const users = names.map(userOf);
+    const asked = Array.from({ length: 300 }, (_, index) => index % names.length);
+    const decisions = await Promise.all(
+      asked.map(index => router.decide(entityRead('owned.read'), users[index])),
+    );
+    decisions.forEach((decision, position) => {
+      expect(decision).toMatchObject({
+        conditions: {
+          anyOf: [
+            {
+              params: {
+                claims: [`user:default/${names[asked[position]!]}`, ...GROUPS],
+              },
+            },
+          ],
+        },
+      });
+    });
+  });
 });
