@@ -21,11 +21,11 @@ export class Batch {
     userInfo: UserInfoService,
     deadline: Deadline,
   ): Principal | Promise<Principal> {
-    let principal = this.principals.get(user);
-    if (principal === undefined) {
-      principal = user ? identify(user, userInfo, deadline) : anonymous();
-      this.principals.set(user, principal);
-    }
+    const known = this.principals.get(user);
+    if (known !== undefined) return known;
+    const principal = user ? identify(user, userInfo, deadline) : anonymous();
+    // Only an object can be recognised as the same user.
+    if (!user || typeof user === 'object') this.principals.set(user, principal);
     return principal;
   }
 }

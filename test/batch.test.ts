@@ -43,6 +43,13 @@ it('keeps users apart, also those that look the same', () => {
   expect(one).not.toBe(other);
 });
 
+it('identifies what is not even an object each time', () => {
+  const batch = new Batch();
+  const user = true as unknown as PolicyQueryUser;
+  const [one, other] = [1, 2].map(() => batch.identify(user, userInfo, deadline));
+  expect(one).not.toBe(other);
+});
+
 it('has a principal of its own for requests without a user', () => {
   const principals = [new Batch(), new Batch()].map(batch =>
     batch.identify(undefined, userInfo, deadline),
