@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 
 /** Work that takes four milliseconds, so that three pieces fit into one turn. */
-const work = (name: string) => (): string => {
+const work = (name: string) => (): string | Promise<string> => {
   jest.advanceTimersByTime(4);
   done.push(name);
   return name;
