@@ -4,12 +4,14 @@
  * config is unchanged are carried over with their connections and their breaker; the others
  * close after the last decision that may ask them.
  */
-import { conditionCheck, type ConditionCheck } from './conditions/check';
+import pLimit from 'p-limit';
+import { conditionCheck } from './conditions/check';
 import type { RuleDirectory } from './conditions/rule-directory';
 import { standbyChain } from './config/standby';
 import {
   CONFIG_PATH,
   ConfigError,
+  type ConfigProblem,
   type Route,
   type RouterConfig,
 } from './config/types';
@@ -20,8 +22,13 @@ import {
   type SourceServices,
 } from './guard/guarded-source';
 import { canonical } from './lib/canonical';
+import { Slices } from './lib/slices';
 import { RoutingTable } from './routing/table';
 import type { SourceConfig } from './sources/kind';
+import type { OnUnavailable } from './verdict';
+
+/** Sources that are set up at once: a bundle takes time to be read and compiled. */
+const AT_ONCE = 16;
 
 /** One source of a route, ready to be asked. */
 export interface Leg {
@@ -46,55 +53,41 @@ interface SharedSource {
   holders: number;
 }
 
+type SharedSources = ReadonlyMap<string, SharedSource>;
+
 export class Snapshot {
-  readonly table: RoutingTable<ReadyRoute>;
   private decisions = 0;
   private retired = false;
   private released = false;
 
   private constructor(
     readonly config: RouterConfig,
-    private readonly sources: ReadonlyMap<string, SharedSource>,
+    readonly table: RoutingTable<ReadyRoute>,
+    private readonly sources: SharedSources,
     private readonly services: SnapshotServices,
-  ) {
-    for (const shared of sources.values()) shared.holders++;
-    const checkConditions = conditionCheck(config, services.ruleDirectory);
-    this.table = new RoutingTable(
-      config.routes.map(route => ({
-        ...route,
-        legs: route.sources.map(name => this.leg(route, name, checkConditions)),
-      })),
-    );
-  }
+  ) {}
 
   /**
+   * Sets up the sources, several at once, and the table, in slices between which decisions are
+   * made.
+   *
    * @param previous - the snapshot whose unchanged sources are carried over.
-   * @throws ConfigError if a source cannot be set up; nothing is left open then.
+   * @throws ConfigError with each source that cannot be set up; nothing is left open then.
    */
   static async build(
     config: RouterConfig,
     services: SnapshotServices,
     previous?: Snapshot,
   ): Promise<Snapshot> {
-    const sources = new Map<string, SharedSource>();
-    const made: Endpoint[] = [];
+    const slices = new Slices();
+    const sources = await holdSources(config, services, previous?.sources, slices);
     try {
-      for (const [name, source] of config.sources) {
-        const key = fingerprint(source);
-        const carried = previous?.sources.get(name);
-        if (carried?.key === key) {
-          sources.set(name, carried);
-          continue;
-        }
-        const endpoints = await setUp(name, source, services);
-        made.push(...endpoints);
-        sources.set(name, { key, endpoints, holders: 0 });
-      }
+      const table = await readyTable(config, sources, services, slices);
+      return new Snapshot(config, table, sources, services);
     } catch (error) {
-      await Promise.all(made.map(({ guard }) => guard.close()));
+      await releaseAll(sources);
       throw error;
     }
-    return new Snapshot(config, sources, services);
   }
 
   /** Makes one decision; its sources stay open until it has ended. */
@@ -118,29 +111,129 @@ export class Snapshot {
     if (!this.retired || this.decisions > 0 || this.released) return;
     this.released = true;
     for (const [name, shared] of this.sources) {
-      shared.holders--;
-      if (shared.holders > 0) continue;
-      Promise.all(shared.endpoints.map(({ guard }) => guard.close())).catch(
-        (error: unknown) => {
-          this.services.logger.warn(
-            `Source '${name}' did not close cleanly: ${String(error)}`,
-          );
-        },
-      );
+      release(shared).catch((error: unknown) => {
+        this.services.logger.warn(
+          `Source '${name}' did not close cleanly: ${String(error)}`,
+        );
+      });
     }
   }
+}
 
-  private leg(route: Route, name: string, checkConditions: ConditionCheck): Leg {
+/**
+ * The sources of the config, in its order, each with one holder more.
+ *
+ * @param previous - those that may be carried over.
+ */
+async function holdSources(
+  config: RouterConfig,
+  services: SnapshotServices,
+  previous: SharedSources | undefined,
+  slices: Slices,
+): Promise<SharedSources> {
+  const limit = pLimit(AT_ONCE);
+  const setUps = new Map<string, Promise<SharedSource | ConfigProblem>>();
+  await slices.each(config.sources, ([name, source]) => {
+    const key = fingerprint(source);
+    const carried = previous?.get(name);
+    if (carried?.key === key) {
+      carried.holders++;
+      setUps.set(name, Promise.resolve(carried));
+    } else {
+      setUps.set(
+        name,
+        limit(async () => {
+          if (slices.isOver()) await slices.next();
+          return setUp(name, key, source, services);
+        }),
+      );
+    }
+  });
+  const sources = new Map<string, SharedSource>();
+  const problems: ConfigProblem[] = [];
+  for (const [name, pending] of setUps) {
+    const result = await pending;
+    if ('message' in result) problems.push(result);
+    else sources.set(name, result);
+  }
+  if (problems.length === 0) return sources;
+  await releaseAll(sources);
+  throw new ConfigError(problems);
+}
+
+const releaseAll = (sources: SharedSources): Promise<unknown> =>
+  Promise.allSettled([...sources.values()].map(release));
+
+/** One holder less; closed after the last one. */
+async function release(shared: SharedSource): Promise<void> {
+  shared.holders--;
+  if (shared.holders > 0) return;
+  await Promise.all(shared.endpoints.map(({ guard }) => guard.close()));
+}
+
+/** @returns what is wrong if it cannot be set up. */
+async function setUp(
+  name: string,
+  key: string,
+  config: SourceConfig,
+  services: SourceServices,
+): Promise<SharedSource | ConfigProblem> {
+  try {
+    return { key, endpoints: await guardedSource(name, config, services), holders: 1 };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { path: `${CONFIG_PATH}.sources.${name}`, message };
+  }
+}
+
+/** Of what a source is built from; failure mode and standby are read for each route. */
+const fingerprint = ({ remote, ...config }: SourceConfig): string =>
+  canonical(remote ? { ...config, guard: remote.guard } : config);
+
+async function readyTable(
+  config: RouterConfig,
+  sources: SharedSources,
+  services: SnapshotServices,
+  slices: Slices,
+): Promise<RoutingTable<ReadyRoute>> {
+  const legs = new Legs(config, sources, services);
+  const table = new RoutingTable<ReadyRoute>();
+  await slices.each(config.routes, route => {
+    table.add({ ...route, legs: route.sources.map(name => legs.of(route, name)) });
+  });
+  return table;
+}
+
+/** Routes that ask a source in the same way share one leg. */
+class Legs {
+  private readonly legs: Readonly<Record<OnUnavailable, Map<string, Leg>>> = {
+    'fail-closed': new Map(),
+    'fail-open': new Map(),
+  };
+  private readonly checkConditions;
+
+  constructor(
+    private readonly config: RouterConfig,
+    private readonly sources: SharedSources,
+    { ruleDirectory }: SnapshotServices,
+  ) {
+    this.checkConditions = conditionCheck(config, ruleDirectory);
+  }
+
+  of(route: Route, name: string): Leg {
     const remote = this.config.sources.get(name)?.remote;
     const onUnavailable = route.onUnavailable ?? remote?.onUnavailable ?? 'fail-closed';
+    const known = this.legs[onUnavailable].get(name);
+    if (known) return known;
     const [first, ...others] = standbyChain(name, this.config.sources).flatMap(
       (each, position) => this.links(each, position > 0),
     );
     if (!first) throw new Error(`${route.label} names unknown source '${name}'`);
-    return {
-      name,
-      chain: new Chain([first, ...others], { onUnavailable, checkConditions }),
-    };
+    const { checkConditions } = this;
+    const chain = new Chain([first, ...others], { onUnavailable, checkConditions });
+    const leg = { name, chain };
+    this.legs[onUnavailable].set(name, leg);
+    return leg;
   }
 
   private links(source: string, standby: boolean): Link[] {
@@ -153,21 +246,3 @@ export class Snapshot {
     }));
   }
 }
-
-/** @throws ConfigError naming the source if it cannot be set up. */
-async function setUp(
-  name: string,
-  config: SourceConfig,
-  services: SourceServices,
-): Promise<readonly Endpoint[]> {
-  try {
-    return await guardedSource(name, config, services);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([{ path: `${CONFIG_PATH}.sources.${name}`, message }]);
-  }
-}
-
-/** Of what a source is built from; failure mode and standby are read for each route. */
-const fingerprint = ({ remote, ...config }: SourceConfig): string =>
-  canonical(remote ? { ...config, guard: remote.guard } : config);

@@ -22,8 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => stub.stop());
 
-const build = (sources: object, previous?: Snapshot): Promise<Snapshot> => {
-  const { config } = readConfig({
+const build = async (sources: object, previous?: Snapshot): Promise<Snapshot> => {
+  const { config } = await readConfig({
     fallback: 'deny',
     deadline: '10m',
     sources,
@@ -215,9 +215,9 @@ it('keeps the guard of an unchanged source, and the policy of a changed one', as
     policies: provided,
     turns: new Turns(),
   };
-  const build = (source: object, previous?: Snapshot): Promise<Snapshot> =>
+  const build = async (source: object, previous?: Snapshot): Promise<Snapshot> =>
     Snapshot.build(
-      readConfig(configOf({ team: source }), undefined, provided).config,
+      (await readConfig(configOf({ team: source }), undefined, provided)).config,
       services,
       previous,
     );

@@ -1,16 +1,21 @@
 /** Checks between parts of a config that are each valid alone. */
+import { cut, someNames, someOf } from '../lib/bounded';
+import { MAX_ITEMS } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
+import type { Slices } from '../lib/slices';
 import { findCoverageGaps } from '../routing/coverage';
 import { formatPrefix } from '../routing/prefix';
-import { findTies } from '../routing/table';
+import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
-import { longestWait, standbyChain, standbyProblem } from './standby';
+import type { Findings } from './findings';
+import { longestWaits, standbyCircles, standbyProblem, withStandbys } from './standby';
 import type { Route, RouterConfig } from './types';
 
-export interface Finding {
-  readonly path: ReadonlyArray<string | number>;
-  readonly message: string;
+/** Where a check puts what it finds, and how it lets others run. */
+export interface Checking {
+  readonly findings: Findings;
+  readonly slices: Slices;
 }
 
 type Sources = ReadonlyMap<string, SourceConfig>;
@@ -19,42 +24,55 @@ type Sources = ReadonlyMap<string, SourceConfig>;
 type Routes = ReadonlyArray<Route | undefined>;
 
 /** Takes raw routes: an unknown source is reported even if its route has another mistake. */
-export const unknownSources = (
+export async function unknownSources(
   rawRoutes: readonly unknown[],
-  names: readonly string[],
-): Finding[] =>
-  rawRoutes.flatMap((route, index) => {
-    const sources: unknown[] =
-      isJsonObject(route) && Array.isArray(route.sources) ? route.sources : [];
-    return sources.flatMap((name, position) => {
-      if (typeof name !== 'string' || name === '' || names.includes(name)) return [];
-      const allowed = names.map(each => `'${each}'`).join(', ');
-      const message = `unknown source '${name}'; allowed: ${allowed}`;
-      return [{ path: ['routes', index, 'sources', position], message }];
+  names: ReadonlySet<string>,
+  { findings, slices }: Checking,
+): Promise<void> {
+  const allowed = someNames([...names]);
+  await slices.each(rawRoutes, (route, index) => {
+    const sources: unknown = isJsonObject(route) ? route.sources : undefined;
+    // A longer list is an error of its own.
+    if (!Array.isArray(sources) || sources.length > MAX_ITEMS) return;
+    sources.forEach((name: unknown, position) => {
+      if (typeof name !== 'string' || name === '' || names.has(name)) return;
+      findings.add({
+        path: ['routes', index, 'sources', position],
+        message: `unknown source '${cut(name)}'; allowed: ${allowed}`,
+        sameAs: `unknown source ${name}`,
+      });
     });
   });
+}
 
 /** Takes raw sources: a bad standby is reported even if its source has another mistake. */
-export const badStandbys = (
+export async function badStandbys(
   rawSources: Readonly<Record<string, unknown>>,
   sources: Sources,
-  names: readonly string[],
-): Finding[] =>
-  Object.entries(rawSources).flatMap(([name, source]) => {
-    if (!isJsonObject(source) || !kindOf(source.type)?.isRemote) return [];
+  names: ReadonlySet<string>,
+  { findings, slices }: Checking,
+): Promise<void> {
+  const circles = standbyCircles(sources);
+  await slices.each(Object.entries(rawSources), ([name, source]) => {
+    if (!isJsonObject(source) || !kindOf(source.type)?.isRemote) return;
     const { standby } = source;
-    if (typeof standby !== 'string' || standby === '') return [];
-    const message = standbyProblem(name, standby, sources, names);
-    return message === undefined
-      ? []
-      : [{ path: ['sources', name, 'standby'], message }];
+    if (typeof standby !== 'string' || standby === '') return;
+    const message = standbyProblem(name, standby, sources, circles, names);
+    if (message === undefined) return;
+    findings.add({ path: ['sources', name, 'standby'], message });
   });
+}
 
 /** Whichever is asked last must still be able to answer within the deadline. */
-export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
-  [...sources].flatMap(([name, { remote }]) => {
-    const wait = longestWait(name, sources);
-    if (!remote || wait < deadline) return [];
+export async function longTimeouts(
+  sources: Sources,
+  deadline: number,
+  { findings, slices }: Checking,
+): Promise<void> {
+  const waits = longestWaits(sources);
+  await slices.each(sources, ([name, { remote }]) => {
+    const wait = waits.get(name)!;
+    if (!remote || wait < deadline) return;
     const { guard } = remote;
     const endpoints = remote.endpoints.length;
     const asked = [
@@ -63,16 +81,21 @@ export const longTimeouts = (sources: Sources, deadline: number): Finding[] =>
     ];
     const sum = asked.length > 0 ? ` (${wait} ms with ${asked.join(' and ')})` : '';
     const message = `${guard.timeout} ms${sum} is not shorter than the deadline of a whole decision, ${deadline} ms`;
-    return [{ path: ['sources', name, 'timeout'], message }];
+    findings.add({ path: ['sources', name, 'timeout'], message });
   });
+}
 
-export const badFailureModes = (routes: Routes, sources: Sources): Finding[] =>
-  routes.flatMap((route, index) => {
-    const path = ['routes', index, 'onUnavailable'];
-    return (route ? failureModeProblems(route, sources) : []).map(message => ({
-      path,
-      message,
-    }));
+export const badFailureModes = (
+  routes: Routes,
+  sources: Sources,
+  { findings, slices }: Checking,
+): Promise<void> =>
+  slices.each(routes, (route, index) => {
+    if (!route) return;
+    for (const message of failureModeProblems(route, sources)) {
+      const path = ['routes', index, 'onUnavailable'];
+      findings.add({ path, message, sameAs: message });
+    }
   });
 
 function failureModeProblems(route: Route, sources: Sources): string[] {
@@ -100,36 +123,51 @@ function failureModeProblems(route: Route, sources: Sources): string[] {
   return problems;
 }
 
-export function ties(routes: Routes): Finding[] {
-  const indexed = routes.flatMap((route, index) => (route ? [{ route, index }] : []));
-  return findTies(indexed.map(({ route }) => route)).map(([first, second]) => {
-    const [a, b] = [indexed[first]!, indexed[second]!];
-    return {
-      path: ['routes', b.index],
-      message:
-        `ties with routes[${a.index}]: prefix '${formatPrefix(a.route.segments)}' and number of constraints are ` +
-        'equal and some permission fits both; make their actions or resourceTypes disjoint',
-    };
-  });
+export async function ties(
+  routes: Routes,
+  { findings, slices }: Checking,
+): Promise<void> {
+  for (const [first, second, ...others] of await findTies(routes, slices)) {
+    const prefix = cut(formatPrefix(routes[first!]!.segments));
+    const message =
+      others.length === 0
+        ? `ties with routes[${first}]: prefix '${prefix}' and number of constraints are ` +
+          'equal and some permission fits both; make their actions or resourceTypes disjoint'
+        : `ties with ${list([first!, ...others])}: their prefix '${prefix}' and number of constraints are ` +
+          'equal and some permission fits more than one of them; make their actions or resourceTypes disjoint';
+    findings.add({ path: ['routes', second!], message });
+  }
 }
 
+const list = (routes: readonly number[]): string =>
+  someOf(
+    routes.slice(0, 5).map(index => `routes[${index}]`),
+    routes.length,
+  );
+
 /** Allowed, but perhaps not what was meant. */
-export function oddities(config: RouterConfig): Finding[] {
-  const { routes, sources, fallback } = config;
-  const gaps = findCoverageGaps(routes, `the fallback (${fallback})`).map(
-    ({ route, message }) => ({ path: ['routes', route], message }),
+export async function oddities(
+  { routes, sources, fallback }: RouterConfig,
+  { findings, slices }: Checking,
+): Promise<void> {
+  await findCoverageGaps(
+    routes,
+    `the fallback (${fallback})`,
+    ({ route, ...rest }) => findings.add({ path: ['routes', route], ...rest }),
+    slices,
   );
-  const unusual = routes.flatMap(({ segments }, index) => {
-    const odd = /[^A-Za-z0-9_.-]/u.exec(segments.join('.'));
-    if (!odd) return [];
+  const named = new Set<string>();
+  await slices.each(routes, (route, index) => {
+    for (const name of route.sources) named.add(name);
+    const odd = /[^A-Za-z0-9_.-]/u.exec(route.segments.join('.'));
+    if (!odd) return;
     const message = `contains '${odd[0]}'; names of permissions are words joined by '.'`;
-    return [{ path: ['routes', index, 'prefix'], message }];
+    findings.add({ path: ['routes', index, 'prefix'], message, sameAs: message });
   });
-  const used = new Set(
-    routes.flatMap(route => route.sources).flatMap(name => standbyChain(name, sources)),
-  );
-  const unused = [...sources.keys()]
-    .filter(name => !used.has(name) && !isBuiltIn(name))
-    .map(name => ({ path: ['sources', name], message: 'no route names this source' }));
-  return [...gaps, ...unusual, ...unused];
+  const used = withStandbys(named, sources);
+  for (const name of sources.keys()) {
+    if (used.has(name) || isBuiltIn(name)) continue;
+    const message = 'no route names this source';
+    findings.add({ path: ['sources', name], message, sameAs: message });
+  }
 }

@@ -1,8 +1,10 @@
 /** Compares the hosted sources of the table with the policies that modules provide. */
+import { someNames } from '../lib/bounded';
 import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
-import type { Finding } from './checks';
 import { sourceNameProblem } from '../sources/source-name';
+import type { Checking } from './checks';
+import type { Path } from './findings';
 import type { Route, RouterConfig } from './types';
 
 /** The policies that other modules provide, by the name of their source. */
@@ -22,66 +24,64 @@ export const NOTHING_PROVIDED: ProvidedPolicyInfo = {
 };
 
 /** Checks the raw sources, so that a source with another mistake does not count as missing. */
-export const unmatchedPolicies = (
+export async function unmatchedPolicies(
   rawSources: Readonly<Record<string, unknown>>,
   provided: ProvidedPolicyInfo,
-): Finding[] => [
-  ...Object.entries(rawSources).flatMap(([name, source]) => {
+  { findings, slices }: Checking,
+): Promise<void> {
+  const names = new Set(provided.names);
+  const unset = new Set(provided.unset);
+  const allProvided = names.size > 0 ? someNames([...names]) : 'none';
+  await slices.each(Object.entries(rawSources), ([name, source]) => {
     // Invalid names have already been reported.
-    if (sourceNameProblem(name) !== undefined) return [];
-    const isHosted = isJsonObject(source) && source.type === 'hosted';
-    return isHosted && !provided.names.includes(name)
-      ? [{ path: ['sources', name], message: whyMissing(name, provided) }]
-      : [];
-  }),
-  ...provided.names.flatMap(name => {
+    if (sourceNameProblem(name) !== undefined) return;
+    if (!isJsonObject(source) || source.type !== 'hosted' || names.has(name)) return;
+    const message = unset.has(name)
+      ? `the module in hostPolicy('${name}', …) did not call setPolicy() during init; check whether it started`
+      : `no module provides this policy; provided: ${allProvided}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of your own. If there is such a module, it did not start: see its own error`;
+    findings.add({ path: ['sources', name], message });
+  });
+  for (const name of names) {
     if (!Object.hasOwn(rawSources, name)) {
       const message = `a module provides the policy ${quote(name)}, but no source has this name; add ${name}: { type: hosted }, or remove the module from the backend`;
-      return [{ path: ['sources'], message }];
+      findings.add({ path: ['sources'], message });
+      continue;
     }
     const source = rawSources[name];
-    if (!isJsonObject(source) || source.type === 'hosted') return [];
+    if (!isJsonObject(source) || source.type === 'hosted') continue;
     const message = `must be 'hosted', because a module provides a policy with this name`;
-    return [{ path: ['sources', name, 'type'], message }];
-  }),
-];
-
-function whyMissing(name: string, { names, unset }: ProvidedPolicyInfo): string {
-  if (unset.includes(name)) {
-    return `the module in hostPolicy('${name}', …) did not call setPolicy() during init; check whether it started`;
+    findings.add({ path: ['sources', name, 'type'], message });
   }
-  const others = names.length > 0 ? names.map(each => `'${each}'`).join(', ') : 'none';
-  return `no module provides this policy; provided: ${others}. Wrap the module that sets it, backend.add(hostPolicy('${name}', …)), or call addSource('${name}', …) in a module of your own. If there is such a module, it did not start: see its own error`;
 }
 
 /** Warns of policies that answer for every permission where other sources may be meant to decide. */
-export function neverAbstaining(
+export async function neverAbstaining(
   { routes, sources }: RouterConfig,
   provided: ProvidedPolicyInfo,
-): Finding[] {
-  const warning = (
-    name: string,
-    path: Finding['path'],
-    effect: string | undefined,
-  ): Finding[] => {
-    const isHosted = sources.get(name)?.type === 'hosted';
-    if (!isHosted || provided.mayAbstain(name) || effect === undefined) return [];
-    const message = `'${name}' is hosted and never abstains, so ${effect}`;
-    return [{ path, message }];
-  };
-  return [
-    ...routes.flatMap((route, index) =>
-      route.sources.flatMap((name, position) =>
-        warning(name, ['routes', index], effectOn(route, position)),
-      ),
+  { findings, slices }: Checking,
+): Promise<void> {
+  const never = new Set(
+    [...sources.keys()].filter(
+      name => sources.get(name)?.type === 'hosted' && !provided.mayAbstain(name),
     ),
-    ...[...sources].flatMap(([name, source]) => {
-      const standby = source.remote?.standby;
-      if (standby === undefined) return [];
-      const effect = `if it allows permissions that it does not know, they are allowed while '${name}' is unavailable or overloaded`;
-      return warning(standby, ['sources', name, 'standby'], effect);
+  );
+  const warn = (name: string, path: Path, effect: string, where = effect): void => {
+    const message = `'${name}' is hosted and never abstains, so ${effect}`;
+    findings.add({ path, message, sameAs: `'${name}' ${where}` });
+  };
+  await slices.each(routes, (route, index) =>
+    route.sources.forEach((name, position) => {
+      if (!never.has(name)) return;
+      const effect = effectOn(route, position);
+      if (effect !== undefined) warn(name, ['routes', index], effect);
     }),
-  ];
+  );
+  await slices.each(sources, ([name, { remote }]) => {
+    const standby = remote?.standby;
+    if (standby === undefined || !never.has(standby)) return;
+    const effect = `if it allows permissions that it does not know, they are allowed while '${name}' is unavailable or overloaded`;
+    warn(standby, ['sources', name, 'standby'], effect, 'as a standby');
+  });
 }
 
 function effectOn({ sources, combine }: Route, position: number): string | undefined {
@@ -92,10 +92,12 @@ function effectOn({ sources, combine }: Route, position: number): string | undef
     case 'allow-overrides':
       return 'if it allows permissions that it does not know, they are allowed here, whatever the other sources answer (allow-overrides)';
     case 'first-applicable': {
-      const later = sources.slice(position + 1).map(each => `'${each}'`);
-      return later.length > 0
-        ? `${later.join(', ')}, listed after it, ${later.length === 1 ? 'is' : 'are'} never asked (first-applicable)`
-        : undefined;
+      const later = sources.length - position - 1;
+      if (later === 0) return undefined;
+      const first = sources.slice(position + 1, position + 1 + MAX_NAMED);
+      return `${someNames(first, later)}, listed after it, ${later === 1 ? 'is' : 'are'} never asked (first-applicable)`;
     }
   }
 }
+
+const MAX_NAMED = 10;

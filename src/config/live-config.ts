@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
-import { canonical } from '../lib/canonical';
+import { equal } from '../lib/equal';
 import { watchPath } from '../lib/file-watch';
 import { LastGood } from '../lib/last-good';
+import { Slices } from '../lib/slices';
 import type { ProvidedPolicyInfo } from './hosted';
 import { routingFilePath } from './merge-routing-file';
 import { readConfig, type ReadConfig } from './read';
@@ -17,8 +18,8 @@ export type ApplyConfig = (read: ReadConfig) => Promise<void>;
 
 interface Loaded {
   readonly read: ReadConfig;
-  /** Equal for equal configs. */
-  readonly key: string;
+  /** What it was read from. */
+  input: unknown;
 }
 
 /**
@@ -50,12 +51,8 @@ export class LiveConfig {
   /** From now on every change of the config that was read is loaded and applied, one by one. */
   watch(apply: ApplyConfig): void {
     if (!this.first) throw new Error('the config must be read before it is watched');
-    const reloads = new LastGood(this.first, {
-      load: async inUse => {
-        this.watchFile(reloads.reload);
-        const loaded = await this.load();
-        return loaded.key === inUse.key ? inUse : loaded;
-      },
+    const reloads: LastGood<Loaded> = new LastGood(this.first, {
+      load: inUse => this.load(inUse, reloads.reload),
       use: ({ read }) => apply(read),
       accepted: ({ recovered }) => {
         if (recovered) {
@@ -69,6 +66,7 @@ export class LiveConfig {
       retryAfter: RETRY_INTERVAL,
     });
     this.reloads = reloads;
+    this.first = undefined;
     const subscription = this.rootConfig.subscribe?.(reloads.reload);
     this.endConfigWatch = () => subscription?.unsubscribe();
     // Picks up what has changed since the first reading, and begins to watch the file.
@@ -81,17 +79,29 @@ export class LiveConfig {
     this.file?.endWatch();
   }
 
-  private async load(): Promise<Loaded> {
+  /**
+   * @param inUse - returned if nothing has changed; then nothing is read again either.
+   * @param onFileChange - watches the routing file.
+   */
+  private async load(inUse?: Loaded, onFileChange?: () => void): Promise<Loaded> {
+    const slices = new Slices();
     const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
     const path = routingFilePath(raw);
+    if (onFileChange) this.watchFile(path, onFileChange);
     const file =
       path === undefined ? undefined : { path, content: await readRoutingFile(path) };
-    const read = readConfig(raw, file, this.provided);
-    return { read, key: canonical(read) };
+    const input = { raw, file };
+    if (inUse && (await equal(input, inUse.input, slices))) return inUse;
+    const read = await readConfig(raw, file, this.provided, slices);
+    if (inUse && (await equal(read, inUse.read, slices))) {
+      // Written differently, but the same.
+      inUse.input = input;
+      return inUse;
+    }
+    return { read, input };
   }
 
-  private watchFile(onChange: () => void): void {
-    const named = routingFilePath(this.rootConfig.getOptional(CONFIG_PATH));
+  private watchFile(named: string | undefined, onChange: () => void): void {
     const path = named === undefined ? undefined : resolve(named);
     if (path === this.file?.path) return;
     this.file?.endWatch();

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
+import { cut } from '../lib/bounded';
 import { isJsonObject } from '../lib/json-object';
+import { Slices } from '../lib/slices';
 import { formatPrefix, parsePrefix } from '../routing/prefix';
 import type {
   RemoteKind,
@@ -17,7 +19,9 @@ import {
   oddities,
   ties,
   unknownSources,
+  type Checking,
 } from './checks';
+import { Findings, formatPath, type Finding, type Path } from './findings';
 import {
   neverAbstaining,
   NOTHING_PROVIDED,
@@ -33,6 +37,7 @@ import { routeSchema, settingsSchema } from './schema';
 import {
   CONFIG_PATH,
   ConfigError,
+  MAX_LENGTH,
   type ConfigProblem,
   type Route,
   type RouterConfig,
@@ -40,30 +45,33 @@ import {
 
 export interface ReadConfig {
   readonly config: RouterConfig;
-  /** Allowed, but perhaps not what was meant. */
+  /** Allowed, but perhaps not what was meant; at most 51 lines of bounded length. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Reads `permission.policyRouter`, with the table of `routingFile` if one is named.
+ * Reads `permission.policyRouter`, with the table of `routingFile` if one is named. A large table
+ * is read in slices, between which everything else in the process runs.
  *
- * @param raw - the value at `permission.policyRouter`.
+ * @param raw - the value at `permission.policyRouter`; must not change meanwhile.
  * @param provided - the policies that other modules provide.
- * @throws ConfigError with every problem, each with its path and the allowed values.
+ * @param slices - of the work that this reading is a part of.
+ * @throws ConfigError with the problems, each with its path and the allowed values.
  */
-export function readConfig(
+export async function readConfig(
   raw: unknown,
   routingFile?: RoutingFileContent,
   provided: ProvidedPolicyInfo = NOTHING_PROVIDED,
-): ReadConfig {
-  if (!routingFile) return new Reader(provided).read(raw);
+  slices = new Slices(),
+): Promise<ReadConfig> {
+  if (!routingFile) return new Reader(provided, slices).read(raw);
   const { merged, problems } = mergeRoutingFile(raw, routingFile);
-  return new Reader(provided, routingFile.path, problems).read(merged);
+  return new Reader(provided, slices, routingFile.path, problems).read(merged);
 }
 
 /** One pass over the config that gathers problems instead of stopping at the first. */
 class Reader {
-  private readonly problems: ConfigProblem[];
+  private readonly findings = new Findings();
 
   /**
    * @param provided - the policies that other modules provide.
@@ -72,13 +80,12 @@ class Reader {
    */
   constructor(
     private readonly provided: ProvidedPolicyInfo,
+    private readonly slices: Slices,
     private readonly routingFile?: string,
-    problems: readonly ConfigProblem[] = [],
-  ) {
-    this.problems = [...problems];
-  }
+    private readonly problems: readonly ConfigProblem[] = [],
+  ) {}
 
-  read(raw: unknown): ReadConfig {
+  async read(raw: unknown): Promise<ReadConfig> {
     const settings = this.parse(settingsSchema, raw, []);
     const rawSources =
       isJsonObject(raw) && isJsonObject(raw.sources) ? raw.sources : {};
@@ -86,21 +93,29 @@ class Reader {
       isJsonObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
     const globalMode = settings?.onUnavailable ?? 'fail-closed';
 
-    const sources = this.readSources(rawSources, globalMode);
-    const routes = rawRoutes.map((route, index) => this.readRoute(route, index));
+    const sources = await this.readSources(rawSources, globalMode);
+    const routes: Array<Route | undefined> = [];
+    await this.slices.each(rawRoutes, (route, index) => {
+      routes.push(this.readRoute(route, index));
+    });
     const builtIn = BUILT_IN.map(({ type }) => type);
-    const names = [...new Set([...builtIn, ...Object.keys(rawSources)])];
-    const findings = [
-      ...unmatchedPolicies(rawSources, this.provided),
-      ...badStandbys(rawSources, sources, names),
-      ...(settings ? longTimeouts(sources, settings.deadline) : []),
-      ...unknownSources(rawRoutes, names),
-      ...badFailureModes(routes, sources),
-      ...ties(routes),
-    ];
-    for (const { path, message } of findings) this.report(path, message);
+    const names = new Set([...builtIn, ...Object.keys(rawSources)]);
+    const checking = { findings: this.findings, slices: this.slices };
+    await unmatchedPolicies(rawSources, this.provided, checking);
+    await badStandbys(rawSources, sources, names, checking);
+    if (settings) await longTimeouts(sources, settings.deadline, checking);
+    await unknownSources(rawRoutes, names, checking);
+    await badFailureModes(routes, sources, checking);
+    await ties(routes, checking);
 
-    if (!settings || this.problems.length > 0) throw new ConfigError(this.problems);
+    const { listed, count } = this.findings.list();
+    const problemCount = this.problems.length + count;
+    if (!settings || problemCount > 0) {
+      throw new ConfigError(
+        [...this.problems, ...listed.map(this.shown)],
+        problemCount,
+      );
+    }
     const config: RouterConfig = {
       fallback: settings.fallback,
       anonymous: settings.anonymous,
@@ -110,30 +125,38 @@ class Reader {
       sources,
       routes: routes as Route[],
     };
-    const warnings = [
-      ...oddities(config),
-      ...neverAbstaining(config, this.provided),
-    ].map(({ path, message }) => `${this.pathOf(path)}: ${message}`);
-    return { config, warnings };
+    return { config, warnings: await this.warningsOf(config) };
   }
 
-  private readSources(
+  private async warningsOf(config: RouterConfig): Promise<string[]> {
+    const checking: Checking = { findings: new Findings(), slices: this.slices };
+    await oddities(config, checking);
+    await neverAbstaining(config, this.provided, checking);
+    const { listed, count } = checking.findings.list();
+    const lines = listed.map(this.shown).map(({ path, message }) => {
+      return `${cut(path, MAX_LENGTH)}: ${cut(message, MAX_LENGTH)}`;
+    });
+    const more = count - lines.length;
+    return more > 0 ? [...lines, `and ${more} more warnings about the config`] : lines;
+  }
+
+  private async readSources(
     raw: Record<string, unknown>,
     globalMode: OnUnavailable,
-  ): Map<string, SourceConfig> {
+  ): Promise<Map<string, SourceConfig>> {
     const sources = new Map<string, SourceConfig>(
       BUILT_IN.map(({ type }) => [type, { type, options: {} }]),
     );
-    for (const [name, value] of Object.entries(raw)) {
+    await this.slices.each(Object.entries(raw), ([name, value]) => {
       const path = ['sources', name];
-      const problem = sourceNameProblem(name);
-      if (problem !== undefined) {
-        this.report(['sources'], problem);
-        continue;
+      const message = sourceNameProblem(name);
+      if (message !== undefined) {
+        this.findings.add({ path: ['sources'], message });
+        return;
       }
       const source = this.readSource(value, path, globalMode);
       if (source) sources.set(name, source);
-    }
+    });
     return sources;
   }
 
@@ -146,8 +169,9 @@ class Reader {
     const kind = KINDS.find(each => each.type === type);
     if (!kind) {
       const allowed = KINDS.map(each => `'${each.type}'`).join(', ');
-      const got = typeof type === 'string' ? `, not '${type}'` : '';
-      this.report([...path, 'type'], `must be one of ${allowed}${got}`);
+      const got = typeof type === 'string' ? `, not '${cut(type)}'` : '';
+      const message = `must be one of ${allowed}${got}`;
+      this.findings.add({ path: [...path, 'type'], message });
       return undefined;
     }
     const parsed = this.parse(kind.schema, raw, path);
@@ -165,10 +189,9 @@ class Reader {
       const label = `routes[${index}] '${formatPrefix(segments)}'`;
       return { ...parsed, onUnavailable: parsed.onUnavailable, segments, label };
     } catch (error) {
-      this.report(
-        [...path, 'prefix'],
-        `'${parsed.prefix}' ${(error as Error).message}`,
-      );
+      const why = (error as Error).message;
+      const message = `'${cut(parsed.prefix)}' ${why}`;
+      this.findings.add({ path: [...path, 'prefix'], message, sameAs: why });
       return undefined;
     }
   }
@@ -176,33 +199,39 @@ class Reader {
   private parse<S extends z.ZodType>(
     schema: S,
     value: unknown,
-    path: ReadonlyArray<string | number>,
+    path: Path,
   ): z.output<S> | undefined {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) {
-      this.report([...path, ...(issue.path as Array<string | number>)], issue.message);
+    for (const { path: inner, message, code } of parsed.error.issues) {
+      const whole = [...path, ...(inner as Array<string | number>)];
+      this.findings.add({
+        path: whole,
+        message,
+        sameAs: likeness(whole, code, message),
+      });
     }
     return undefined;
   }
 
-  private report(path: ReadonlyArray<string | number>, message: string): void {
-    this.problems.push({ path: this.pathOf(path), message });
-  }
-
-  private pathOf(path: ReadonlyArray<string | number>): string {
+  private readonly shown = ({ path, message }: Finding): ConfigProblem => {
     const fromFile =
       this.routingFile !== undefined &&
       (TABLE_KEYS as readonly unknown[]).includes(path[0]);
-    return path.reduce<string>(
-      (whole, key, position) => {
-        if (typeof key === 'number') return `${whole}[${key}]`;
-        return position === 0 && fromFile ? `${whole}: ${key}` : `${whole}.${key}`;
-      },
-      fromFile ? this.routingFile : CONFIG_PATH,
-    );
-  }
+    const inside = formatPath(path);
+    if (fromFile) return { path: `${this.routingFile}: ${inside}`, message };
+    return { path: `${CONFIG_PATH}${inside === '' ? '' : '.'}${inside}`, message };
+  };
 }
+
+/** Equal for the same mistake in different routes, or in different items of their lists. */
+function likeness(path: Path, code: string, message: string): string {
+  const place = path.map(key => (typeof key === 'number' ? '#' : key)).join(' ');
+  return `${place} ${QUOTING.has(code) ? code : message}`;
+}
+
+/** Mistakes whose message quotes the wrong value. */
+const QUOTING = new Set(['invalid_value', 'invalid_format']);
 
 /** Separates the settings that every remote source has from those of its kind. */
 function sourceConfig(

@@ -55,5 +55,5 @@ export const settingsSchema = strict({
       error: 'must be an object of { <name>: { type, … } }',
     })
     .optional(),
-  routes: nonEmptyList(z.unknown(), 'routes'),
+  routes: nonEmptyList(z.unknown(), 'routes', Infinity),
 });

@@ -1,31 +1,52 @@
-import { standbyChain } from './standby';
-import type { RouterConfig } from './types';
+import { cut, someOf } from '../lib/bounded';
+import { formatChain, standbyChain } from './standby';
+import type { Route, RouterConfig } from './types';
 
-/** One line for the log: what is in use, and what it leaves open. */
+/** Of sources, of standbys, and of routes that an outage opens. */
+const MAX_NAMED = 10;
+
+/** One line for the log, of bounded length: what is in use, and what it leaves open. */
 export function summary(config: RouterConfig): string {
   const { routes, sources, fallback, verifyConditions } = config;
-  const used = new Set(routes.flatMap(route => route.sources));
-  const open = routes.flatMap(route =>
-    route.sources.flatMap(name => {
+  const used = new Set<string>();
+  const open: Array<{ readonly name: string; readonly route: Route }> = [];
+  for (const route of routes) {
+    for (const name of route.sources) {
+      used.add(name);
       const remote = sources.get(name)?.remote;
       const isOpen =
         remote && (route.onUnavailable ?? remote.onUnavailable) === 'fail-open';
-      return isOpen ? [`source '${name}' on ${route.label}`] : [];
-    }),
+      if (isOpen) open.push({ name, route });
+    }
+  }
+  const withStandby = [...used].filter(
+    name => standbyChain(name, sources, 2).length > 1,
   );
-  const standbys = [...used].flatMap(name => {
-    const chain = standbyChain(name, sources);
-    return chain.length > 1 ? [chain.map(each => `'${each}'`).join(' → ')] : [];
-  });
+  const standbys = some(withStandby, name =>
+    formatChain(name, sources)
+      .map(each => `'${each}'`)
+      .join(' → '),
+  );
+  const opened = some(
+    open,
+    ({ name, route }) => `source '${name}' on ${cut(route.label)}`,
+  );
   return [
-    `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${[...used].join(', ')}).`,
+    `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${someOf([...used])}).`,
     `A permission no route matches gets ${fallback === 'allow' ? 'ALLOW (fallback: allow)' : 'DENY'}.`,
-    ...(standbys.length > 0 ? [`Standby: ${standbys.join('; ')}.`] : []),
+    ...(standbys !== '' ? [`Standby: ${standbys}.`] : []),
     ...(verifyConditions === false
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
       : []),
-    ...(open.length > 0 ? [`FAIL-OPEN, so an outage allows: ${open.join('; ')}.`] : []),
+    ...(opened !== '' ? [`FAIL-OPEN, so an outage allows: ${opened}.`] : []),
   ].join(' ');
+}
+
+/** The first items, and how many more there are. */
+function some<T>(items: readonly T[], format: (item: T) => string): string {
+  const more = items.length - MAX_NAMED;
+  const first = items.slice(0, MAX_NAMED).map(format).join('; ');
+  return more > 0 ? `${first} and ${more} more` : first;
 }
 
 const count = (number: number, noun: string): string =>

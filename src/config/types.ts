@@ -1,5 +1,6 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { VerifyConditions } from '../conditions/check';
+import { cut } from '../lib/bounded';
 import type { RoutePattern } from '../routing/route';
 import type { SourceConfig } from '../sources/kind';
 import type { OnUnavailable } from '../verdict';
@@ -40,13 +41,30 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-/** Every problem of a config at once. */
+/** How many problems an error lists, and how many warnings are logged. */
+export const MAX_LISTED = 50;
+
+/** In characters, of a path and of a message. */
+export const MAX_LENGTH = 500;
+
+/** The problems of a config at once, at most 50 of them, each of bounded length. */
 export class ConfigError extends Error {
   override readonly name = 'PolicyRouterConfigError';
+  readonly problems: readonly ConfigProblem[];
 
-  constructor(readonly problems: readonly ConfigProblem[]) {
-    const count = problems.length === 1 ? '1 error' : `${problems.length} errors`;
-    const lines = problems.map(({ path, message }) => `  - ${path}: ${message}`);
-    super(`the policy router's config has ${count}:\n${lines.join('\n')}`);
+  /**
+   * @param problems - the first 50 are enough if `count` is given.
+   * @param count - how many there are.
+   */
+  constructor(problems: readonly ConfigProblem[], count = problems.length) {
+    const listed = problems.slice(0, MAX_LISTED).map(({ path, message }) => ({
+      path: cut(path, MAX_LENGTH),
+      message: cut(message, MAX_LENGTH),
+    }));
+    const errors = count === 1 ? '1 error' : `${count} errors`;
+    const which = count > listed.length ? `, the first ${listed.length}` : '';
+    const lines = listed.map(({ path, message }) => `  - ${path}: ${message}`);
+    super(`the policy router's config has ${errors}${which}:\n${lines.join('\n')}`);
+    this.problems = listed;
   }
 }

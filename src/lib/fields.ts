@@ -2,13 +2,17 @@
 import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
+import { cut, someNames } from './bounded';
+
+/** Of a list in the config, such as the actions of a route; the table itself may have more. */
+export const MAX_ITEMS = 10_000;
 
 /** In milliseconds; Node.js fires a longer timer at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 
 /** An object that refuses unknown keys: a misspelt safety setting must not pass. */
 export const strict = <S extends z.core.$ZodLooseShape>(shape: S) =>
-  strictObject(shape, keys => ` ${keys.map(key => `'${key}'`).join(', ')}`);
+  strictObject(shape, keys => ` ${someNames(keys)}`);
 
 /** The same, but unknown keys are not shown: in `{ token hunter2 }` the secret is part of the key. */
 export const strictSecrets = <S extends z.core.$ZodLooseShape>(shape: S) =>
@@ -40,10 +44,12 @@ export const choice = <const T extends readonly string[]>(values: T) =>
     },
   });
 
-export const shown = (input: unknown): string =>
-  typeof input === 'string' || typeof input === 'number' || typeof input === 'boolean'
+export function shown(input: unknown): string {
+  if (typeof input === 'string') return `, not ${JSON.stringify(cut(input))}`;
+  return typeof input === 'number' || typeof input === 'boolean'
     ? `, not ${JSON.stringify(input)}`
     : '';
+}
 
 export const text = (what: string) =>
   z
@@ -93,16 +99,30 @@ export const duration = (fallback: string, longest = MAX_TIMER) =>
       return z.NEVER;
     });
 
-export function nonEmptyList<T extends z.ZodType>(item: T, what: string) {
-  return z
-    .array(item, {
-      error: issue =>
-        issue.input === undefined
-          ? `is required: a list of ${what}`
-          : `must be a list of ${what}`,
-    })
-    .min(1, { error: `is an empty list; name one or more ${what}` })
-    .refine(items => !hasRepeatedText(items), { error: 'names the same value twice' });
+/** In place of a list that is too long, so that none of its items is looked at. */
+const TOO_LONG = Symbol('too long');
+
+export function nonEmptyList<T extends z.ZodType>(
+  item: T,
+  what: string,
+  most = MAX_ITEMS,
+) {
+  return z.preprocess(
+    value => (Array.isArray(value) && value.length > most ? TOO_LONG : value),
+    z
+      .array(item, {
+        error: issue => {
+          if (issue.input === TOO_LONG) return `has more than ${most} ${what}`;
+          return issue.input === undefined
+            ? `is required: a list of ${what}`
+            : `must be a list of ${what}`;
+        },
+      })
+      .min(1, { error: `is an empty list; name one or more ${what}` })
+      .refine(items => !hasRepeatedText(items), {
+        error: 'names the same value twice',
+      }),
+  );
 }
 
 /** A value or a list of values; the output is always a list. */

@@ -16,19 +16,6 @@ export interface RoutePattern {
 export const constraintCount = (route: RoutePattern): number =>
   (route.actions ? 1 : 0) + (route.resourceTypes ? 1 : 0);
 
-/** The indices of the routes, grouped by equal keys. */
-export function groupIndices(
-  routes: readonly RoutePattern[],
-  keyOf: (route: RoutePattern) => unknown,
-): number[][] {
-  const groups = new Map<string, number[]>();
-  routes.forEach((route, index) => {
-    const key = JSON.stringify(keyOf(route));
-    groups.set(key, [...(groups.get(key) ?? []), index]);
-  });
-  return [...groups.values()];
-}
-
 export const actionOf = (permission: Permission): string =>
   permission.attributes?.action ?? 'none';
 

@@ -1,11 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
-import {
-  actionOf,
-  constraintCount,
-  groupIndices,
-  resourceTypeOf,
-  type RoutePattern,
-} from './route';
+import { actionOf, resourceTypeOf, type RoutePattern } from './route';
 
 /**
  * The routing table: a trie over the dot-separated segments of permission names.
@@ -19,13 +13,16 @@ import {
 export class RoutingTable<R extends RoutePattern> {
   private readonly root = new Node<R>();
 
-  /** @param routes - without ties: the config check has refused them (see `findTies`). */
-  constructor(routes: readonly R[]) {
-    for (const route of routes) {
-      let node = this.root;
-      for (const segment of route.segments) node = node.descend(segment);
-      node.add(route);
-    }
+  /** @param routes - as for `add`. */
+  constructor(routes: readonly R[] = []) {
+    for (const route of routes) this.add(route);
+  }
+
+  /** @param route - ties with no other: the config check has refused ties (see `findTies`). */
+  add(route: R): void {
+    let node = this.root;
+    for (const segment of route.segments) node = node.descend(segment);
+    node.add(route);
   }
 
   match(permission: Permission): R | undefined {
@@ -46,19 +43,20 @@ export class RoutingTable<R extends RoutePattern> {
   }
 }
 
-/** The routes of one prefix, indexed by their constraints. */
+/** The routes of one prefix, indexed by their constraints. Most prefixes need few of the maps. */
 class Node<R extends RoutePattern> {
-  private readonly children = new Map<string, Node<R>>();
-  private readonly byBoth = new Map<string, Map<string, R>>();
-  private readonly byAction = new Map<string, R>();
-  private readonly byResourceType = new Map<string, R>();
+  private children: Map<string, Node<R>> | undefined;
+  private byBoth: Map<string, Map<string, R>> | undefined;
+  private byAction: Map<string, R> | undefined;
+  private byResourceType: Map<string, R> | undefined;
   private unconstrained: R | undefined;
 
   child(segment: string): Node<R> | undefined {
-    return this.children.get(segment);
+    return this.children?.get(segment);
   }
 
   descend(segment: string): Node<R> {
+    this.children ??= new Map();
     let child = this.children.get(segment);
     if (!child) this.children.set(segment, (child = new Node()));
     return child;
@@ -67,14 +65,17 @@ class Node<R extends RoutePattern> {
   add(route: R): void {
     const { actions, resourceTypes } = route;
     if (actions && resourceTypes) {
+      this.byBoth ??= new Map();
       for (const action of actions) {
         let ofAction = this.byBoth.get(action);
         if (!ofAction) this.byBoth.set(action, (ofAction = new Map<string, R>()));
         for (const resourceType of resourceTypes) ofAction.set(resourceType, route);
       }
     } else if (actions) {
+      this.byAction ??= new Map();
       for (const action of actions) this.byAction.set(action, route);
     } else if (resourceTypes) {
+      this.byResourceType ??= new Map();
       for (const resourceType of resourceTypes)
         this.byResourceType.set(resourceType, route);
     } else {
@@ -85,44 +86,10 @@ class Node<R extends RoutePattern> {
   pick(action: string, resourceType: string | undefined): R | undefined {
     if (resourceType !== undefined) {
       const constrained =
-        this.byBoth.get(action)?.get(resourceType) ??
-        this.byResourceType.get(resourceType);
+        this.byBoth?.get(action)?.get(resourceType) ??
+        this.byResourceType?.get(resourceType);
       if (constrained) return constrained;
     }
-    return this.byAction.get(action) ?? this.unconstrained;
+    return this.byAction?.get(action) ?? this.unconstrained;
   }
-}
-
-/**
- * The pairs of routes (as indices) that tie: same prefix, same number of constraints, and
- * some permission fits both. Only their order could choose between them.
- */
-export function findTies(routes: readonly RoutePattern[]): Array<[number, number]> {
-  const groups = groupIndices(routes, route => [
-    route.segments,
-    constraintCount(route),
-  ]);
-  return groups.flatMap(group =>
-    group.flatMap((first, position) =>
-      group
-        .slice(position + 1)
-        .filter(second => overlap(routes[first]!, routes[second]!))
-        .map((second): [number, number] => [first, second]),
-    ),
-  );
-}
-
-function overlap(a: RoutePattern, b: RoutePattern): boolean {
-  return (
-    intersect<string>(a.actions, b.actions) &&
-    intersect(a.resourceTypes, b.resourceTypes)
-  );
-}
-
-/** An absent list stands for every value. */
-function intersect<T>(
-  a: readonly T[] | undefined,
-  b: readonly T[] | undefined,
-): boolean {
-  return !a || !b || a.some(value => b.includes(value));
 }

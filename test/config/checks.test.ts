@@ -1,4 +1,4 @@
-import { longestWait } from '../../src/config/standby';
+import { longestWaits } from '../../src/config/standby';
 import {
   config,
   configOf,
@@ -58,27 +58,27 @@ describe('a route', () => {
     ],
   ])('%s', expectProblems);
 
-  it('of disjoint actions does not tie', () => {
+  it('of disjoint actions does not tie', async () => {
     const raw = withRoutes(
       { prefix: 'a', actions: ['read'] },
       { prefix: 'a', actions: ['update', 'none'] },
     );
-    expect(problems(raw)).toEqual([]);
+    expect(await problems(raw)).toEqual([]);
   });
 });
 
 describe('a standby', () => {
-  it('is reported together with what else is wrong in its source', () => {
-    expect(problems(configOf({ opa: opa('own', { queue: -1 }) }))).toEqual([
+  it('is reported together with what else is wrong in its source', async () => {
+    expect(await problems(configOf({ opa: opa('own', { queue: -1 }) }))).toEqual([
       '~.sources.opa.queue: must be a whole number from 0 to 100000, not -1',
       "~.sources.opa.standby: unknown source 'own'; allowed: 'deny'",
     ]);
   });
 
-  it('that has mistakes of its own is not reported as unknown', () => {
-    expect(problems(configOf({ opa: opa('own'), own: { type: 'owner' } }))).toEqual([
-      `~.sources.own.type: must be one of ${TYPES}, not 'owner'`,
-    ]);
+  it('that has mistakes of its own is not reported as unknown', async () => {
+    expect(
+      await problems(configOf({ opa: opa('own'), own: { type: 'owner' } })),
+    ).toEqual([`~.sources.own.type: must be one of ${TYPES}, not 'owner'`]);
   });
 });
 
@@ -91,11 +91,11 @@ describe('the timeout of a source', () => {
     ],
   ])('%s', expectProblems);
 
-  it('must not be as long as the deadline, which would end it first', () => {
-    expect(problems(withOpa({ timeout: '2s' }))).toEqual([
+  it('must not be as long as the deadline, which would end it first', async () => {
+    expect(await problems(withOpa({ timeout: '2s' }))).toEqual([
       '~.sources.opa.timeout: 2000 ms is not shorter than the deadline of a whole decision, 2000 ms',
     ]);
-    expect(problems(withOpa({ timeout: '1999ms' }))).toEqual([]);
+    expect(await problems(withOpa({ timeout: '1999ms' }))).toEqual([]);
   });
 });
 
@@ -153,29 +153,32 @@ describe('a source, its endpoints and its standbys', () => {
       2000,
       '2000 ms',
     ],
-  ])('with %s must end before the deadline (%#)', (_w, sources, wait, problem) => {
-    expect(problems(configOf(sources))).toEqual(
-      problem === ''
-        ? []
-        : [
-            `~.sources.opa.timeout: ${problem} is not shorter than the deadline of a whole decision, 2000 ms`,
-          ],
-    );
-    const longer = configOf(sources, { deadline: '10s' });
-    expect(longestWait('opa', sourcesOf(longer))).toBe(wait);
-  });
+  ])(
+    'with %s must end before the deadline (%#)',
+    async (_w, sources, wait, problem) => {
+      expect(await problems(configOf(sources))).toEqual(
+        problem === ''
+          ? []
+          : [
+              `~.sources.opa.timeout: ${problem} is not shorter than the deadline of a whole decision, 2000 ms`,
+            ],
+      );
+      const longer = configOf(sources, { deadline: '10s' });
+      expect(longestWaits(await sourcesOf(longer)).get('opa')).toBe(wait);
+    },
+  );
 
-  it('may take almost as long as the deadline', () => {
+  it('may take almost as long as the deadline', async () => {
     const raw = configOf({ opa: opa('b', { baseUrl: TWO }), b: opa() });
-    expect(problems({ ...raw, deadline: '1501ms' })).toEqual([]);
-    expect(problems({ ...raw, deadline: '1500ms' })).toEqual([
+    expect(await problems({ ...raw, deadline: '1501ms' })).toEqual([]);
+    expect(await problems({ ...raw, deadline: '1500ms' })).toEqual([
       '~.sources.opa.timeout: 500 ms (1500 ms with 2 endpoints and its standby) is not shorter than the deadline of a whole decision, 1500 ms',
     ]);
   });
 
-  it('are reported wherever the sum is too long, also in the middle of a chain', () => {
+  it('are reported wherever the sum is too long, also in the middle of a chain', async () => {
     const raw = configOf({ opa: opa('b'), b: opa('c'), c: opa() }, { deadline: '1s' });
-    expect(problems(raw).map(problem => problem.split(': ')[0])).toEqual([
+    expect((await problems(raw)).map(problem => problem.split(': ')[0])).toEqual([
       '~.sources.opa.timeout',
       '~.sources.b.timeout',
     ]);
@@ -222,16 +225,15 @@ describe('the time of a hosted source', () => {
       2000,
       '~.sources.opa.timeout: 500 ms (2000 ms with its standby) is not shorter than the deadline of a whole decision, 2000 ms',
     ],
-  ])('is %s', (_what, sources, wait, ...expected) => {
+  ])('is %s', async (_what, sources, wait, ...expected) => {
     const names = ['team', 'second'].filter(name => name in sources);
     const [first] = Object.keys(sources);
-    expect(problems(configOf(sources), { provided: hosted(...names) })).toEqual(
+    expect(await problems(configOf(sources), { provided: hosted(...names) })).toEqual(
       expected,
     );
     const longer = configOf(sources, { deadline: '1h' });
-    expect(longestWait(first!, sourcesOf(longer, { provided: hosted(...names) }))).toBe(
-      wait,
-    );
+    const read = await sourcesOf(longer, { provided: hosted(...names) });
+    expect(longestWaits(read).get(first!)).toBe(wait);
   });
 });
 
@@ -247,24 +249,26 @@ describe('fail-open', () => {
 
   it.each(['allow-overrides', 'first-applicable'])(
     'of the router is an error on a route of several sources by %s',
-    combine => {
+    async combine => {
       const raw = combining(combine, { onUnavailable: 'fail-open' });
-      expect(problems(raw)).toEqual([silences(combine)]);
+      expect(await problems(raw)).toEqual([silences(combine)]);
     },
   );
 
   it.each(['allow-overrides', 'first-applicable'])(
     'of a source is an error on a route of several sources by %s',
-    combine => {
-      expect(problems(combining(combine, openSource))).toEqual([silences(combine)]);
+    async combine => {
+      expect(await problems(combining(combine, openSource))).toEqual([
+        silences(combine),
+      ]);
     },
   );
 
   it.each(['allow-overrides', 'first-applicable'])(
     'of the route is an error where it has several sources by %s',
-    combine => {
+    async combine => {
       const raw = withRoute({ combine, onUnavailable: 'fail-open' });
-      expect(problems(raw)).toEqual([silences(combine)]);
+      expect(await problems(raw)).toEqual([silences(combine)]);
     },
   );
 
@@ -304,15 +308,15 @@ describe('fail-open', () => {
         ],
       }),
     ],
-  ])('%s', (_rule, raw) => {
-    expect(problems(raw)).toEqual([]);
+  ])('%s', async (_rule, raw) => {
+    expect(await problems(raw)).toEqual([]);
   });
 
   it.each(['fail-open', 'fail-closed'])(
     'or fail-closed is an error on a route whose sources cannot be unavailable: %s',
-    onUnavailable => {
+    async onUnavailable => {
       const raw = withRoute({ sources: ['ownership', 'allow', 'deny'], onUnavailable });
-      expect(problems(raw)).toEqual([
+      expect(await problems(raw)).toEqual([
         '~.routes[0].onUnavailable: has no effect: none of the sources of this route can be unavailable',
       ]);
     },
@@ -341,16 +345,16 @@ describe('fail-open with a hosted source', () => {
         },
       ),
     ],
-  ])('may be %s', (_what, raw) => {
-    expect(problems(raw, { provided: hosted('team') })).toEqual([]);
+  ])('may be %s', async (_what, raw) => {
+    expect(await problems(raw, { provided: hosted('team') })).toEqual([]);
   });
 
   it.each(['first-applicable', 'allow-overrides'])(
     'must not silence the others of a route of %s',
-    combine => {
+    async combine => {
       const sources = { team: open, own: OWNERSHIP };
       const raw = configOf(sources, {}, { sources: ['own', 'team'], combine });
-      expect(problems(raw, { provided: hosted('team') })).toEqual([
+      expect(await problems(raw, { provided: hosted('team') })).toEqual([
         `~.routes[0].onUnavailable: fail-open would silence the healthy sources of a route that combines by ${combine}; allowed: 'fail-closed', or combine: deny-overrides`,
       ]);
     },
@@ -358,12 +362,14 @@ describe('fail-open with a hosted source', () => {
 });
 
 describe('a warning about what is allowed, but perhaps not meant,', () => {
-  it('names a source that no route uses', () => {
+  it('names a source that no route uses', async () => {
     const raw = config({ routes: [{ prefix: '', sources: ['opa'] }] });
-    expect(warnings(raw)).toEqual(['~.sources.ownership: no route names this source']);
+    expect(await warnings(raw)).toEqual([
+      '~.sources.ownership: no route names this source',
+    ]);
   });
 
-  it('leaves out a standby of a used source, and the standby of that', () => {
+  it('leaves out a standby of a used source, and the standby of that', async () => {
     const raw = config({
       sources: {
         opa: { ...OPA, standby: 'second' },
@@ -374,32 +380,34 @@ describe('a warning about what is allowed, but perhaps not meant,', () => {
       },
       routes: [{ prefix: '', sources: ['opa'] }],
     });
-    expect(warnings(raw)).toEqual([
+    expect(await warnings(raw)).toEqual([
       '~.sources.spare: no route names this source',
       '~.sources.behind: no route names this source',
     ]);
   });
 
-  it('names a constrained prefix, and where its other permissions fall', () => {
-    expect(warnings(withRoute({ prefix: 'catalog', actions: ['read'] }))).toEqual([
-      "~.routes[0]: prefix 'catalog' has no route without constraints: " +
-        'its other permissions fall to the fallback (deny)',
-    ]);
+  it('names a constrained prefix, and where its other permissions fall', async () => {
+    expect(await warnings(withRoute({ prefix: 'catalog', actions: ['read'] }))).toEqual(
+      [
+        "~.routes[0]: prefix 'catalog' has no route without constraints: " +
+          'its other permissions fall to the fallback (deny)',
+      ],
+    );
   });
 
-  it('names a route that no permission can reach', () => {
+  it('names a route that no permission can reach', async () => {
     const raw = withRoutes(
       { prefix: '' },
       { prefix: '', actions: ['create', 'read', 'update', 'delete', 'none'] },
     );
-    expect(warnings(raw)).toEqual([
+    expect(await warnings(raw)).toEqual([
       "~.routes[0]: can never be reached: routes[1] already matches every action of '*'",
     ]);
   });
 
-  it('names a hosted source that no route uses', () => {
+  it('names a hosted source that no route uses', async () => {
     const raw = configOf({ team: HOSTED }, {}, { sources: ['deny'] });
-    expect(warnings(raw, { provided: hosted('team') })).toEqual([
+    expect(await warnings(raw, { provided: hosted('team') })).toEqual([
       '~.sources.team: no route names this source',
     ]);
   });

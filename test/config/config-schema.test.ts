@@ -137,9 +137,9 @@ function taken(policyRouter: unknown, visibility?: Visibility): unknown {
 }
 
 /** What our own validator says, one problem a line. */
-function refusal(raw: unknown): string {
+async function refusal(raw: unknown): Promise<string> {
   try {
-    readConfig(raw, undefined, { ...NOTHING_PROVIDED, names: ['rbac'] });
+    await readConfig(raw, undefined, { ...NOTHING_PROVIDED, names: ['rbac'] });
     return '';
   } catch (error) {
     if (error instanceof ConfigError) return error.message;
@@ -148,22 +148,22 @@ function refusal(raw: unknown): string {
 }
 
 describe('the config schema', () => {
-  it('takes a config of every key, as our validator does', () => {
+  it('takes a config of every key, as our validator does', async () => {
     expect(taken(FULL)).toEqual(FULL);
-    expect(refusal(FULL)).toBe('');
+    expect(await refusal(FULL)).toBe('');
   });
 
-  it('takes numbers from environment variables', () => {
+  it('takes numbers from environment variables', async () => {
     const raw = full([...OPA, 'concurrency'], '64');
     expect(taken(raw)).toEqual(raw);
-    expect(refusal(raw)).toBe('');
+    expect(await refusal(raw)).toBe('');
   });
 
-  it('takes one endpoint or a list of them', () => {
+  it('takes one endpoint or a list of them', async () => {
     const baseUrl = ['https://opa.example.com', 'https://opa-2.example.com'];
     const raw = full([...OPA, 'baseUrl'], baseUrl);
     expect(taken(raw)).toEqual(raw);
-    expect(refusal(raw)).toBe('');
+    expect(await refusal(raw)).toBe('');
   });
 
   it('takes no config at all', () => {
@@ -210,9 +210,9 @@ describe('the config schema', () => {
     ['a route without sources', ['routes', 0, 'sources'], undefined],
     ['another algorithm', ['routes', 0, 'combine'], 'majority'],
     ['another default', ['routes', 0, 'default'], 'abstain'],
-  ])('refuses %s, as our validator does', (_what, path, value) => {
+  ])('refuses %s, as our validator does', async (_what, path, value) => {
     expect(() => taken(full(path, value))).toThrow('Config validation failed');
-    expect(refusal(full(path, value))).not.toBe('');
+    expect(await refusal(full(path, value))).not.toBe('');
   });
 });
 
@@ -259,7 +259,9 @@ describe('the config that users copy', () => {
 
       const path = policyRouter.routingFile;
       expect(path).toBe('./config/routing.yaml');
-      expect(readConfig(policyRouter, { path, content }).config.fallback).toBe('deny');
+      expect((await readConfig(policyRouter, { path, content })).config.fallback).toBe(
+        'deny',
+      );
     },
   );
 });
@@ -273,11 +275,11 @@ describe('config/least-privilege.yaml', () => {
       'is so, too, with the rows in its comments for its last one',
       leastPrivilege.closedTable,
     ],
-  ])('%s', (_what, content) => {
+  ])('%s', async (_what, content) => {
     const { policyRouter } = leastPrivilege;
     expect(taken(policyRouter)).toEqual(policyRouter);
     expect(taken(content)).toEqual(content);
-    const { config, warnings } = readConfig(policyRouter, { path, content });
+    const { config, warnings } = await readConfig(policyRouter, { path, content });
     expect(warnings).toEqual([]);
     expect(config.fallback).toBe('deny');
   });
@@ -288,7 +290,7 @@ describe('config/least-privilege.yaml', () => {
     const [, commented] = /^# +# (kinds: .*)$/m.exec(text)!;
     const kinds = parse(commented!) as object;
     expect(
-      refusal(full(['sources', 'ownership'], { type: 'ownership', ...kinds })),
+      await refusal(full(['sources', 'ownership'], { type: 'ownership', ...kinds })),
     ).toBe('');
   });
 });
@@ -302,7 +304,7 @@ describe('the standby that app-config.yaml has in comments', () => {
     ) as { permission: { policyRouter: object } };
     const { policyRouter } = raw.permission;
     const routes = [{ prefix: '', sources: ['opa', 'ownership'] }];
-    const { config, warnings } = readConfig({
+    const { config, warnings } = await readConfig({
       ...policyRouter,
       routingFile: undefined,
       fallback: 'deny',
@@ -367,9 +369,9 @@ describe('config.d.ts and our validator', () => {
     ['a route', ['routes', 0]],
   ];
 
-  it.each(OBJECTS)('know the same keys of %s', (_name, path) => {
+  it.each(OBJECTS)('know the same keys of %s', async (_name, path) => {
     const documented = Object.keys(at(path).properties!);
-    const refused = refusal(full([...path, 'unheardOf'], 1));
+    const refused = await refusal(full([...path, 'unheardOf'], 1));
     const accepted = /unknown key(?: 'unheardOf')?; allowed: (.*)/
       .exec(refused)![1]!
       .split(', ');
@@ -409,8 +411,8 @@ describe('config.d.ts and our validator', () => {
     ['combine', ['routes', 0, 'combine']],
     ['default', ['routes', 0, 'default']],
     ['actions', ['routes', 0, 'actions', 0]],
-  ])('know the same values of %s', (_key, path) => {
-    const refused = refusal(full(path, 'unheard-of'));
+  ])('know the same values of %s', async (_key, path) => {
+    const refused = await refusal(full(path, 'unheard-of'));
     const accepted = /must be (.*), not "unheard-of"/.exec(refused)![1]!;
     expect(
       at(path)
@@ -419,11 +421,11 @@ describe('config.d.ts and our validator', () => {
     ).toEqual(accepted.split(' or ').sort());
   });
 
-  it('know the same types of sources', () => {
+  it('know the same types of sources', async () => {
     const types = at(['sources']).additionalProperties!.anyOf!.map(
       each => each.properties!.type!.const,
     );
-    const refused = refusal(full([...OPA, 'type'], 'unheard-of'));
+    const refused = await refusal(full([...OPA, 'type'], 'unheard-of'));
     const accepted = /must be one of (.*), not 'unheard-of'/.exec(refused)![1]!;
     expect(types.map(type => `'${type}'`).sort()).toEqual(accepted.split(', ').sort());
   });

@@ -30,11 +30,11 @@ const missing = (name: string, provided = 'none'): string =>
 describe('a hosted source', () => {
   it.each(['team', 'te.am', 'Ünicode', 'x'.repeat(64), ...MEMBERS])(
     'that a module provides is valid: %s',
-    name => {
+    async name => {
       for (const provided of [hosted(name), added(name)]) {
         const raw = configOf(named(name, HOSTED), {}, { sources: [name] });
-        expect(problems(raw, { provided })).toEqual([]);
-        expect(sourcesOf(raw, { provided }).get(name)).toMatchObject(HOSTED);
+        expect(await problems(raw, { provided })).toEqual([]);
+        expect((await sourcesOf(raw, { provided })).get(name)).toMatchObject(HOSTED);
       }
     },
   );
@@ -79,29 +79,31 @@ describe('a hosted source', () => {
       hosted,
       missing(name),
     ]),
-  ])('%s is an error: %s', (_what, name, provided, problem) => {
+  ])('%s is an error: %s', async (_what, name, provided, problem) => {
     const alone = configOf(named(name, HOSTED), {}, { sources: [name] });
     const others = provided().names;
-    expect(problems(alone, { provided: provided() })).toContain(
+    expect(await problems(alone, { provided: provided() })).toContain(
       `~.sources.${name}: ${problem}`,
     );
-    expect(problems(alone, { provided: provided() })).toHaveLength(1 + others.length);
+    expect(await problems(alone, { provided: provided() })).toHaveLength(
+      1 + others.length,
+    );
   });
 
-  it('is an error even if no route names it', () => {
+  it('is an error even if no route names it', async () => {
     const raw = configOf({ team: HOSTED, own: OWNERSHIP }, {}, { sources: ['own'] });
-    expect(problems(raw, { provided: hosted() })).toEqual([
+    expect(await problems(raw, { provided: hosted() })).toEqual([
       `~.sources.team: ${missing('team')}`,
     ]);
   });
 
-  it('is reported as missing once if it has other mistakes', () => {
+  it('is reported as missing once if it has other mistakes', async () => {
     const raw = configOf({ team: { ...HOSTED, timout: '1s' } });
-    expect(problems(raw, { provided: hosted() })).toEqual([
+    expect(await problems(raw, { provided: hosted() })).toEqual([
       "~.sources.team: unknown key 'timout'; allowed: type, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby",
       `~.sources.team: ${missing('team')}`,
     ]);
-    expect(problems(raw, { provided: hosted('team') })).toHaveLength(1);
+    expect(await problems(raw, { provided: hosted('team') })).toHaveLength(1);
   });
 });
 
@@ -109,17 +111,17 @@ describe('a policy that a module provides', () => {
   const unnamed = (name: string): string =>
     `~.sources: a module provides the policy "${name}", but no source has this name; add ${name}: { type: hosted }, or remove the module from the backend`;
 
-  it.each(['team', ...MEMBERS])('must have a source: %s', name => {
+  it.each(['team', ...MEMBERS])('must have a source: %s', async name => {
     for (const provided of [hosted(name), added(name)]) {
-      expect(problems(configOf({ own: OWNERSHIP }), { provided })).toEqual([
+      expect(await problems(configOf({ own: OWNERSHIP }), { provided })).toEqual([
         unnamed(name),
       ]);
     }
   });
 
-  it('must have one even if the config has no sources', () => {
+  it('must have one even if the config has no sources', async () => {
     const raw = { fallback: 'deny', routes: [{ prefix: '', sources: ['deny'] }] };
-    expect(problems(raw, { provided: hosted('a', 'b') })).toEqual([
+    expect(await problems(raw, { provided: hosted('a', 'b') })).toEqual([
       unnamed('a'),
       unnamed('b'),
     ]);
@@ -129,10 +131,10 @@ describe('a policy that a module provides', () => {
     ['opa', OPA],
     ['ownership', OWNERSHIP],
     ['opa-wasm', { type: 'opa-wasm', bundle: '/bundle.tar.gz', entrypoint: 'a/b' }],
-  ])('must not have the name of a source of type %s', (_type, source) => {
+  ])('must not have the name of a source of type %s', async (_type, source) => {
     for (const name of ['team', ...MEMBERS]) {
       const raw = configOf(named(name, source), {}, { sources: [name] });
-      expect(problems(raw, { provided: hosted(name) })).toEqual([
+      expect(await problems(raw, { provided: hosted(name) })).toEqual([
         `~.sources.${name}.type: must be 'hosted', because a module provides a policy with this name`,
       ]);
     }
@@ -155,15 +157,15 @@ describe('a policy that a module provides', () => {
     ['null for a source', null, `~.sources.team.type: must be one of ${TYPES}`],
   ])(
     'is reported with the type it needs if the source has %s',
-    (_what, source, ...expected) => {
+    async (_what, source, ...expected) => {
       expect(
-        problems(configOf({ team: source }), { provided: hosted('team') }),
+        await problems(configOf({ team: source }), { provided: hosted('team') }),
       ).toEqual(expected);
     },
   );
 });
 
-it('all mistakes are reported at once, those of hosted policies first', () => {
+it('all mistakes are reported at once, those of hosted policies first', async () => {
   const provided = hosted('unknown', 'own');
   provided.host('unset');
   const raw = {
@@ -177,7 +179,7 @@ it('all mistakes are reported at once, those of hosted policies first', () => {
     },
     routes: [{ prefix: '', sources: ['missing', 'teem'] }],
   };
-  expect(problems(raw, { provided })).toEqual([
+  expect(await problems(raw, { provided })).toEqual([
     "~.fallback: is required: 'allow' or 'deny'",
     "~: unknown key 'fallbak'; allowed: routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes",
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
@@ -195,8 +197,8 @@ it('all mistakes are reported at once, those of hosted policies first', () => {
 it.each<[what: string, name: string]>([
   ['of control characters', 'te\nam\u202e'],
   ['of thousands of characters', 'x'.repeat(5000)],
-])('an invalid name is reported in one short line: %s', (_what, name) => {
-  const lines = problems(configOf({ [name]: HOSTED, own: OWNERSHIP }), {
+])('an invalid name is reported in one short line: %s', async (_what, name) => {
+  const lines = await problems(configOf({ [name]: HOSTED, own: OWNERSHIP }), {
     provided: hosted(),
   });
   expect(lines[0]).toContain('must have 1 to 64 characters');
@@ -207,11 +209,11 @@ it.each<[what: string, name: string]>([
 });
 
 describe('the warning about a policy that never abstains', () => {
-  const warned = (
+  const warned = async (
     names: string[],
     combine: string,
     provided = hosted('team'),
-  ): string[] => {
+  ): Promise<string[]> => {
     const sources: object = { team: HOSTED, own: OWNERSHIP, other: OWNERSHIP };
     const all = [
       ...names,
@@ -224,7 +226,7 @@ describe('the warning about a policy that never abstains', () => {
       sources,
       routes: [{ prefix: '', sources: names, combine }, rest],
     };
-    return warnings(raw, { provided }).filter(warning =>
+    return (await warnings(raw, { provided })).filter(warning =>
       warning.startsWith('~.routes[0]'),
     );
   };
@@ -266,8 +268,8 @@ describe('the warning about a policy that never abstains', () => {
       'first-applicable',
       "'deny', listed after it, is never asked (first-applicable)",
     ],
-  ])('names the effect on %j under %s', (sources, combine, effect) => {
-    expect(warned(sources, combine)).toEqual([`${TEAM} ${effect}`]);
+  ])('names the effect on %j under %s', async (sources, combine, effect) => {
+    expect(await warned(sources, combine)).toEqual([`${TEAM} ${effect}`]);
   });
 
   it.each<[what: string, sources: string[], combine: string]>([
@@ -276,18 +278,18 @@ describe('the warning about a policy that never abstains', () => {
     ['alone', ['team'], 'first-applicable'],
     ['the last one asked', ['own', 'other', 'team'], 'first-applicable'],
     ['not of the route', ['own', 'other'], 'deny-overrides'],
-  ])('is left out if it is %s: %j under %s', (_what, sources, combine) => {
-    expect(warned(sources, combine)).toEqual([]);
+  ])('is left out if it is %s: %j under %s', async (_what, sources, combine) => {
+    expect(await warned(sources, combine)).toEqual([]);
   });
 
   it.each(['deny-overrides', 'allow-overrides', 'first-applicable'])(
     'is left out for one that a module adds, which may abstain: %s',
-    combine => {
-      expect(warned(['team', 'own'], combine, added('team'))).toEqual([]);
+    async combine => {
+      expect(await warned(['team', 'own'], combine, added('team'))).toEqual([]);
     },
   );
 
-  it('names the effect on a standby, even of a source that is a standby itself', () => {
+  it('names the effect on a standby, even of a source that is a standby itself', async () => {
     const sources = {
       opa: { ...OPA, standby: 'rbac' },
       rbac: { ...HOSTED, timeout: '500ms', standby: 'team' },
@@ -296,30 +298,30 @@ describe('the warning about a policy that never abstains', () => {
     const raw = configOf(sources, {}, { sources: ['opa'] });
     const effect = (of: string): string =>
       `is hosted and never abstains, so if it allows permissions that it does not know, they are allowed while '${of}' is unavailable or overloaded`;
-    expect(warnings(raw, { provided: hosted('rbac', 'team') })).toEqual([
+    expect(await warnings(raw, { provided: hosted('rbac', 'team') })).toEqual([
       `~.sources.opa.standby: 'rbac' ${effect('opa')}`,
       `~.sources.rbac.standby: 'team' ${effect('rbac')}`,
     ]);
-    expect(warnings(raw, { provided: added('rbac', 'team') })).toEqual([]);
+    expect(await warnings(raw, { provided: added('rbac', 'team') })).toEqual([]);
   });
 
-  it('is left out for a standby that is not a hosted policy', () => {
+  it('is left out for a standby that is not a hosted policy', async () => {
     const sources = {
       team: { ...HOSTED, standby: 'opa' },
       opa: { ...OPA, standby: 'own' },
     };
     const raw = configOf({ ...sources, own: OWNERSHIP }, {}, { sources: ['team'] });
-    expect(warnings(raw, { provided: hosted('team') })).toEqual([]);
+    expect(await warnings(raw, { provided: hosted('team') })).toEqual([]);
   });
 
-  it('is given for each policy on each route', () => {
+  it('is given for each policy on each route', async () => {
     const sources = { rbac: HOSTED, team: HOSTED, own: OWNERSHIP };
     const routes = [
       { prefix: 'a', sources: ['rbac', 'team'] },
       { prefix: 'b', sources: ['rbac'] },
       { prefix: 'c', sources: ['own', 'team'], combine: 'allow-overrides' },
     ];
-    const given = warnings(
+    const given = await warnings(
       { fallback: 'deny', sources, routes },
       { provided: hosted('rbac', 'team') },
     );
@@ -330,7 +332,7 @@ describe('the warning about a policy that never abstains', () => {
     ]);
   });
 
-  it('follows those about the table alone', () => {
+  it('follows those about the table alone', async () => {
     const raw = configOf(
       { team: HOSTED, own: OWNERSHIP, more: OWNERSHIP },
       {},
@@ -339,7 +341,9 @@ describe('the warning about a policy that never abstains', () => {
       },
     );
     expect(
-      warnings(raw, { provided: hosted('team') }).map(each => each.split(':')[0]),
+      (await warnings(raw, { provided: hosted('team') })).map(
+        each => each.split(':')[0],
+      ),
     ).toEqual(['~.sources.more', '~.routes[0]']);
   });
 });

@@ -6,11 +6,11 @@ describe('the routing file', () => {
   const path = './config/routing.yaml';
   const raw = config({ routingFile: path, fallback: undefined, routes: undefined });
   const table = { fallback: 'allow', routes: [ROUTE] };
-  const fileProblems = (content: unknown, app: unknown = raw) =>
-    problems(app, { file: { path, content } });
+  const fileProblems = async (content: unknown, app: unknown = raw) =>
+    await problems(app, { file: { path, content } });
 
-  it('has the fallback and the routes', () => {
-    const read = readConfig(raw, { path, content: table }).config;
+  it('has the fallback and the routes', async () => {
+    const read = (await readConfig(raw, { path, content: table })).config;
     expect(read.fallback).toBe('allow');
     expect(read.routes).toMatchObject([{ prefix: '', sources: ['opa', 'ownership'] }]);
   });
@@ -20,8 +20,8 @@ describe('the routing file', () => {
     ['routes', { routes: [ROUTE] }, ['routes']],
     ['both', { fallback: 'deny', routes: [ROUTE] }, ['fallback', 'routes']],
     ['a fallback of null', { fallback: null }, ['fallback']],
-  ])('cannot be combined with %s in app-config', (_what, changes, keys) => {
-    expect(fileProblems(table, { ...raw, ...changes })).toEqual(
+  ])('cannot be combined with %s in app-config', async (_what, changes, keys) => {
+    expect(await fileProblems(table, { ...raw, ...changes })).toEqual(
       keys.map(
         key =>
           `~.${key}: cannot be combined with routingFile, which contains fallback and routes; keep one of the two`,
@@ -80,21 +80,23 @@ describe('the routing file', () => {
       { fallback: 'deny', routes: [ROUTE, { ...ROUTE, sources: ['deny'] }] },
       `${path}: routes[1]: ties with routes[0]: prefix '*' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint`,
     ],
-  ])('%s', (_rule, content, problem) => {
-    expect(fileProblems(content)).toContain(problem);
+  ])('%s', async (_rule, content, problem) => {
+    expect(await fileProblems(content)).toContain(problem);
   });
 
-  it('is reported together with what is wrong in app-config', () => {
+  it('is reported together with what is wrong in app-config', async () => {
     const content = { ...table, fallback: 'closed', route: [] };
-    expect(fileProblems(content, { ...raw, anonymous: 'allow' }).sort()).toEqual([
+    expect(
+      (await fileProblems(content, { ...raw, anonymous: 'allow' })).sort(),
+    ).toEqual([
       `${path}: fallback: must be 'allow' or 'deny', not "closed"`,
       `${path}: unknown key 'route'; allowed: fallback, routes`,
       `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
     ]);
   });
 
-  it('does not change the paths of problems in app-config', () => {
-    expect(fileProblems(table, { ...raw, anonymous: 'allow' })).toEqual([
+  it('does not change the paths of problems in app-config', async () => {
+    expect(await fileProblems(table, { ...raw, anonymous: 'allow' })).toEqual([
       `~.anonymous: must be 'deny' or 'evaluate', not "allow"`,
     ]);
   });
@@ -110,14 +112,14 @@ describe('the routing file', () => {
     expect(routingFilePath(value)).toBe(expected);
   });
 
-  it('is named in the paths of warnings about its routes', () => {
+  it('is named in the paths of warnings about its routes', async () => {
     const raw = config({
       fallback: undefined,
       routes: undefined,
       routingFile: 'r.yaml',
     });
     const content = { fallback: 'allow', routes: [{ ...ROUTE, actions: ['read'] }] };
-    expect(warnings(raw, { file: { path: 'r.yaml', content } })).toEqual([
+    expect(await warnings(raw, { file: { path: 'r.yaml', content } })).toEqual([
       "r.yaml: routes[0]: prefix '*' has no route without constraints: " +
         'its other permissions fall to the fallback (allow)',
     ]);

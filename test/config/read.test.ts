@@ -19,8 +19,8 @@ const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');
 
 describe('a valid config', () => {
-  it('is read with its settings in milliseconds and its sources by name', () => {
-    const { config: read, warnings } = readConfig({
+  it('is read with its settings in milliseconds and its sources by name', async () => {
+    const { config: read, warnings } = await readConfig({
       fallback: 'allow',
       anonymous: 'evaluate',
       onUnavailable: 'fail-open',
@@ -161,8 +161,8 @@ describe('a valid config', () => {
     });
   });
 
-  it('has a default for everything that is not required', () => {
-    const { config: read } = readConfig({
+  it('has a default for everything that is not required', async () => {
+    const { config: read } = await readConfig({
       fallback: 'deny',
       sources: {
         opa: { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' },
@@ -207,37 +207,38 @@ describe('a valid config', () => {
     });
   });
 
-  it('may leave out all sources: allow and deny are built in', () => {
+  it('may leave out all sources: allow and deny are built in', async () => {
     const routes = [{ prefix: '', sources: ['allow'] }];
-    const { sources } = readConfig(config({ sources: undefined, routes })).config;
+    const { sources } = (await readConfig(config({ sources: undefined, routes })))
+      .config;
     expect([...sources.keys()]).toEqual(['allow', 'deny']);
   });
 
-  it('gives a source its own failure mode before that of the router', () => {
-    const modeOf = (raw: unknown) => {
-      return readConfig(raw).config.sources.get('opa')?.remote?.onUnavailable;
+  it('gives a source its own failure mode before that of the router', async () => {
+    const modeOf = async (raw: unknown) => {
+      return (await readConfig(raw)).config.sources.get('opa')?.remote?.onUnavailable;
     };
-    expect(modeOf(config())).toBe('fail-closed');
-    expect(modeOf(config({ onUnavailable: 'fail-open' }))).toBe('fail-open');
+    expect(await modeOf(config())).toBe('fail-closed');
+    expect(await modeOf(config({ onUnavailable: 'fail-open' }))).toBe('fail-open');
     expect(
-      modeOf({
+      await modeOf({
         ...withOpa({ onUnavailable: 'fail-closed' }),
         onUnavailable: 'fail-open',
       }),
     ).toBe('fail-closed');
   });
 
-  it('is not changed by reading it', () => {
+  it('is not changed by reading it', async () => {
     const raw = withRoute({ actions: ['read'] });
     const before = structuredClone(raw);
-    readConfig(raw);
+    await readConfig(raw);
     expect(raw).toEqual(before);
   });
 });
 
 describe('an error', () => {
-  it('reports every problem, with its whole path', () => {
-    const error = errorOf({ fallback: 'perhaps', routes: [] });
+  it('reports every problem, with its whole path', async () => {
+    const error = await errorOf({ fallback: 'perhaps', routes: [] });
     expect(error?.name).toBe('PolicyRouterConfigError');
     expect(error?.message).toBe(
       [
@@ -248,7 +249,7 @@ describe('an error', () => {
     );
   });
 
-  it('reports ten problems of one config at once', () => {
+  it('reports ten problems of one config at once', async () => {
     const raw = {
       fallbak: 'deny',
       fallback: 'closed',
@@ -264,7 +265,7 @@ describe('an error', () => {
         { prefix: 'catalog.', sources: ['deny'] },
       ],
     };
-    expect(problems(raw).map(problem => problem.split(': ')[0])).toEqual([
+    expect((await problems(raw)).map(problem => problem.split(': ')[0])).toEqual([
       '~.fallback',
       '~.deadline',
       '~',
@@ -311,8 +312,8 @@ describe('a source', () => {
 });
 
 describe('names like those of object members', () => {
-  it('can be names of sources, and pollute nothing', () => {
-    const { config: read } = readConfig(
+  it('can be names of sources, and pollute nothing', async () => {
+    const { config: read } = await readConfig(
       config({
         sources: JSON.parse(
           '{ "toString": { "type": "ownership" }, "constructor": { "type": "ownership" } }',
@@ -325,10 +326,10 @@ describe('names like those of object members', () => {
     expect(({} as Record<string, unknown>).type).toBeUndefined();
   });
 
-  it('cannot be names of sources if Backstage drops the key', () => {
+  it('cannot be names of sources if Backstage drops the key', async () => {
     const sources = JSON.parse('{ "__proto__": { "type": "ownership" } }') as object;
     const routes = [{ prefix: '', sources: ['allow'] }];
-    const [problem] = problems(config({ sources, routes }));
+    const [problem] = await problems(config({ sources, routes }));
     expect(problem).toMatch("~.sources: the name '__proto__' cannot be used");
     expect(({} as Record<string, unknown>).type).toBeUndefined();
   });
@@ -337,9 +338,9 @@ describe('names like those of object members', () => {
     ['the config', (odd: object) => ({ ...config(), ...odd }), '~'],
     ['a source', withOpa, '~.sources.opa'],
     ['a route', withRoute, '~.routes[0]'],
-  ])('are unknown keys of %s', (_where, place, path) => {
+  ])('are unknown keys of %s', async (_where, place, path) => {
     const odd = JSON.parse('{ "__proto__": { "fallback": "allow" } }') as object;
-    const [problem, ...others] = problems(place(odd));
+    const [problem, ...others] = await problems(place(odd));
     expect(problem).toMatch(`${path}: unknown key '__proto__'; allowed: `);
     expect(others).toEqual([]);
   });

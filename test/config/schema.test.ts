@@ -113,8 +113,8 @@ describe('the config as a whole', () => {
     ['true', true],
     ['false', false],
     ['required', 'required'],
-  ])('may verify conditions: %j', (written, verifyConditions) => {
-    const { config: read } = readConfig(config({ verifyConditions: written }));
+  ])('may verify conditions: %j', async (written, verifyConditions) => {
+    const { config: read } = await readConfig(config({ verifyConditions: written }));
     expect(read.verifyConditions).toBe(verifyConditions);
   });
 });

@@ -40,10 +40,10 @@ describe('a standby', () => {
       { opa: opa('constructor'), constructor: OWNERSHIP },
       ['opa', 'constructor'],
     ],
-  ])('may be %s, in any order in the file', (_what, sources, chain) => {
+  ])('may be %s, in any order in the file', async (_what, sources, chain) => {
     for (const each of [sources, reversed(sources)]) {
-      expect(problems(config(each))).toEqual([]);
-      expect(standbyChain('opa', sourcesOf(config(each)))).toEqual(chain);
+      expect(await problems(config(each))).toEqual([]);
+      expect(standbyChain('opa', await sourcesOf(config(each)))).toEqual(chain);
     }
   });
 
@@ -91,16 +91,23 @@ describe('a standby', () => {
       { opa: opa(undefined, { standby: ['own'] }), own: OWNERSHIP },
       '~.sources.opa.standby: must be the name of a source',
     ],
-  ])('must not be %s, in any order in the file', (_what, sources, ...expected) => {
-    expect(problems(config(sources))).toEqual(expected);
-    expect(problems(config(reversed(sources))).sort()).toEqual([...expected].sort());
-  });
+  ])(
+    'must not be %s, in any order in the file',
+    async (_what, sources, ...expected) => {
+      expect(await problems(config(sources))).toEqual(expected);
+      expect((await problems(config(reversed(sources)))).sort()).toEqual(
+        [...expected].sort(),
+      );
+    },
+  );
 
-  it('that leads into a circle is reported where the circle is', () => {
-    expect(problems(config({ opa: opa('b'), b: opa('c'), c: opa('b') }))).toEqual([
-      "~.sources.b.standby: leads back to 'b' (b → c → b); a chain of standbys must end",
-      "~.sources.c.standby: leads back to 'c' (c → b → c); a chain of standbys must end",
-    ]);
+  it('that leads into a circle is reported where the circle is', async () => {
+    expect(await problems(config({ opa: opa('b'), b: opa('c'), c: opa('b') }))).toEqual(
+      [
+        "~.sources.b.standby: leads back to 'b' (b → c → b); a chain of standbys must end",
+        "~.sources.c.standby: leads back to 'c' (c → b → c); a chain of standbys must end",
+      ],
+    );
   });
 });
 
@@ -129,14 +136,14 @@ describe('a standby together with hosted policies', () => {
       { first: { ...HOSTED, standby: 'own' }, own: OWNERSHIP },
       ['first', 'own'],
     ],
-  ])('may be %s', (_what, sources, chain) => {
+  ])('may be %s', async (_what, sources, chain) => {
     const names = Object.entries(sources)
       .filter(([, source]) => (source as { type: string }).type === 'hosted')
       .map(([name]) => name);
     const raw = configOf(sources, {}, { sources: ['first'] });
-    expect(problems(raw, { provided: hosted(...names) })).toEqual([]);
+    expect(await problems(raw, { provided: hosted(...names) })).toEqual([]);
     expect(
-      standbyChain('first', sourcesOf(raw, { provided: hosted(...names) })),
+      standbyChain('first', await sourcesOf(raw, { provided: hosted(...names) })),
     ).toEqual(chain);
   });
 
@@ -168,7 +175,9 @@ describe('a standby together with hosted policies', () => {
       "~.sources.team.standby: leads back to 'team' (team → opa → team); a chain of standbys must end",
       "~.sources.opa.standby: leads back to 'opa' (opa → team → opa); a chain of standbys must end",
     ],
-  ])('of a hosted policy must not be %s', (_what, sources, ...expected) => {
-    expect(problems(configOf(sources), { provided: hosted('team') })).toEqual(expected);
+  ])('of a hosted policy must not be %s', async (_what, sources, ...expected) => {
+    expect(await problems(configOf(sources), { provided: hosted('team') })).toEqual(
+      expected,
+    );
   });
 });

@@ -3,14 +3,16 @@ import { summary } from '../../src/config/summary';
 
 const opa = { type: 'opa', baseUrl: 'http://127.0.0.1:8181', entrypoint: 'a/b' };
 
-const summaryOf = (more: object): string =>
+const summaryOf = async (more: object): Promise<string> =>
   summary(
-    readConfig({
-      fallback: 'deny',
-      sources: { opa },
-      routes: [{ prefix: 'catalog', sources: ['opa'] }],
-      ...more,
-    }).config,
+    (
+      await readConfig({
+        fallback: 'deny',
+        sources: { opa },
+        routes: [{ prefix: 'catalog', sources: ['opa'] }],
+        ...more,
+      })
+    ).config,
   );
 
 const START = '1 route, 1 source (opa).';
@@ -62,6 +64,6 @@ it.each([
     },
     `${START} ${DENY}`,
   ],
-])('names %s', (_what, more, expected) => {
-  expect(summaryOf(more)).toBe(expected);
+])('names %s', async (_what, more, expected) => {
+  expect(await summaryOf(more)).toBe(expected);
 });

@@ -379,10 +379,10 @@ const withSource = (source: object): object => ({
 describe('a config error', () => {
   it.each(Object.entries(misconfigured))(
     'about %s does not quote the secret',
-    (_what, source) => {
+    async (_what, source) => {
       let error: unknown;
       try {
-        readConfig(withSource(source));
+        await readConfig(withSource(source));
       } catch (thrown) {
         error = thrown;
       }

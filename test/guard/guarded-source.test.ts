@@ -42,7 +42,7 @@ const services = (): SourceServices => ({
 /** The source as a config describes it, under the name `tested`. */
 async function build(source: object): Promise<readonly Endpoint[]> {
   const raw = configOf({ tested: source }, { deadline: '10m' });
-  const config = sourcesOf(raw, { provided: policies }).get('tested')!;
+  const config = (await sourcesOf(raw, { provided: policies })).get('tested')!;
   return (built = await guardedSource('tested', config, services()));
 }
 
@@ -150,9 +150,11 @@ describe('a source that must be waited for', () => {
 
   it('that no module provides rejects with the reason', async () => {
     policies.addSource('tested', { handle: () => new Promise(() => {}) });
-    const { remote, options } = sourcesOf(configOf({ tested: { type: 'hosted' } }), {
-      provided: policies,
-    }).get('tested')!;
+    const { remote, options } = (
+      await sourcesOf(configOf({ tested: { type: 'hosted' } }), {
+        provided: policies,
+      })
+    ).get('tested')!;
     policies = new ProvidedPolicies();
     const building = guardedSource(
       'tested',

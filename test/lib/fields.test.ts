@@ -65,12 +65,12 @@ describe('a duration', () => {
     [{ seconds: 1, milliseconds: 500 }, 1500],
     [{ milliseconds: '500' }, 500],
     [{ milliseconds: 2 ** 31 - 1 }, 2 ** 31 - 1],
-  ])('%j is %d ms', (deadline, milliseconds) => {
+  ])('%j is %d ms', async (deadline, milliseconds) => {
     const raw = {
       ...withOpa({ timeout: { milliseconds: 1 } }),
       deadline,
     };
-    expect(readConfig(raw).config.deadline).toBe(milliseconds);
+    expect((await readConfig(raw)).config.deadline).toBe(milliseconds);
   });
 
   it.each<Row>([
@@ -95,17 +95,19 @@ describe('a duration', () => {
 });
 
 describe('a whole number', () => {
-  it("takes numbers from environment variables: '64' is 64", () => {
-    const { sources } = readConfig(
-      withOpa({
-        concurrency: '64',
-        queue: '0',
-        maxResponseBytes: '2147483647',
-        circuitBreaker: {
-          errorThreshold: '99',
-          volumeThreshold: '1',
-        },
-      }),
+  it("takes numbers from environment variables: '64' is 64", async () => {
+    const { sources } = (
+      await readConfig(
+        withOpa({
+          concurrency: '64',
+          queue: '0',
+          maxResponseBytes: '2147483647',
+          circuitBreaker: {
+            errorThreshold: '99',
+            volumeThreshold: '1',
+          },
+        }),
+      )
     ).config;
     expect(sources.get('opa')).toMatchObject({
       options: { maxResponseBytes: 2_147_483_647 },
@@ -195,8 +197,8 @@ describe('a whole number', () => {
       { circuitBreaker: { volumeThreshold: 0 } },
       'circuitBreaker.volumeThreshold: must be a whole number from 1 to 1000000, not 0',
     ],
-  ])('%s', (_rule, changes, problem) => {
-    const [first, ...others] = problems(withOpa(changes));
+  ])('%s', async (_rule, changes, problem) => {
+    const [first, ...others] = await problems(withOpa(changes));
     expect(first).toContain(`~.sources.opa.${problem}`);
     expect(others).toEqual([]);
   });

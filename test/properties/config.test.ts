@@ -76,28 +76,25 @@ const anyMutation = fc
   .map(([path, value]) => replace(valid(), path, value));
 
 /** The error of reading the config; undefined if it is valid. */
-function errorOf(raw: unknown): unknown {
-  try {
-    readConfig(raw);
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
+const errorOf = (raw: unknown): Promise<unknown> =>
+  readConfig(raw).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 /** All parts of an error that could reach a log. */
 const textOf = (error: ConfigError): string =>
   JSON.stringify([error.message, error.stack, error.problems]);
 
-it('the unchanged config is valid', () => {
-  expect(errorOf(valid())).toBeUndefined();
+it('the unchanged config is valid', async () => {
+  expect(await errorOf(valid())).toBeUndefined();
 });
 
 describe('reading a config', () => {
-  it('fails only with paths and messages for any input', () => {
-    fc.assert(
-      fc.property(fc.oneof(anyMutation, anyValue), raw => {
-        const error = errorOf(raw);
+  it('fails only with paths and messages for any input', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(anyMutation, anyValue), async raw => {
+        const error = await errorOf(raw);
         if (error === undefined) return;
         expect(error).toBeInstanceOf(ConfigError);
         const { problems } = error as ConfigError;
@@ -111,10 +108,10 @@ describe('reading a config', () => {
     );
   });
 
-  it('prints no secret no matter what else is wrong', () => {
-    fc.assert(
-      fc.property(anyMutation, raw => {
-        const error = errorOf(raw);
+  it('prints no secret no matter what else is wrong', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyMutation, async raw => {
+        const error = await errorOf(raw);
         if (!(error instanceof ConfigError)) return;
         expect(textOf(error)).not.toContain(SECRET);
         expect(textOf(error)).not.toContain(KEY_LINE);
@@ -123,7 +120,7 @@ describe('reading a config', () => {
     );
   });
 
-  it('prints no secret no matter how it is wrapped', () => {
+  it('prints no secret no matter how it is wrapped', async () => {
     const secretPaths: Path[] = [
       ['sources', 'opa', 'auth', 'token'],
       ['sources', 'opa', 'auth'],
@@ -142,16 +139,20 @@ describe('reading a config', () => {
         fc.string().map(text => `${text}${SECRET}`),
       ),
     }));
-    fc.assert(
-      fc.property(fc.constantFrom(...secretPaths), wrapped, (path, value) => {
-        const error = errorOf(replace(valid(), path, value));
-        if (error instanceof ConfigError) expect(textOf(error)).not.toContain(SECRET);
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...secretPaths),
+        wrapped,
+        async (path, value) => {
+          const error = await errorOf(replace(valid(), path, value));
+          if (error instanceof ConfigError) expect(textOf(error)).not.toContain(SECRET);
+        },
+      ),
       { numRuns: 500 },
     );
   });
 
-  it('rejects unknown keys anywhere', () => {
+  it('rejects unknown keys anywhere', async () => {
     const objects = pathsOf(valid()).filter(path => {
       const value = path.reduce<unknown>(
         (at, key) => (at as Record<string | number, unknown>)[key],
@@ -161,13 +162,13 @@ describe('reading a config', () => {
       return typeof value === 'object' && !Array.isArray(value) && !named;
     });
     const unknownKey = fc.string({ minLength: 1 }).map(key => `x-${key}`);
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         fc.constantFrom(...objects),
         unknownKey,
         anyValue,
-        (path, key, value) => {
-          const error = errorOf(replace(valid(), [...path, key], value));
+        async (path, key, value) => {
+          const error = await errorOf(replace(valid(), [...path, key], value));
           expect((error as ConfigError).message).toContain(
             ['auth', 'tls'].includes(String(path.at(-1)))
               ? 'unknown key; allowed: '
@@ -179,16 +180,16 @@ describe('reading a config', () => {
     );
   });
 
-  it('does not change the prototypes of objects', () => {
-    fc.assert(
-      fc.property(
+  it('does not change the prototypes of objects', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.constantFrom(...pathsOf(valid())),
         fc.jsonValue(),
-        (path, value) => {
+        async (path, value) => {
           const odd: unknown = JSON.parse(
             `{ "__proto__": { "polluted": ${JSON.stringify(value)} } }`,
           );
-          errorOf(replace(valid(), path, odd));
+          await errorOf(replace(valid(), path, odd));
           expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
           expect(({} as Record<string, unknown>).polluted).toBeUndefined();
         },

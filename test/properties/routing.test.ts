@@ -1,17 +1,22 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import fc from 'fast-check';
-import { findCoverageGaps } from '../../src/routing/coverage';
+import { Slices } from '../../src/lib/slices';
+import { findCoverageGaps, type CoverageFinding } from '../../src/routing/coverage';
 import { formatPrefix, parsePrefix } from '../../src/routing/prefix';
-import { ACTIONS, type Action } from '../../src/routing/route';
-import { findTies, RoutingTable } from '../../src/routing/table';
+import { ACTIONS, type Action, type RoutePattern } from '../../src/routing/route';
+import { RoutingTable } from '../../src/routing/table';
+import { findTies } from '../../src/routing/ties';
 import { permission } from '../fixtures/builders';
 import { bestRoutes } from './reference/routing';
+import { coverageGaps, tiedGroups } from './reference/table-checks';
 
 interface WrittenRoute {
   prefix: string;
   actions?: Action[];
   resourceTypes?: string[];
 }
+
+const FALLBACK = 'the fallback';
 
 // Only a few of each, so that routes overlap, tie and hide each other.
 const SEGMENTS = ['a', 'ab', '__proto__', 'é'];
@@ -152,18 +157,39 @@ function parsed(prefix: string): readonly string[] | undefined {
 }
 
 describe('findTies', () => {
-  it('returns exactly the pairs of routes that only their order distinguishes', () => {
-    fc.assert(
-      fc.property(anyRoutes, routes => {
-        const tied = routes.flatMap((first, index) =>
-          routes.flatMap((second, other) =>
-            other > index && tie(first, second) ? [[index, other]] : [],
-          ),
+  it('returns exactly the groups of routes that only their order distinguishes', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyRoutes, async routes => {
+        const groups = await findTies(routes, new Slices());
+        const together = (first: number, second: number): boolean =>
+          groups.some(group => group.includes(first) && group.includes(second));
+        routes.forEach((first, index) =>
+          routes.forEach((second, other) => {
+            if (other <= index || !tie(first, second)) return;
+            expect([index, other, together(index, other)]).toEqual([
+              index,
+              other,
+              true,
+            ]);
+          }),
         );
-        const byIndex = ([a, b]: number[], [c, d]: number[]) => a! - c! || b! - d!;
-        expect(findTies(routes).sort(byIndex)).toEqual(tied.sort(byIndex));
+        for (const member of groups.flat()) {
+          const tied = routes.some(
+            (other, index) => index !== member && tie(other, routes[member]!),
+          );
+          expect([member, tied]).toEqual([member, true]);
+        }
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('returns the groups that a comparison of all pairs finds', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyRoutes, async routes => {
+        expect(await findTies(routes, new Slices())).toEqual(tiedGroups(routes));
+      }),
+      { numRuns: 1000 },
     );
   });
 });
@@ -171,13 +197,32 @@ describe('findTies', () => {
 describe('findCoverageGaps', () => {
   const unreachable = /can never be reached/;
 
-  it('never calls a route unreachable that a permission reaches', () => {
-    fc.assert(
-      fc.property(anyTable, routes => {
+  async function gapsOf(routes: readonly RoutePattern[]): Promise<CoverageFinding[]> {
+    const gaps: CoverageFinding[] = [];
+    await findCoverageGaps(routes, FALLBACK, gap => gaps.push(gap), new Slices());
+    return gaps;
+  }
+
+  it('finds what a comparison of all routes finds', async () => {
+    // With ties a list of routes may be longer than what is listed.
+    await fc.assert(
+      fc.asyncProperty(anyTable, async routes => {
+        const gaps = await gapsOf(routes);
+        expect(gaps.map(({ route, message }) => `${route}: ${message}`)).toEqual(
+          coverageGaps(routes, FALLBACK),
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('never calls a route unreachable that a permission reaches', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyTable, async routes => {
         const reached = new Set(
           universe(routes).map(each => bestRoutes(routes, each)[0]),
         );
-        for (const { route, message } of findCoverageGaps(routes, 'the fallback')) {
+        for (const { route, message } of await gapsOf(routes)) {
           if (unreachable.test(message)) expect(reached).not.toContain(routes[route]);
         }
       }),
@@ -185,10 +230,10 @@ describe('findCoverageGaps', () => {
     );
   });
 
-  it('reports every prefix whose permissions fall to a shorter one', () => {
-    fc.assert(
-      fc.property(anyTable, routes => {
-        const reported = findCoverageGaps(routes, 'the fallback')
+  it('reports every prefix whose permissions fall to a shorter one', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyTable, async routes => {
+        const reported = (await gapsOf(routes))
           .filter(({ message }) => !unreachable.test(message))
           .map(({ route }) => routes[route]!.prefix);
         const falling = universe(routes)

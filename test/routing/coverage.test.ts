@@ -1,11 +1,18 @@
+import { Slices } from '../../src/lib/slices';
 import { findCoverageGaps } from '../../src/routing/coverage';
 import { route, type NamedRoute } from '../fixtures/builders';
 
 /** The findings as `index: message`. */
-const findings = (routes: NamedRoute[]): string[] =>
-  findCoverageGaps(routes, 'the fallback (deny)').map(
-    ({ route: index, message }) => `${index}: ${message}`,
+async function findings(routes: NamedRoute[]): Promise<string[]> {
+  const found: string[] = [];
+  await findCoverageGaps(
+    routes,
+    'the fallback (deny)',
+    ({ route: index, message }) => found.push(`${index}: ${message}`),
+    new Slices(),
   );
+  return found;
+}
 
 const everyAction = [
   route('a', { actions: ['create', 'read'] }),
@@ -90,8 +97,8 @@ describe('a route that no permission can reach', () => {
       ],
       [],
     ],
-  ])('%s', (_rule, routes, expected) => {
-    expect(findings(routes)).toEqual(expected);
+  ])('%s', async (_rule, routes, expected) => {
+    expect(await findings(routes)).toEqual(expected);
   });
 });
 
@@ -172,8 +179,8 @@ describe('a constrained prefix says where its other permissions fall', () => {
         "0: prefix 'a' has no route without constraints: its other permissions fall to the fallback (deny)",
       ],
     ],
-  ])('%s', (_rule, routes, expected) => {
-    expect(findings(routes)).toEqual(expected);
+  ])('%s', async (_rule, routes, expected) => {
+    expect(await findings(routes)).toEqual(expected);
   });
 
   it.each([
@@ -183,7 +190,7 @@ describe('a constrained prefix says where its other permissions fall', () => {
     ],
     ['not when every action is taken', everyAction],
     ['not when there are no routes', []],
-  ])('%s', (_rule, routes) => {
-    expect(findings(routes)).toEqual([]);
+  ])('%s', async (_rule, routes) => {
+    expect(await findings(routes)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
-import { findTies, RoutingTable } from '../../src/routing/table';
+import { RoutingTable } from '../../src/routing/table';
 import { permission, route, routeOf, type NamedRoute } from '../fixtures/builders';
 
 /** Routes a permission, written `name [action] <resource type>`. */
@@ -211,88 +211,5 @@ describe('a match costs the segments of the name, not the routes', () => {
     const table = tableOf(10);
     const name = 'plugin1.a.b.c.d';
     expect(lookups(table, `${name}${'.e'.repeat(1000)}`)).toBe(lookups(table, name));
-  });
-});
-
-describe('findTies', () => {
-  it.each([
-    ['equal prefixes tie', [route('a'), route('a')], [[0, 1]]],
-    ['different prefixes do not tie', [route('a'), route('a.b'), route('')], []],
-    [
-      "spellings of one prefix tie ('a.' and 'a.*')",
-      [route('a.'), route('a.*')],
-      [[0, 1]],
-    ],
-    ["spellings of one prefix tie ('' and '*')", [route(''), route('*')], [[0, 1]]],
-    [
-      'disjoint actions do not tie',
-      [route('a', { actions: ['read'] }), route('a', { actions: ['update', 'none'] })],
-      [],
-    ],
-    [
-      'a shared action ties',
-      [
-        route('a', { actions: ['read', 'update'] }),
-        route('a', { actions: ['update'] }),
-      ],
-      [[0, 1]],
-    ],
-    [
-      'disjoint resource types do not tie',
-      [route('a', { resourceTypes: ['x'] }), route('a', { resourceTypes: ['y'] })],
-      [],
-    ],
-    [
-      'a shared resource type ties',
-      [route('a', { resourceTypes: ['x', 'y'] }), route('a', { resourceTypes: ['y'] })],
-      [[0, 1]],
-    ],
-    [
-      'actions only and resource types only tie: some permission fits both',
-      [route('a', { actions: ['read'] }), route('a', { resourceTypes: ['x'] })],
-      [[0, 1]],
-    ],
-    [
-      'more constraints do not tie with fewer',
-      [
-        route('a'),
-        route('a', { actions: ['read'] }),
-        route('a', { actions: ['read'], resourceTypes: ['x'] }),
-      ],
-      [],
-    ],
-    [
-      'two constraints tie when both overlap',
-      [
-        route('a', { actions: ['read'], resourceTypes: ['x'] }),
-        route('a', { actions: ['read', 'none'], resourceTypes: ['x', 'y'] }),
-      ],
-      [[0, 1]],
-    ],
-    [
-      'two constraints do not tie when one of them is disjoint',
-      [
-        route('a', { actions: ['read'], resourceTypes: ['x'] }),
-        route('a', { actions: ['read'], resourceTypes: ['y'] }),
-        route('a', { actions: ['update'], resourceTypes: ['x', 'y'] }),
-      ],
-      [],
-    ],
-    [
-      'every pair of a larger tie is named',
-      [route('a'), route('b'), route('a'), route('a')],
-      [
-        [0, 2],
-        [0, 3],
-        [2, 3],
-      ],
-    ],
-    [
-      'segments that join to the same text do not tie',
-      [routeOf('a', 'b'), routeOf('a.b')],
-      [],
-    ],
-  ])('%s', (_rule, routes, ties) => {
-    expect(findTies(routes)).toEqual(ties);
   });
 });

@@ -11,8 +11,8 @@ it('these kinds are remote', () => {
 });
 
 describe.each(SHORTEST)('a source of type $type', shortest => {
-  const problemsOf = (changes: object): string[] =>
-    problems(configOf({ team: { ...shortest, ...changes } }), {
+  const problemsOf = async (changes: object): Promise<string[]> =>
+    await problems(configOf({ team: { ...shortest, ...changes } }), {
       provided: shortest === HOSTED ? hosted('team') : hosted(),
     });
 
@@ -74,8 +74,8 @@ describe.each(SHORTEST)('a source of type $type', shortest => {
       { standby: '' },
       '.standby: must be the name of a source, not empty',
     ],
-  ])('must not have %s', (_what, changes, problem) => {
-    expect(problemsOf(changes)).toEqual([`~.sources.team${problem}`]);
+  ])('must not have %s', async (_what, changes, problem) => {
+    expect(await problemsOf(changes)).toEqual([`~.sources.team${problem}`]);
   });
 
   it.each<[what: string, changes: object]>([
@@ -85,7 +85,7 @@ describe.each(SHORTEST)('a source of type $type', shortest => {
     ['the largest numbers', { concurrency: 10_000, queue: 100_000 }],
     ['a standby', { standby: 'deny' }],
     ['a failure mode', { onUnavailable: 'fail-open' }],
-  ])('may have %s', (_what, changes) => {
-    expect(problemsOf(changes)).toEqual([]);
+  ])('may have %s', async (_what, changes) => {
+    expect(await problemsOf(changes)).toEqual([]);
   });
 });

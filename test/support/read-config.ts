@@ -82,12 +82,12 @@ interface Given {
   readonly provided?: ProvidedPolicyInfo;
 }
 
-export function errorOf(
+export async function errorOf(
   raw: unknown,
   { file, provided }: Given = {},
-): ConfigError | undefined {
+): Promise<ConfigError | undefined> {
   try {
-    readConfig(raw, file, provided);
+    await readConfig(raw, file, provided);
     return undefined;
   } catch (error) {
     if (error instanceof ConfigError) return error;
@@ -96,37 +96,41 @@ export function errorOf(
 }
 
 /** Each problem as `path: message`; `~` is `permission.policyRouter`. */
-export const problems = (raw: unknown, given?: Given): string[] =>
-  (errorOf(raw, given)?.problems ?? []).map(
+export const problems = async (raw: unknown, given?: Given): Promise<string[]> =>
+  ((await errorOf(raw, given))?.problems ?? []).map(
     ({ path, message }) => `${path.replace(CONFIG_PATH, '~')}: ${message}`,
   );
 
 /** Likewise. */
-export const warnings = (raw: unknown, { file, provided }: Given = {}): string[] =>
-  readConfig(raw, file, provided).warnings.map(warning =>
+export const warnings = async (
+  raw: unknown,
+  { file, provided }: Given = {},
+): Promise<string[]> =>
+  (await readConfig(raw, file, provided)).warnings.map(warning =>
     warning.replace(CONFIG_PATH, '~'),
   );
 
-export const sourcesOf = (
+export const sourcesOf = async (
   raw: unknown,
   { file, provided }: Given = {},
-): RouterConfig['sources'] => readConfig(raw, file, provided).config.sources;
+): Promise<RouterConfig['sources']> =>
+  (await readConfig(raw, file, provided)).config.sources;
 
 /** A rule, a config that breaks it, and all the problems that are reported. */
 export type Row = [rule: string, raw: unknown, ...problems: string[]];
-export const expectProblems = (
+export const expectProblems = async (
   _rule: string,
   raw: unknown,
   ...expected: string[]
-): void => {
-  expect(problems(raw)).toEqual(expected);
+): Promise<void> => {
+  expect(await problems(raw)).toEqual(expected);
 };
 
 /** For a mistake that may cause further problems. */
-export const expectAmong = (
+export const expectAmong = async (
   _rule: string,
   raw: unknown,
   ...expected: string[]
-): void => {
-  expect(problems(raw)).toEqual(expect.arrayContaining(expected));
+): Promise<void> => {
+  expect(await problems(raw)).toEqual(expect.arrayContaining(expected));
 };

@@ -8,8 +8,8 @@ it.each([constantAllow, constantDeny])('$type has no settings', ({ type, schema 
   ]);
 });
 
-it.each(['allow', 'deny'])('%s is not a type that a config can use', type => {
-  expect(problems(configOf({ own: { type } }))).toEqual([
+it.each(['allow', 'deny'])('%s is not a type that a config can use', async type => {
+  expect(await problems(configOf({ own: { type } }))).toEqual([
     `~.sources.own.type: must be one of ${TYPES}, not '${type}'`,
   ]);
 });

@@ -9,13 +9,15 @@ import {
 } from '../../support/read-config';
 
 describe('a source of type hosted', () => {
-  const read = (source: object): SourceConfig | undefined =>
-    sourcesOf(configOf({ team: { ...HOSTED, ...source } }), {
-      provided: hosted('team'),
-    }).get('team');
+  const read = async (source: object): Promise<SourceConfig | undefined> =>
+    (
+      await sourcesOf(configOf({ team: { ...HOSTED, ...source } }), {
+        provided: hosted('team'),
+      })
+    ).get('team');
 
-  it('has a default for everything', () => {
-    expect(read({})).toEqual({
+  it('has a default for everything', async () => {
+    expect(await read({})).toEqual({
       type: 'hosted',
       options: {},
       remote: {
@@ -37,7 +39,7 @@ describe('a source of type hosted', () => {
     });
   });
 
-  it('may set everything', () => {
+  it('may set everything', async () => {
     const source = {
       timeout: { milliseconds: 750 },
       concurrency: '8',
@@ -51,7 +53,7 @@ describe('a source of type hosted', () => {
       onUnavailable: 'fail-open',
       standby: 'deny',
     };
-    expect(read(source)).toEqual({
+    expect(await read(source)).toEqual({
       type: 'hosted',
       options: {},
       remote: {
@@ -73,17 +75,17 @@ describe('a source of type hosted', () => {
     });
   });
 
-  it('takes the failure mode of all sources, unless it has its own', () => {
-    const modeOf = (source: object): unknown => {
+  it('takes the failure mode of all sources, unless it has its own', async () => {
+    const modeOf = async (source: object): Promise<unknown> => {
       const raw = configOf(
         { team: { ...HOSTED, ...source } },
         { onUnavailable: 'fail-open' },
       );
-      const team = sourcesOf(raw, { provided: hosted('team') }).get('team');
+      const team = (await sourcesOf(raw, { provided: hosted('team') })).get('team');
       return team?.remote?.onUnavailable;
     };
-    expect(modeOf({})).toBe('fail-open');
-    expect(modeOf({ onUnavailable: 'fail-closed' })).toBe('fail-closed');
+    expect(await modeOf({})).toBe('fail-open');
+    expect(await modeOf({ onUnavailable: 'fail-closed' })).toBe('fail-closed');
   });
 
   const KEYS =
@@ -96,9 +98,9 @@ describe('a source of type hosted', () => {
       { timeout: '2s' },
       '.timeout: 2000 ms is not shorter than the deadline of a whole decision, 2000 ms',
     ],
-  ])('must not have %s', (_what, source, problem) => {
+  ])('must not have %s', async (_what, source, problem) => {
     const raw = configOf({ team: { ...HOSTED, ...source } });
-    expect(problems(raw, { provided: hosted('team') })).toEqual([
+    expect(await problems(raw, { provided: hosted('team') })).toEqual([
       `~.sources.team${problem}`,
     ]);
   });

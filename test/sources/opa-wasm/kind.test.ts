@@ -28,9 +28,9 @@ describe('a source of type opa-wasm', () => {
     ],
   ])('%s', expectProblems);
 
-  it('takes no standby, as it cannot be unavailable', () => {
+  it('takes no standby, as it cannot be unavailable', async () => {
     const raw = configOf({ opa: { ...EMBEDDED, standby: 'nobody' } });
-    expect(problems(raw)).toEqual([
+    expect(await problems(raw)).toEqual([
       "~.sources.opa: unknown key 'standby'; allowed: type, bundle, entrypoint",
     ]);
   });

@@ -18,9 +18,9 @@ const OPA_KEYS =
 const PEM_HINT = 'as PEM text (Backstage reads a file with $file)';
 
 describe('a source of type opa', () => {
-  it('may give a part of the circuit breaker', () => {
+  it('may give a part of the circuit breaker', async () => {
     const raw = withOpa({ circuitBreaker: { errorThreshold: 20 } });
-    expect(readConfig(raw).config.sources.get('opa')).toMatchObject({
+    expect((await readConfig(raw)).config.sources.get('opa')).toMatchObject({
       remote: {
         guard: { circuitBreaker: { errorThreshold: 20, rollingWindow: 10_000 } },
       },
@@ -32,21 +32,21 @@ describe('a source of type opa', () => {
     ['https://opa.example.com/behind/a/path/'],
     ['http://[::1]:8181'],
     ['unix:/run/opa.sock'],
-  ])('may reach OPA at %s', baseUrl => {
-    expect(problems(withOpa({ baseUrl }))).toEqual([]);
+  ])('may reach OPA at %s', async baseUrl => {
+    expect(await problems(withOpa({ baseUrl }))).toEqual([]);
   });
 
-  it('may give TLS to every endpoint of a list', () => {
+  it('may give TLS to every endpoint of a list', async () => {
     const baseUrl = ['https://a', 'HTTPS://b'];
-    expect(problems(withOpa({ baseUrl, tls: { ca: CA } }))).toEqual([]);
+    expect(await problems(withOpa({ baseUrl, tls: { ca: CA } }))).toEqual([]);
   });
 
   it.each([
     ['ca alone', { ca: CA }],
     ['cert and key', { cert: CERT, key: KEY }],
     ['ca, cert and key', { ca: CA, cert: CERT, key: KEY }],
-  ])('may give for TLS %s', (_what, tls) => {
-    expect(problems(withOpa({ tls }))).toEqual([]);
+  ])('may give for TLS %s', async (_what, tls) => {
+    expect(await problems(withOpa({ tls }))).toEqual([]);
   });
 
   it.each<Row>([
@@ -78,16 +78,16 @@ describe('a source of type opa', () => {
     ['http or https', 'ftp://opa.example.com'],
     ['a host', 'http://'],
     ['no space before it', ' http://opa.example.com'],
-  ])('has a URL with %s', (_what, baseUrl) => {
-    expect(problems(withOpa({ baseUrl }))).toEqual([
+  ])('has a URL with %s', async (_what, baseUrl) => {
+    expect(await problems(withOpa({ baseUrl }))).toEqual([
       "~.sources.opa.baseUrl: must be 'http://…', 'https://…' or 'unix:/path/to/socket'",
     ]);
   });
 
   it.each(['unix:', 'unix:/', 'unix:run/opa.sock', 'unix:///run/opa.sock'])(
     "has a socket by its absolute path, not '%s'",
-    baseUrl => {
-      expect(problems(withOpa({ baseUrl }))).toEqual([
+    async baseUrl => {
+      expect(await problems(withOpa({ baseUrl }))).toEqual([
         "~.sources.opa.baseUrl: must name a socket by its absolute path: 'unix:/path/to/socket'",
       ]);
     },
@@ -95,21 +95,23 @@ describe('a source of type opa', () => {
 
   it.each(['http://opa?token=1', 'http://opa/#top'])(
     "has a URL without query and fragment, not '%s'",
-    baseUrl => {
-      expect(problems(withOpa({ baseUrl }))).toEqual([
+    async baseUrl => {
+      expect(await problems(withOpa({ baseUrl }))).toEqual([
         '~.sources.opa.baseUrl: must not have a query or a fragment',
       ]);
     },
   );
 
-  it('may have one URL in a list, which is the same as without', () => {
-    const one = readConfig(withOpa({ baseUrl: OPA.baseUrl })).config;
-    expect(readConfig(withOpa({ baseUrl: [OPA.baseUrl] })).config).toEqual(one);
+  it('may have one URL in a list, which is the same as without', async () => {
+    const one = (await readConfig(withOpa({ baseUrl: OPA.baseUrl }))).config;
+    expect((await readConfig(withOpa({ baseUrl: [OPA.baseUrl] }))).config).toEqual(one);
   });
 
-  it('has the endpoints of a list in its order', () => {
+  it('has the endpoints of a list in its order', async () => {
     const baseUrl = ['https://b.example.com', 'https://a.example.com/opa', 'unix:/c'];
-    expect(readConfig(withOpa({ baseUrl })).config.sources.get('opa')).toMatchObject({
+    expect(
+      (await readConfig(withOpa({ baseUrl }))).config.sources.get('opa'),
+    ).toMatchObject({
       remote: { endpoints: baseUrl },
     });
   });
@@ -165,14 +167,14 @@ describe('a source of type opa', () => {
     ],
   ])('does not take for its endpoints %s', expectProblems);
 
-  it('of different paths on one server has two endpoints', () => {
-    expect(problems(withOpa({ baseUrl: ['http://a/one', 'http://a/two'] }))).toEqual(
-      [],
-    );
+  it('of different paths on one server has two endpoints', async () => {
+    expect(
+      await problems(withOpa({ baseUrl: ['http://a/one', 'http://a/two'] })),
+    ).toEqual([]);
   });
 
-  it('has an entrypoint of whole segments', () => {
-    expect(problems(withOpa({ entrypoint: 'a//b' }))).toEqual([
+  it('has an entrypoint of whole segments', async () => {
+    expect(await problems(withOpa({ entrypoint: 'a//b' }))).toEqual([
       "~.sources.opa.entrypoint: must be segments joined by '/', such as 'backstage_policy/decision'",
     ]);
   });
@@ -328,8 +330,8 @@ describe('secrets', () => {
     ['credentials in a URL with one slash', { baseUrl: `https:/a:${SECRET}@opa` }],
     ['credentials in a URL in a list', { baseUrl: [`https://a:${SECRET}@opa`] }],
     ['a token in the query of a URL', { baseUrl: `https://opa?token=${SECRET}` }],
-  ])('are not printed: %s', (_what, changes) => {
-    const error = errorOf(withOpa(changes));
+  ])('are not printed: %s', async (_what, changes) => {
+    const error = await errorOf(withOpa(changes));
     expect(error).toBeDefined();
     expect(
       JSON.stringify([error?.message, error?.problems, error?.stack]),

@@ -11,15 +11,15 @@ const BAD_KIND =
   "must be an entity kind such as 'Component': a letter, then up to 62 letters and digits";
 
 describe('a source of type ownership', () => {
-  it('may replace the owner rule of entities', () => {
+  it('may replace the owner rule of entities', async () => {
     const resources = { 'catalog-entity': { pluginId: 'a', rule: 'b', param: 'c' } };
-    expect(problems(withOwnership({ resources }))).toEqual([]);
+    expect(await problems(withOwnership({ resources }))).toEqual([]);
   });
 
-  it('may name one kind, with owner rules of other resource types', () => {
+  it('may name one kind, with owner rules of other resource types', async () => {
     const resources = { tool: { pluginId: 'tools', rule: 'IS_OWNER', param: 'refs' } };
     const raw = withOwnership({ kinds: ['Component'], resources });
-    expect(problems(raw)).toEqual([]);
+    expect(await problems(raw)).toEqual([]);
   });
 
   it.each<Row>([
@@ -133,9 +133,9 @@ describe('a source of type ownership', () => {
     ],
   ])('%s', expectProblems);
 
-  it('takes no standby, as it cannot be unavailable', () => {
+  it('takes no standby, as it cannot be unavailable', async () => {
     const raw = configOf({ opa: { ...OWNERSHIP, standby: 'nobody' } });
-    expect(problems(raw)).toEqual([
+    expect(await problems(raw)).toEqual([
       "~.sources.opa: unknown key 'standby'; allowed: type, bypass, kinds, resources",
     ]);
   });
