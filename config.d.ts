@@ -42,6 +42,11 @@ interface RemoteSource {
     rollingWindow?: Duration;
     /** How long it stays open before one question probes the source. Default 10s. */
     resetTimeout?: Duration;
+    /**
+     * It opens only if questions of so many different users failed in the window, so that one
+     * user's questions do not stop everybody's; 1 to 1000. Default 1.
+     */
+    distinctUsers?: number;
   };
   /** For this source; that of a route takes precedence. Default: the router's `onUnavailable`. */
   onUnavailable?: OnUnavailable;

@@ -1,5 +1,6 @@
 import OpossumBreaker from 'opossum';
 import { failed, type Answer, type Failed } from '../answer';
+import { FailingUsers } from './failing-users';
 
 export interface CircuitBreakerOptions {
   /** It opens above this percentage of failures in the window; 1–99. */
@@ -10,6 +11,8 @@ export interface CircuitBreakerOptions {
   readonly rollingWindow: number;
   /** Milliseconds from opening to the one probe that may close it. */
   readonly resetTimeout: number;
+  /** It opens only if questions of so many different users failed in the window; 1 for any. */
+  readonly distinctUsers: number;
 }
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
@@ -20,13 +23,16 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  * are off: its AbortController belongs to the breaker, not to the call.
  */
 export class CircuitBreaker {
-  private readonly breaker: OpossumBreaker<
-    [() => Promise<Answer>, () => boolean],
-    Answer
-  >;
+  private readonly breaker: OpossumBreaker<[() => Promise<Answer>], Answer>;
+  private readonly failing: FailingUsers;
+  private state: BreakerState = 'closed';
 
-  constructor(options: CircuitBreakerOptions, onChange: (state: BreakerState) => void) {
-    this.breaker = new OpossumBreaker(failureAsRejection, {
+  constructor(
+    options: CircuitBreakerOptions,
+    private readonly onChange: (state: BreakerState) => void,
+  ) {
+    this.failing = new FailingUsers(options.distinctUsers, options.rollingWindow);
+    this.breaker = new OpossumBreaker(ask => ask(), {
       timeout: false,
       errorThresholdPercentage: options.errorThreshold,
       volumeThreshold: options.volumeThreshold,
@@ -35,9 +41,13 @@ export class CircuitBreaker {
       enableSnapshots: false,
       resetTimeout: options.resetTimeout,
     });
-    this.breaker.on('open', () => onChange('open'));
-    this.breaker.on('halfOpen', () => onChange('half-open'));
-    this.breaker.on('close', () => onChange('closed'));
+    this.breaker.on('open', () => {
+      // opossum has no say in when it opens. Closed at once, it refuses nothing, and counts on.
+      if (this.state === 'closed' && !this.failing.enough) this.breaker.close();
+      else this.become('open');
+    });
+    this.breaker.on('halfOpen', () => this.become('half-open'));
+    this.breaker.on('close', () => this.become('closed'));
   }
 
   /** True while a question would be refused. */
@@ -49,10 +59,14 @@ export class CircuitBreaker {
     return failed('unavailable', 'BREAKER_OPEN', 'the circuit breaker is open');
   }
 
-  /** Puts a question unless the breaker is open. Never rejects. */
-  async fire(ask: () => Promise<Answer>): Promise<Answer> {
+  /**
+   * Puts a question unless the breaker is open. Never rejects.
+   *
+   * @param user - who asks; undefined for the anonymous.
+   */
+  async fire(ask: () => Promise<Answer>, user: string | undefined): Promise<Answer> {
     try {
-      return await this.breaker.fire(ask, () => this.breaker.halfOpen);
+      return await this.breaker.fire(() => this.failureAsRejection(ask, user));
     } catch (error) {
       if (error instanceof CountedFailure) return error.answer;
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') return this.refusal();
@@ -67,23 +81,28 @@ export class CircuitBreaker {
   close(): void {
     this.breaker.shutdown();
   }
+
+  /** Our own overload does not open a breaker, but as a probe it must not close one either. */
+  private async failureAsRejection(
+    ask: () => Promise<Answer>,
+    user: string | undefined,
+  ): Promise<Answer> {
+    const answer = await ask();
+    if (answer.kind !== 'FAILED') return answer;
+    const failureClass = answer.failure.class;
+    if (failureClass === 'unavailable') this.failing.add(user);
+    else if (failureClass !== 'overloaded' || !this.breaker.halfOpen) return answer;
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; nobody reads its stack
+    throw new CountedFailure(answer);
+  }
+
+  private become(state: BreakerState): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.onChange(state);
+  }
 }
 
 class CountedFailure {
   constructor(readonly answer: Answer) {}
-}
-
-/** Our own overload does not open a breaker, but as a probe it must not close one either. */
-async function failureAsRejection(
-  ask: () => Promise<Answer>,
-  halfOpen: () => boolean,
-): Promise<Answer> {
-  const answer = await ask();
-  if (answer.kind !== 'FAILED') return answer;
-  const failureClass = answer.failure.class;
-  if (failureClass === 'unavailable' || (failureClass === 'overloaded' && halfOpen())) {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal to the breaker; nobody reads its stack
-    throw new CountedFailure(answer);
-  }
-  return answer;
 }

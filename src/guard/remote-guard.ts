@@ -97,7 +97,7 @@ export class RemoteGuard implements Guard {
     const same = this.shared.find(prepared.key);
     if (same) return same.wait(patience);
     if (this.queue.full) return queueFull();
-    return this.begin(prepared, patience);
+    return this.begin(prepared, patience, request.principal.userEntityRef);
   }
 
   /** A question is put only if at least half of the timeout is left for the answer. */
@@ -108,25 +108,33 @@ export class RemoteGuard implements Guard {
     return patience < this.options.timeout / 2 ? tooLate() : undefined;
   }
 
-  private begin(prepared: PreparedQuestion, patience: number): Promise<Answer> {
+  private begin(
+    prepared: PreparedQuestion,
+    patience: number,
+    user: string | undefined,
+  ): Promise<Answer> {
     const question = new Question(this.options.timeout, this.queue.busy);
     this.shared.add(prepared.key, question);
     const answer = question.wait(patience);
     this.queue.run(async () => {
-      await this.put(question, prepared);
+      await this.put(question, prepared, user);
       this.shared.remove(prepared.key, question);
     });
     return answer;
   }
 
   /** Settles when the source has let go of the question, which may be after its time. */
-  private async put(question: Question, prepared: PreparedQuestion): Promise<void> {
+  private async put(
+    question: Question,
+    prepared: PreparedQuestion,
+    user: string | undefined,
+  ): Promise<void> {
     let call: Call | undefined;
     await question.put(() =>
       this.breaker.fire(() => {
         call = this.timeout.put(prepared);
         return call.answer;
-      }),
+      }, user),
     );
     await call?.released;
   }

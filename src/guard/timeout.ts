@@ -1,5 +1,6 @@
 import { failed, type Answer, type Failed } from '../answer';
 import { settleWithin } from '../lib/deadline';
+import { OwnDelay } from '../sources/own-delay';
 import { Cancellation, type PreparedQuestion } from '../sources/source';
 import { threw } from './guard';
 
@@ -18,9 +19,6 @@ export interface Call {
   readonly released: Promise<void>;
 }
 
-/** Above this share of busy time our own process cannot tell whether the source was in time. */
-const STALLED = 0.9;
-
 /** Puts questions, gives up each one after the timeout, and counts those that go on regardless. */
 export class Timeout {
   private hanging = 0;
@@ -38,14 +36,13 @@ export class Timeout {
   put(question: PreparedQuestion): Call {
     const { timeout } = this.options;
     const signal = new Cancellation();
-    const before = performance.eventLoopUtilization();
+    const delay = new OwnDelay(timeout);
     let hangs = false;
-    const asked = ask(question, signal);
+    const asked = ask(question, signal, delay);
     const answer = settleWithin(asked, timeout, () => {
       hangs = !signal.abort();
       if (hangs) this.hang();
-      const { utilization } = performance.eventLoopUtilization(before);
-      return utilization > STALLED ? stalled() : timedOut(timeout);
+      return delay.judge(timedOut(timeout));
     });
     const released = asked.then(() => {
       if (hangs) this.hanging--;
@@ -64,9 +61,14 @@ export class Timeout {
   }
 }
 
-async function ask(question: PreparedQuestion, signal: Cancellation): Promise<Answer> {
+async function ask(
+  question: PreparedQuestion,
+  signal: Cancellation,
+  delay: OwnDelay,
+): Promise<Answer> {
   try {
-    return await question.put(signal);
+    const answer = await question.put(signal);
+    return answer.kind === 'FAILED' ? { ...answer, ...delay.judge(answer) } : answer;
   } catch (error) {
     return threw(error);
   }
@@ -79,9 +81,6 @@ export const allHang = (): Failed =>
     'HUNG',
     'every call that may be under way has outlasted the timeout and is still running',
   );
-
-const stalled = (): Failed =>
-  failed('overloaded', 'STALLED', 'this process was too busy to receive the answer');
 
 const timedOut = (milliseconds: number): Failed =>
   failed('unavailable', 'TIMEOUT', `no answer within ${milliseconds} ms`);

@@ -22,6 +22,7 @@ export const remoteFields = ({ timeout, queue }: RemoteDefaults) => ({
     // opossum remembers every question of the window.
     rollingWindow: duration('10s', 3_600_000),
     resetTimeout: duration('10s'),
+    distinctUsers: integer(1, 1000, 1),
   }).prefault({} as never),
   onUnavailable: onUnavailable.optional(),
   standby: text('the name of a source').optional(),

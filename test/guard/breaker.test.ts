@@ -6,17 +6,27 @@ import {
   type BreakerState,
   type CircuitBreakerOptions,
 } from '../../src/guard/breaker';
+import type { PermissionRequest } from '../../src/request';
 import type { RemoteSource } from '../../src/sources/source';
 import { allow, deny, notApplicable } from '../../src/verdict';
 import { pass, resumeClock, stopClock } from '../support/clock';
 import { ManualSource, sourceOf } from '../support/fake-source';
-import { closeGuards, guardOf, outcome, withBreaker } from '../support/guard';
+import {
+  closeGuards,
+  guardOf,
+  outcome,
+  TESTED,
+  withBreaker,
+  type TestedGuard,
+} from '../support/guard';
 
 const unavailable = failed('unavailable', 'ECONNREFUSED', 'gone');
 const overloaded = failed('overloaded', 'HTTP_429', 'too many');
 const invalid = failed('invalid', 'HTTP_500', 'broken');
 
 const RESET = 50;
+const OLIVIA = 'user:default/olivia';
+const NOLAN = 'user:default/nolan';
 
 beforeEach(() => stopClock());
 afterEach(async () => {
@@ -37,12 +47,14 @@ function breakerOf(changes: Partial<CircuitBreakerOptions> = {}) {
       volumeThreshold: 2,
       rollingWindow: 10_000,
       resetTimeout: RESET,
+      distinctUsers: 1,
       ...changes,
     },
     state => states.push(state),
   );
   breakers.push(breaker);
-  const fire = (answer: Answer): Promise<Answer> => breaker.fire(async () => answer);
+  const fire = (answer: Answer, user = OLIVIA): Promise<Answer> =>
+    breaker.fire(async () => answer, user);
   return { breaker, fire, states };
 }
 
@@ -103,7 +115,7 @@ describe('a breaker', () => {
     for (const milliseconds of [0, RESET - 1]) {
       await pass(milliseconds);
       expect(breaker.refuses).toBe(true);
-      expect(await breaker.fire(ask)).toEqual(
+      expect(await breaker.fire(ask, OLIVIA)).toEqual(
         failed('unavailable', 'BREAKER_OPEN', 'the circuit breaker is open'),
       );
     }
@@ -117,7 +129,10 @@ describe('a breaker', () => {
     await fire(unavailable);
     await pass(RESET);
     let answer: (answer: Answer) => void = () => {};
-    const probe = breaker.fire(() => new Promise(resolve => (answer = resolve)));
+    const probe = breaker.fire(
+      () => new Promise(resolve => (answer = resolve)),
+      OLIVIA,
+    );
     expect(breaker.refuses).toBe(true);
     expect(codeOf(await fire(allow('yes')))).toBe('BREAKER_OPEN');
     answer(deny('back'));
@@ -147,13 +162,99 @@ describe('a breaker', () => {
       },
     ],
   ])('does not reject where the question %s', async (_how, ask) => {
-    const answer = await breakerOf().breaker.fire(ask);
+    const answer = await breakerOf().breaker.fire(ask, OLIVIA);
     expect(codeOf(answer)).toBe('INTERNAL');
     expect(JSON.stringify(answer)).not.toContain('secret');
   });
 });
 
+describe('a breaker that needs several users', () => {
+  const anonymous = undefined;
+  const fireAll = async (
+    breaker: CircuitBreaker,
+    ...users: Array<string | undefined>
+  ): Promise<void> => {
+    for (const user of users) await breaker.fire(async () => unavailable, user);
+  };
+
+  it('stays closed, and says nothing, while the questions of one user fail', async () => {
+    const { breaker, fire, states } = breakerOf({ distinctUsers: 2 });
+    for (let round = 0; round < 20; round++) {
+      expect(await fire(unavailable)).toBe(unavailable);
+      expect(breaker.refuses).toBe(false);
+    }
+    await pass(10 * RESET);
+    expect([breaker.refuses, states]).toEqual([false, []]);
+  });
+
+  it('opens at the failure of the second', async () => {
+    const { breaker, states } = breakerOf({ distinctUsers: 2 });
+    await fireAll(breaker, OLIVIA, OLIVIA, OLIVIA, NOLAN);
+    expect([breaker.refuses, states]).toEqual([true, ['open']]);
+  });
+
+  it('counts all who are anonymous as one user', async () => {
+    const { breaker, states } = breakerOf({ distinctUsers: 2 });
+    await fireAll(breaker, anonymous, anonymous, anonymous);
+    expect(states).toEqual([]);
+    await fireAll(breaker, OLIVIA);
+    expect(states).toEqual(['open']);
+  });
+
+  it('does not count a user who was answered', async () => {
+    const { breaker, fire, states } = breakerOf({
+      distinctUsers: 2,
+      errorThreshold: 1,
+    });
+    for (const answer of [allow('yes'), invalid, overloaded]) await fire(answer, NOLAN);
+    await fireAll(breaker, OLIVIA, OLIVIA, OLIVIA);
+    expect(states).toEqual([]);
+  });
+
+  it('forgets who failed before the rolling window', async () => {
+    const { breaker, states } = breakerOf({ distinctUsers: 3, rollingWindow: 1000 });
+    await fireAll(breaker, NOLAN, OLIVIA);
+    await pass(600);
+    await fireAll(breaker, OLIVIA);
+    await pass(600);
+    await fireAll(breaker, 'user:default/third');
+    expect(states).toEqual([]);
+    await fireAll(breaker, NOLAN);
+    expect(states).toEqual(['open']);
+  });
+
+  it('is opened again by its probe, whoever asks', async () => {
+    const { breaker, states } = breakerOf({ distinctUsers: 2 });
+    await fireAll(breaker, OLIVIA, NOLAN);
+    await pass(RESET);
+    await fireAll(breaker, OLIVIA);
+    expect([breaker.refuses, states]).toEqual([true, ['open', 'half-open', 'open']]);
+  });
+});
+
 describe('a guard', () => {
+  const asking = (user: string): PermissionRequest => ({
+    ...TESTED,
+    principal: { userEntityRef: user, ownershipEntityRefs: [] },
+  });
+
+  it('answers the others while the questions of one user hang', async () => {
+    const source = sourceOf(async ({ principal }) =>
+      principal.userEntityRef === NOLAN ? unavailable : allow('yes'),
+    );
+    const ask = (guard: TestedGuard, user: string): Promise<string> =>
+      guard.ask(10_000, 'fail-closed', asking(user)).then(outcome);
+    const settings = { volumeThreshold: 2, errorThreshold: 50 };
+    const shared = guardOf(source, withBreaker(settings));
+    const limited = guardOf(source, withBreaker({ ...settings, distinctUsers: 2 }));
+    for (const guard of [shared, limited]) {
+      for (let round = 0; round < 5; round++) await ask(guard, NOLAN);
+    }
+    expect(await ask(shared, OLIVIA)).toBe('DENY unavailable BREAKER_OPEN');
+    expect(await ask(limited, OLIVIA)).toBe('ALLOW');
+    expect([shared.states, limited.states]).toEqual([['open'], []]);
+  });
+
   const failing = (answers: { failing: boolean; asked: number }): RemoteSource =>
     sourceOf(async () => {
       answers.asked++;

@@ -13,6 +13,7 @@ import type { PermissionRequest } from '../../src/request';
 import { type RemoteSource } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
 import { ManualSource } from '../support/fake-source';
+import { measureLoop, takeLoopForIdle } from '../support/idle-loop';
 
 const TIMEOUT = 200;
 /** Past the end of a time two turns of the event loop are waited for, see `settleWithin`. */
@@ -27,6 +28,7 @@ const options: RemoteGuardOptions = {
     volumeThreshold: 1_000_000,
     rollingWindow: 10_000,
     resetTimeout: 1_000_000,
+    distinctUsers: 1,
   },
 };
 
@@ -68,11 +70,12 @@ beforeEach(() => {
   states.length = 0;
   jest.useFakeTimers();
   // The guard asks how busy the process was; on a false clock, not at all.
-  performance.eventLoopUtilization = () => ({ idle: 1, active: 0, utilization: 0 });
+  takeLoopForIdle();
 });
 afterEach(async () => {
   await guard?.close();
   guard = undefined;
+  measureLoop();
   jest.useRealTimers();
 });
 

@@ -57,7 +57,17 @@ describe.each(SHORTEST)('a source of type $type', shortest => {
     [
       'a breaker with an unknown key',
       { circuitBreaker: { enabled: false } },
-      ".circuitBreaker: unknown key 'enabled'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout",
+      ".circuitBreaker: unknown key 'enabled'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout, distinctUsers",
+    ],
+    [
+      'a breaker that no user can open',
+      { circuitBreaker: { distinctUsers: 0 } },
+      '.circuitBreaker.distinctUsers: must be a whole number from 1 to 1000, not 0',
+    ],
+    [
+      'a breaker that needs too many users',
+      { circuitBreaker: { distinctUsers: 1001 } },
+      '.circuitBreaker.distinctUsers: must be a whole number from 1 to 1000, not 1001',
     ],
     [
       'too long a window',
@@ -81,6 +91,7 @@ describe.each(SHORTEST)('a source of type $type', shortest => {
   it.each<[what: string, changes: object]>([
     ['the shortest times', { timeout: '1ms', circuitBreaker: { resetTimeout: '1ms' } }],
     ['the longest window', { circuitBreaker: { rollingWindow: '1h' } }],
+    ['the most users', { circuitBreaker: { distinctUsers: 1000 } }],
     ['no queue', { queue: 0 }],
     ['the largest numbers', { concurrency: 10_000, queue: 100_000 }],
     ['a standby', { standby: 'deny' }],

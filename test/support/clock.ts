@@ -4,6 +4,8 @@
  * work as usual.
  */
 
+import { measureLoop, takeLoopForIdle } from './idle-loop';
+
 /** Makes time pass only by `pass`; timers that already run continue. */
 export function stopClock(): void {
   jest.useFakeTimers({
@@ -16,7 +18,7 @@ export function stopClock(): void {
     ],
   });
   // The guard measures how busy the process was; on a fake clock it was idle.
-  performance.eventLoopUtilization = () => ({ idle: 1, active: 0, utilization: 0 });
+  takeLoopForIdle();
 }
 
 /** Lets this many milliseconds pass and runs all timers that end within them. */
@@ -25,5 +27,6 @@ export const pass = (milliseconds: number): Promise<void> =>
 
 /** Makes time pass by itself again. */
 export const resumeClock = (): void => {
+  measureLoop();
   jest.useRealTimers();
 };

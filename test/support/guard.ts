@@ -4,6 +4,7 @@ import type { BreakerState, CircuitBreakerOptions } from '../../src/guard/breake
 import { Chain, type ChainAnswer } from '../../src/guard/chain';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import { Deadline } from '../../src/lib/deadline';
+import type { PermissionRequest } from '../../src/request';
 import type { RemoteSource } from '../../src/sources/source';
 import type { OnUnavailable } from '../../src/verdict';
 import { permission, request } from '../fixtures/builders';
@@ -18,6 +19,7 @@ export const OPTIONS: RemoteGuardOptions = {
     volumeThreshold: 1000,
     rollingWindow: 10_000,
     resetTimeout: 50,
+    distinctUsers: 1,
   },
 };
 
@@ -39,7 +41,11 @@ export const chainOf = (guard: RemoteGuard, onUnavailable: OnUnavailable): Chain
 export interface TestedGuard {
   readonly guard: RemoteGuard;
   /** Asks with this many milliseconds until the deadline; fail-open unless `mode` is given. */
-  readonly ask: (deadline?: number, mode?: OnUnavailable) => Promise<ChainAnswer>;
+  readonly ask: (
+    deadline?: number,
+    mode?: OnUnavailable,
+    asked?: PermissionRequest,
+  ) => Promise<ChainAnswer>;
   /** The outcomes of so many questions, put together and not answered in time. */
   readonly timeOut: (count: number) => Promise<string[]>;
   /** Every state that the breaker has changed to. */
@@ -64,8 +70,11 @@ export function guardOf(
     allCallsHang: allHang,
   });
   open.add(guard);
-  const ask: TestedGuard['ask'] = async (deadline = 10_000, mode = 'fail-open') =>
-    chainOf(guard, mode).ask(TESTED, new Deadline(deadline));
+  const ask: TestedGuard['ask'] = async (
+    deadline = 10_000,
+    mode = 'fail-open',
+    asked = TESTED,
+  ) => chainOf(guard, mode).ask(asked, new Deadline(deadline));
   const timeOut: TestedGuard['timeOut'] = async count => {
     const asked = Array.from({ length: count }, () => ask());
     await pass(options.timeout);

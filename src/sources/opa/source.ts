@@ -6,6 +6,7 @@ import { regoInput, regoInputBytes, regoInputText } from '../rego/input';
 import { failed, type Answer, type Failed } from '../../answer';
 import type { Cancellation, PreparedQuestion, RemoteSource } from '../source';
 import { parseBody } from './body';
+import { connector } from './connector';
 import { repeatsToken } from './token-echo';
 import { transportFailure } from './transport-failure';
 
@@ -52,11 +53,11 @@ export class OpaSource implements RemoteSource {
       // The guard's timeout ends a request; undici's own clocks are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: {
+      connect: connector(this.secure, {
         timeout: options.connectTimeout,
         ...(socketPath === undefined ? {} : { socketPath }),
         ...definedOnly(options.tls ?? {}),
-      },
+      }),
     });
     const entrypoint = options.entrypoint.split('/').map(encodeURIComponent).join('/');
     this.path = `${basePath}/v1/data/${entrypoint}`;

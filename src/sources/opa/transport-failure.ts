@@ -23,6 +23,15 @@ const UNAVAILABLE = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** In place of an error while connecting: what it was judged to be. */
+export class JudgedFailure extends Error {
+  override readonly name = 'JudgedFailure';
+
+  constructor(readonly judged: Failed) {
+    super(judged.failure.message);
+  }
+}
+
 /** undici's messages for a connection that ended; its other socket errors mean broken HTTP. */
 const CONNECTION_ENDED = new Set(['other side closed', 'closed']);
 
@@ -33,6 +42,7 @@ const CONNECTION_ENDED = new Set(['other side closed', 'closed']);
  * @param secure - whether the connection is TLS.
  */
 export function transportFailure(error: unknown, secure: boolean): Failed {
+  if (error instanceof JudgedFailure) return error.judged;
   // An HTTP parse error has only a name.
   const code = codeOf(error) ?? String((error as { name?: unknown } | null)?.name);
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {

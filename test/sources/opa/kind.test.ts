@@ -58,7 +58,7 @@ describe('a source of type opa', () => {
     [
       'refuses a misspelt key in its breaker',
       withOpa({ circuitBreaker: { threshold: 50 } }),
-      "~.sources.opa.circuitBreaker: unknown key 'threshold'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout",
+      "~.sources.opa.circuitBreaker: unknown key 'threshold'; allowed: errorThreshold, volumeThreshold, rollingWindow, resetTimeout, distinctUsers",
     ],
     [
       'needs a URL and an entrypoint',

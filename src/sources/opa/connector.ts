@@ -1,0 +1,31 @@
+import { buildConnector } from 'undici';
+import { lookup } from '../../lib/lookup';
+import { OwnDelay } from '../own-delay';
+import { JudgedFailure, transportFailure } from './transport-failure';
+
+/** undici's options, with a timeout in milliseconds. */
+export type ConnectOptions = buildConnector.BuildOptions & { readonly timeout: number };
+
+/**
+ * Connects as undici does, and says which failures this process has caused. The guard cannot: a
+ * connection may begin before the question that fails with it, and undici's timer ends it before
+ * what has arrived meanwhile is read.
+ *
+ * @param secure - whether the connections are TLS.
+ */
+export function connector(
+  secure: boolean,
+  options: ConnectOptions,
+): buildConnector.connector {
+  const connect = buildConnector({ lookup, ...options });
+  return (target, callback) => {
+    const delay = new OwnDelay(options.timeout);
+    connect(target, (...result) => {
+      const [error] = result;
+      if (error === null) return callback(...result);
+      const failure = transportFailure(error, secure);
+      const judged = delay.judge(failure);
+      return callback(judged === failure ? error : new JudgedFailure(judged), null);
+    });
+  };
+}
