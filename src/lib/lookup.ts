@@ -55,7 +55,8 @@ function probe(): void {
     sum += performance.now() - start;
   };
   // Where our own lookups may hold all threads for lookups, any other thread shows more.
-  if (pending.size < THREADS_FOR_LOOKUPS) lookupInThread('localhost', { family: 4 }, end);
+  if (pending.size < THREADS_FOR_LOOKUPS)
+    lookupInThread('localhost', { family: 4 }, end);
   else randomBytes(1, end);
 }
 

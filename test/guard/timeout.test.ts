@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { failed, type Answer } from '../../src/answer';
 import { Timeout } from '../../src/guard/timeout';
+import { eventLoop } from '../../src/lib/event-loop';
 import { OpaSource } from '../../src/sources/opa/source';
 import type { PreparedQuestion } from '../../src/sources/source';
 import { allow, deny } from '../../src/verdict';
@@ -108,6 +109,27 @@ describe('a question', () => {
     const { failure } = (await answer) as ReturnType<typeof failed>;
     expect(`${failure.class} ${failure.code}`).toBe(expected);
   });
+
+  it.each<[what: string, blocked: number, expected: string]>([
+    ['an outage', 0, 'unavailable ECONNREFUSED'],
+    ['an overload of ours', TIMEOUT, 'overloaded STALLED'],
+  ])(
+    'that fails after this process may have missed the answer is %s',
+    async (_what, milliseconds, expected) => {
+      const source = new ManualSource();
+      const { answer } = timeoutOf().timeout.put(questionTo(source));
+      Object.defineProperty(eventLoop, 'blocked', {
+        configurable: true,
+        value: milliseconds,
+      });
+      const exchange = { input: 'asked' };
+      source.questions[0]!.answer({ ...unavailable, exchange });
+      const given = await answer;
+      const { failure } = given as ReturnType<typeof failed>;
+      expect(`${failure.class} ${failure.code}`).toBe(expected);
+      expect(given.exchange).toBe(exchange);
+    },
+  );
 
   it('is released when the source lets go of it, which may be after the timeout', async () => {
     const source = new ManualSource();

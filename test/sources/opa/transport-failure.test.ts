@@ -1,4 +1,8 @@
-import { transportFailure } from '../../../src/sources/opa/transport-failure';
+import { failed } from '../../../src/answer';
+import {
+  JudgedFailure,
+  transportFailure,
+} from '../../../src/sources/opa/transport-failure';
 
 /** The class and the code; over plain HTTP unless TLS is asked for. */
 function failureOf(error: unknown, secure = false): string {
@@ -75,6 +79,13 @@ describe('an exchange that broke', () => {
     ['nothing of null', null, 'invalid undefined'],
   ])('is named by %s', (_what, error, expected) => {
     expect(failureOf(error)).toBe(expected);
+  });
+
+  it('is what it was judged to be while connecting', () => {
+    const judged = failed('overloaded', 'STALLED', 'busy');
+    for (const secure of [false, true]) {
+      expect(transportFailure(new JudgedFailure(judged), secure)).toBe(judged);
+    }
   });
 
   it('is not searched for ever where causes are cyclic', () => {
