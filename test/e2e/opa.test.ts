@@ -9,6 +9,7 @@ import {
   temporaryFolder,
   type RunningBackend,
 } from '../support/backend';
+import { assumeIdleLoop } from '../support/idle-loop';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { tlsFixture } from '../support/tls-fixture';
 import { until } from '../support/until';
@@ -131,6 +132,8 @@ async function ownedBySearchIsIngested(url: string, token: string): Promise<void
 }
 
 describeWithOpa('an outage of OPA', () => {
+  assumeIdleLoop();
+
   it('denies only what OPA decides, and recovers without help', async () => {
     let opa = await startOpa({ binary: requireOpa(), policies: ['config/policies'] });
     const { port } = opa;

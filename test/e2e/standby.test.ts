@@ -11,6 +11,7 @@ import {
   type RunningBackend,
 } from '../support/backend';
 import { pass, resumeClock, stopClock } from '../support/clock';
+import { assumeIdleLoop, takeLoopForIdle } from '../support/idle-loop';
 import { allIngested } from '../support/ingestion';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import {
@@ -30,6 +31,8 @@ const EMBEDDED = {
   entrypoint: ENTRYPOINT,
 };
 const OWNERSHIP = { type: 'ownership' };
+
+assumeIdleLoop();
 
 const opaSource = (baseUrl: string, more: object = {}): object => ({
   type: 'opa',
@@ -139,6 +142,7 @@ describeWithOpa('an OPA that has a standby', () => {
     let opened: Promise<unknown>;
 
     beforeAll(async () => {
+      takeLoopForIdle();
       since = backend.logs.lines.length;
       opened = backend.logs.waitFor("Source 'opa': circuit breaker open");
       await crash(opa);
