@@ -81,14 +81,19 @@ export function standbyProblem(
     return `unknown source '${cut(standby)}'; ${allowed(name, known)}`;
   }
   if (!circles.has(name)) return undefined;
-  const circle = formatChain(name, sources);
-  return `leads back to '${name}' (${circle.join(' → ')} → ${name}); a chain of standbys must end`;
+  const circle = `${formatChain(name, sources)} → ${name}`;
+  return `leads back to '${name}' (${circle}); a chain of standbys must end`;
 }
 
-/** The names of a chain for a message; of a long one the first, and `…`. */
-export function formatChain(name: string, sources: Sources): string[] {
-  const chain = standbyChain(name, sources, MAX_SHOWN + 1).map(each => cut(each));
-  return chain.length > MAX_SHOWN ? [...chain.slice(0, MAX_SHOWN), '…'] : chain;
+/** `a → b → c` for a message; of a long chain the first names and `…`. */
+export function formatChain(
+  name: string,
+  sources: Sources,
+  format = (each: string): string => each,
+): string {
+  const chain = standbyChain(name, sources, MAX_SHOWN + 1);
+  const shown = chain.slice(0, MAX_SHOWN).map(each => format(cut(each)));
+  return [...shown, ...(chain.length > MAX_SHOWN ? ['…'] : [])].join(' → ');
 }
 
 const MAX_SHOWN = 10;

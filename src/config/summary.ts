@@ -23,9 +23,7 @@ export function summary(config: RouterConfig): string {
     name => standbyChain(name, sources, 2).length > 1,
   );
   const standbys = some(withStandby, name =>
-    formatChain(name, sources)
-      .map(each => `'${each}'`)
-      .join(' → '),
+    formatChain(name, sources, each => `'${each}'`),
   );
   const opened = some(
     open,

@@ -31,12 +31,17 @@ function partsOf(value: unknown): readonly unknown[] | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) return ['list', ...(value as unknown[])];
   if (value instanceof Map) return ['map', ...flat(value)];
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return undefined;
+  if (!isPlain(value)) return undefined;
   const entries = Object.entries(value as Record<string, unknown>)
     .filter(([, item]) => item !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return ['object', ...flat(entries)];
+}
+
+/** Whether its prototype, if any, is that of all objects. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function* flat(entries: Iterable<[unknown, unknown]>): Generator<unknown> {

@@ -348,6 +348,55 @@ describe('the warning about a policy that never abstains', () => {
   });
 });
 
+it('the names of many policies and sources are cut', async () => {
+  const names = Array.from({ length: 100 }, (_, index) => `team${index}`);
+  const provided = hosted(...names);
+  const sources = Object.fromEntries(names.map(name => [name, HOSTED]));
+  const [missed] = await problems(configOf({ ...sources, other: HOSTED }), {
+    provided,
+  });
+  expect(missed).toContain("provided: 'team0', ");
+  expect(missed).toContain("'team9' and 90 more. Wrap");
+  const given = await warnings(
+    configOf(sources, {}, { sources: names, combine: 'first-applicable' }),
+    {
+      provided,
+    },
+  );
+  expect(given).toHaveLength(51);
+  expect(given[0]).toMatch(
+    / so 'team1', .*'team10' and 89 more, listed after it, are never/,
+  );
+});
+
+it('one warning is about all the routes of a policy that never abstains', async () => {
+  const routes = Array.from({ length: 100 }, (_, index) => ({
+    prefix: `p${index}`,
+    sources: ['team', 'own'],
+  }));
+  const raw = { fallback: 'deny', sources: { team: HOSTED, own: OWNERSHIP }, routes };
+  expect(await warnings(raw, { provided: hosted('team') })).toEqual([
+    "~.routes[0]: 'team' is hosted and never abstains, so if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides); the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 94 more",
+  ]);
+});
+
+it('one warning is about all the sources with such a standby', async () => {
+  const sources = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [
+      `opa${index}`,
+      { ...OPA, standby: 'team' },
+    ]),
+  );
+  const raw = configOf(
+    { ...sources, team: HOSTED },
+    {},
+    { sources: Object.keys(sources) },
+  );
+  expect(await warnings(raw, { provided: hosted('team') })).toEqual([
+    "~.sources.opa0.standby: 'team' is hosted and never abstains, so if it allows permissions that it does not know, they are allowed while 'opa0' is unavailable or overloaded; the same applies to sources.opa1.standby, sources.opa2.standby, sources.opa3.standby, sources.opa4.standby, sources.opa5.standby and 94 more",
+  ]);
+});
+
 describe('a hot reload', () => {
   let router: TestRouter | undefined;
   afterEach(() => router?.close());

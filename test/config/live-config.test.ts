@@ -104,3 +104,88 @@ it('does not read a change after it has stopped', async () => {
   await pass(0);
   expect([applied, readings]).toEqual([[], before]);
 });
+
+describe('what has not changed', () => {
+  /** Counts the readings of a whole config, each of which looks at the provided policies once. */
+  async function watched(
+    first: object,
+  ): Promise<{
+    readonly next: (policyRouter: object) => Promise<number>;
+    readonly applied: string[];
+  }> {
+    let policyRouter = first;
+    let whole = 0;
+    let notify = (): void => {};
+    const provided = {
+      ...NOTHING_PROVIDED,
+      get names(): readonly string[] {
+        whole++;
+        return [];
+      },
+    };
+    const rootConfig = {
+      getOptional: (key: string) =>
+        new ConfigReader({ permission: { policyRouter } }).getOptional(key),
+      subscribe: (onChange: () => void) => {
+        notify = onChange;
+        return { unsubscribe: () => {} };
+      },
+    } as unknown as RootConfigService;
+    const following = new LiveConfig(rootConfig, logs.logger(), provided);
+    const swapped: string[] = [];
+    await following.read();
+    following.watch(async ({ config }) => {
+      swapped.push(`${config.fallback} ${config.deadline}`);
+    });
+    await pass(0);
+    stopFollowing = () => following.stop();
+    return {
+      applied: swapped,
+      next: async changed => {
+        policyRouter = changed;
+        notify();
+        await pass(0);
+        return whole;
+      },
+    };
+  }
+
+  let stopFollowing = (): void => {};
+  afterEach(() => stopFollowing());
+
+  const table = (more: object = {}): object => ({
+    ...tableOf('deny').permission.policyRouter,
+    deadline: '2s',
+    ...more,
+  });
+
+  it('is read once, at the start and after each notice', async () => {
+    const { next, applied: swapped } = await watched(table());
+    expect(await next(table())).toBe(1);
+    expect(await next({ ...table() })).toBe(1);
+    expect(swapped).toEqual([]);
+  });
+
+  it('is not applied if it is only written in another way', async () => {
+    const { next, applied: swapped } = await watched(table());
+    expect(await next(table({ deadline: 'PT2S' }))).toBe(2);
+    // From then on it is known as it is written now.
+    expect(await next(table({ deadline: 'PT2S' }))).toBe(2);
+    expect(swapped).toEqual([]);
+  });
+
+  it('is applied if anything has changed, and read once for that', async () => {
+    const { next, applied: swapped } = await watched(table());
+    expect(await next(table({ deadline: '3s' }))).toBe(2);
+    expect(await next(table({ deadline: '3s', fallback: 'allow' }))).toBe(3);
+    expect(swapped).toEqual(['deny 3000', 'allow 3000']);
+  });
+});
+
+it('asks Backstage for the config once for each reading', async () => {
+  expect(readings).toBe(2);
+  fallback = 'allow';
+  change();
+  await pass(0);
+  expect(readings).toBe(3);
+});

@@ -8,11 +8,13 @@ import {
   problems,
   ROUTE,
   TYPES,
+  warnings,
   withOpa,
   withRoute,
   type Row,
 } from '../support/read-config';
 import { tlsFixture } from '../support/tls-fixture';
+import { countTurns } from '../support/turns';
 
 const CA = tlsFixture('ca.pem');
 const CERT = tlsFixture('client.pem');
@@ -346,4 +348,171 @@ describe('names like those of object members', () => {
     expect(problem).toMatch(`${path}: unknown key '__proto__'; allowed: `);
     expect(others).toEqual([]);
   });
+});
+
+describe('a table of ten thousand routes', () => {
+  /** A config of these routes, each with a source. */
+  const tableOf = (routeAt: (index: number) => object): object =>
+    config({
+      routes: Array.from({ length: 10_000 }, (_, index) => ({
+        sources: ['opa', 'ownership'],
+        ...routeAt(index),
+      })),
+    });
+
+  it.each<[what: string, raw: object, ...problems: string[]]>([
+    [
+      'copies of one route',
+      tableOf(() => ({ prefix: 'catalog' })),
+      "~.routes[1]: ties with routes[0], routes[2], routes[3], routes[4], routes[5] and 9994 more: their prefix 'catalog' and number of constraints are equal and some permission fits more than one of them; make their actions or resourceTypes disjoint",
+    ],
+    [
+      'one source that is unknown',
+      tableOf(index => ({ prefix: `p${index}`, sources: ['gone'] })),
+      "~.routes[0].sources[0]: unknown source 'gone'; allowed: 'allow', 'deny', 'opa', 'ownership'; the same applies to routes[1].sources[0], routes[2].sources[0], routes[3].sources[0], routes[4].sources[0], routes[5].sources[0] and 9994 more",
+    ],
+    [
+      'one misspelt key',
+      tableOf(index => ({ prefix: `p${index}`, defualt: 'deny' })),
+      "~.routes[0]: unknown key 'defualt'; allowed: prefix, actions, resourceTypes, sources, combine, onUnavailable, default; the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
+    ],
+    [
+      'wrong values of one key',
+      tableOf(index => ({ prefix: `p${index}`, default: `d${index}` })),
+      `~.routes[0].default: must be 'allow' or 'deny', not "d0"; the same applies to routes[1].default, routes[2].default, routes[3].default, routes[4].default, routes[5].default and 9994 more`,
+    ],
+    [
+      'prefixes with the same mistake',
+      tableOf(index => ({ prefix: `p${index}..q` })),
+      "~.routes[0].prefix: 'p0..q' has an empty segment; write '' or '*' to match every permission; the same applies to routes[1].prefix, routes[2].prefix, routes[3].prefix, routes[4].prefix, routes[5].prefix and 9994 more",
+    ],
+    [
+      'a failure mode without effect',
+      tableOf(index => ({
+        prefix: `p${index}`,
+        sources: ['deny'],
+        onUnavailable: 'fail-open',
+      })),
+      '~.routes[0].onUnavailable: has no effect: none of the sources of this route can be unavailable; the same applies to routes[1].onUnavailable, routes[2].onUnavailable, routes[3].onUnavailable, routes[4].onUnavailable, routes[5].onUnavailable and 9994 more',
+    ],
+    [
+      'a list that is too long',
+      withRoute({ resourceTypes: Array(10_001).fill('x y') }),
+      '~.routes[0].resourceTypes: has more than 10000 resource types',
+    ],
+    [
+      'a list of unknown sources that is too long',
+      withRoute({ sources: Array(10_001).fill('gone') }),
+      '~.routes[0].sources: has more than 10000 source names',
+    ],
+    [
+      'wrong items in one list',
+      withRoute({ actions: Array.from({ length: 10_000 }, (_, index) => `a${index}`) }),
+      `~.routes[0].actions[0]: must be 'create' or 'read' or 'update' or 'delete' or 'none', not "a0"; the same applies to routes[0].actions[1], routes[0].actions[2], routes[0].actions[3], routes[0].actions[4], routes[0].actions[5] and 9994 more`,
+    ],
+  ])('has one problem for %s', async (_what, raw, ...expected) => {
+    expect(await problems(raw)).toEqual(expected);
+  });
+
+  it('has at most 50 problems, and says how many there are', async () => {
+    const error = await errorOf(
+      tableOf(index => ({ prefix: `p${index}`, sources: [`gone${index}`] })),
+    );
+    expect(error!.problems).toHaveLength(50);
+    expect(error!.message).toContain('has 10000 errors, the first 50:\n');
+    expect(error!.message.length).toBeLessThan(10_000);
+  });
+
+  it.each<[what: string, raw: object, ...warnings: string[]]>([
+    [
+      'constrained prefixes',
+      tableOf(index => ({ prefix: `p${index}`, actions: ['read'] })),
+      "~.routes[0]: prefix 'p0' has no route without constraints: its other permissions fall to the fallback (deny); the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
+    ],
+    [
+      'unusual characters',
+      tableOf(index => ({ prefix: `p${index}/q` })),
+      "~.routes[0].prefix: contains '/'; names of permissions are words joined by '.'; the same applies to routes[1].prefix, routes[2].prefix, routes[3].prefix, routes[4].prefix, routes[5].prefix and 9994 more",
+    ],
+    [
+      'unused sources',
+      config({
+        sources: Object.fromEntries(
+          Array.from({ length: 1000 }, (_, index) => [`own${index}`, OWNERSHIP]),
+        ),
+        routes: [{ prefix: '', sources: ['own0'] }],
+      }),
+      '~.sources.own1: no route names this source; the same applies to sources.own2, sources.own3, sources.own4, sources.own5, sources.own6 and 993 more',
+    ],
+  ])('has one warning for %s', async (_what, raw, ...expected) => {
+    expect(await warnings(raw)).toEqual(expected);
+  });
+
+  it('has at most 50 warnings, and says how many more there are', async () => {
+    const raw = tableOf(index =>
+      index < 5000
+        ? { prefix: `p${index}`, resourceTypes: ['x'] }
+        : { prefix: `p${index - 5000}.q`, actions: ['read'] },
+    );
+    const given = await warnings(raw);
+    expect(given).toHaveLength(51);
+    expect(given.at(-1)).toBe('and 4951 more warnings about the config');
+    expect(Math.max(...given.map(({ length }) => length))).toBeLessThan(1000);
+  });
+
+  it('is read while others run', async () => {
+    const raw = tableOf(index => ({ prefix: `p${index}`, actions: ['read'] }));
+    // Every item of work takes a millisecond, as seen by the clock.
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now++);
+    const turns = countTurns();
+    await readConfig(raw);
+    expect(turns.stop()).toBeGreaterThan(5000);
+    jest.restoreAllMocks();
+  });
+
+  it('is read alone if nothing else is due', async () => {
+    jest.spyOn(performance, 'now').mockReturnValue(0);
+    const turns = countTurns();
+    await readConfig(tableOf(index => ({ prefix: `p${index}` })));
+    expect(turns.stop()).toBe(0);
+    jest.restoreAllMocks();
+  });
+});
+
+it('names of any length are cut in problems', async () => {
+  const long = 'n'.repeat(100_000);
+  const error = await errorOf({
+    fallback: long,
+    [long]: 1,
+    sources: {
+      opa: { ...OPA, standby: long, [long]: 1, timeout: long },
+      [long]: { type: long },
+      short: { type: long },
+      own: { ...OWNERSHIP, resources: { [long]: {} } },
+    },
+    routes: [{ prefix: long, sources: [long], combine: long, [`${long}2`]: 1 }],
+  });
+  expect(error!.problems.length).toBeGreaterThan(10);
+  for (const { path, message } of error!.problems) {
+    expect(path.length).toBeLessThanOrEqual(500);
+    expect(message.length).toBeLessThanOrEqual(500);
+  }
+});
+
+it('lists of names are cut in problems', async () => {
+  const sources = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [`own${index}`, OWNERSHIP]),
+  );
+  const [unknown, standby] = await problems(
+    config({
+      sources: { ...sources, opa: { ...OPA, standby: 'gone' } },
+      routes: [{ prefix: '', sources: ['gone', 'opa', ...Object.keys(sources)] }],
+    }),
+  );
+  const first = [0, 1, 2, 3, 4, 5, 6, 7].map(index => `'own${index}'`).join(', ');
+  expect([unknown, standby]).toEqual([
+    `~.sources.opa.standby: unknown source 'gone'; allowed: 'deny', ${first}, 'own8' and 91 more`,
+    `~.routes[0].sources[0]: unknown source 'gone'; allowed: 'allow', 'deny', ${first} and 93 more`,
+  ]);
 });

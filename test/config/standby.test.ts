@@ -1,4 +1,10 @@
-import { standbyChain } from '../../src/config/standby';
+import {
+  longestWaits,
+  standbyChain,
+  standbyCircles,
+  withStandbys,
+} from '../../src/config/standby';
+import type { SourceConfig } from '../../src/sources/kind';
 import {
   configOf,
   EMBEDDED,
@@ -178,6 +184,101 @@ describe('a standby together with hosted policies', () => {
   ])('of a hosted policy must not be %s', async (_what, sources, ...expected) => {
     expect(await problems(configOf(sources), { provided: hosted('team') })).toEqual(
       expected,
+    );
+  });
+});
+
+describe('in a graph of standbys', () => {
+  /** Each source with its standby, and with 1 ms of its own. */
+  const sourcesWith = (
+    standbys: Record<string, string | undefined>,
+  ): Map<string, SourceConfig> =>
+    new Map(
+      Object.entries(standbys).map(([name, standby]) => [
+        name,
+        {
+          type: 'opa',
+          options: {},
+          remote: {
+            guard: { timeout: 1 },
+            onUnavailable: 'fail-closed',
+            standby,
+            endpoints: [undefined],
+          },
+        } as unknown as SourceConfig,
+      ]),
+    );
+
+  const SOURCES = sourcesWith({
+    into: 'b',
+    a: 'b',
+    b: 'c',
+    c: 'a',
+    self: 'self',
+    alone: undefined,
+    first: 'alone',
+    lost: 'nobody',
+  });
+
+  it('the circles are found', () => {
+    expect([...standbyCircles(SOURCES)].sort()).toEqual(['a', 'b', 'c', 'self']);
+  });
+
+  it('the wait is that of the whole chain, and in a circle that of the circle', () => {
+    expect(Object.fromEntries(longestWaits(SOURCES))).toEqual({
+      into: 4,
+      a: 3,
+      b: 3,
+      c: 3,
+      self: 1,
+      alone: 1,
+      first: 2,
+      lost: 1,
+    });
+  });
+
+  it('what is named includes the standbys, each once', () => {
+    expect([...withStandbys(['into', 'first', 'a'], SOURCES)]).toEqual([
+      'into',
+      'b',
+      'c',
+      'a',
+      'first',
+      'alone',
+    ]);
+  });
+
+  it('a chain may be followed in part', () => {
+    expect(standbyChain('into', SOURCES)).toEqual(['into', 'b', 'c', 'a']);
+    expect(standbyChain('into', SOURCES, 2)).toEqual(['into', 'b']);
+  });
+
+  const names = Array.from({ length: 20_000 }, (_, index) => `s${index}`);
+
+  it('a chain of thousands is followed once', () => {
+    const get = jest.spyOn(Map.prototype, 'get');
+    const chain = sourcesWith(
+      Object.fromEntries(names.map((name, index) => [name, names[index + 1]])),
+    );
+    expect(longestWaits(chain).get('s0')).toBe(20_000);
+    expect(standbyCircles(chain).size).toBe(0);
+    expect(withStandbys(names, chain).size).toBe(20_000);
+    expect(get.mock.calls.length).toBeLessThan(20 * names.length);
+    get.mockRestore();
+  });
+
+  it('a circle of thousands is reported in a short line', async () => {
+    const sources = Object.fromEntries(
+      names
+        .slice(0, 200)
+        .map((name, index) => [
+          name,
+          opa(names[(index + 1) % 200], { timeout: '1ms' }),
+        ]),
+    );
+    const [first] = await problems(configOf(sources, {}, { sources: ['s0'] }));
+    expect(first).toBe(
+      "~.sources.s0.standby: leads back to 's0' (s0 → s1 → s2 → s3 → s4 → s5 → s6 → s7 → s8 → s9 → … → s0); a chain of standbys must end",
     );
   });
 });

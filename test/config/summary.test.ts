@@ -67,3 +67,36 @@ it.each([
 ])('names %s', async (_what, more, expected) => {
   expect(await summaryOf(more)).toBe(expected);
 });
+
+it('names at most ten of each', async () => {
+  const names = Array.from({ length: 1000 }, (_, index) => `opa${index}`);
+  const open = await summaryOf({
+    onUnavailable: 'fail-open',
+    sources: {
+      ...Object.fromEntries(names.map(name => [name, { ...opa, standby: 'own' }])),
+      own: { type: 'ownership' },
+    },
+    routes: [{ prefix: 'a', sources: names }],
+  });
+  const first = (format: (name: string) => string, separator: string): string =>
+    names.slice(0, 10).map(format).join(separator);
+  expect(open).toBe(
+    `1 route, 1000 sources (${first(name => name, ', ')} and 990 more). ${DENY} ` +
+      `Standby: ${first(name => `'${name}' → 'own'`, '; ')} and 990 more. ` +
+      `FAIL-OPEN, so an outage allows: ${first(name => `source '${name}' on routes[0] 'a'`, '; ')} and 990 more.`,
+  );
+});
+
+it('shows the beginning of a long chain of standbys', async () => {
+  const links = Array.from({ length: 100 }, (_, index) => [
+    `opa${index}`,
+    { ...opa, timeout: '1ms', standby: index === 99 ? 'deny' : `opa${index + 1}` },
+  ]);
+  const said = await summaryOf({
+    sources: Object.fromEntries(links) as object,
+    routes: [{ prefix: 'a', sources: ['opa0'] }],
+  });
+  expect(said).toContain("Standby: 'opa0' → 'opa1' → ");
+  expect(said).toContain("'opa9' → …");
+  expect(said.length).toBeLessThan(300);
+});

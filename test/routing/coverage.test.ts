@@ -194,3 +194,94 @@ describe('a constrained prefix says where its other permissions fall', () => {
     expect(await findings(routes)).toEqual([]);
   });
 });
+
+describe('a list of many routes is cut', () => {
+  const many = (count: number, routeAt: (index: number) => NamedRoute): NamedRoute[] =>
+    Array.from({ length: count }, (_, index) => routeAt(index));
+
+  it('in what decides the rest', async () => {
+    const routes = [
+      ...many(12, index => route('a', { resourceTypes: [`t${index}`] })),
+      route('a.b', { actions: ['read'] }),
+      route('', { actions: ['none'] }),
+    ];
+    expect((await findings(routes))[1]).toBe(
+      "12: prefix 'a.b' has no route without constraints: its other permissions fall to " +
+        'routes[0], routes[1], routes[2], routes[3], routes[4], routes[5], routes[6], ' +
+        'routes[7], routes[8], routes[9] and 3 more where they fit, else to the fallback (deny)',
+    );
+  });
+
+  it('across prefixes', async () => {
+    const routes = [
+      route('a.b.c', { actions: ['read'] }),
+      ...many(6, index => route('a.b', { resourceTypes: [`t${index}`] })),
+      ...many(6, index => route('a', { resourceTypes: [`t${index}`] })),
+    ];
+    expect((await findings(routes))[0]).toContain('routes[10] and 2 more where');
+  });
+
+  it('in what makes a route unreachable', async () => {
+    const types = many(12, index =>
+      route('a', {
+        actions: ['create', 'read', 'update', 'delete', 'none'],
+        resourceTypes: [`t${index}`],
+      }),
+    );
+    const all = Array.from({ length: 12 }, (_, index) => `t${index}`);
+    const routes = [...types, route('a', { resourceTypes: all }), route('a')];
+    expect(await findings(routes)).toEqual([
+      '12: can never be reached: routes[0], routes[1], routes[2], routes[3], routes[4], ' +
+        'routes[5], routes[6], routes[7], routes[8], routes[9] and 2 more ' +
+        "already match every action of 'a'",
+    ]);
+  });
+});
+
+it('a long prefix is cut', async () => {
+  const [said] = await findings([route('a'.repeat(200), { actions: ['read'] })]);
+  expect(said).toContain(`prefix '${'a'.repeat(99)}…' has`);
+});
+
+describe('the work grows with the number of routes', () => {
+  /** Counts the look-ups in maps and sets, and the additions to them. */
+  async function steps(routes: NamedRoute[]): Promise<number> {
+    const spies = [
+      jest.spyOn(Map.prototype, 'get'),
+      jest.spyOn(Map.prototype, 'set'),
+      jest.spyOn(Set.prototype, 'add'),
+    ];
+    try {
+      await findings(routes);
+      return spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+  }
+
+  it.each<[what: string, routeAt: (index: number) => NamedRoute]>([
+    ['constrained prefixes', index => route(`p${index}`, { actions: ['read'] })],
+    [
+      'constrained prefixes below one of many routes',
+      index =>
+        index % 2 === 0
+          ? route('p', { resourceTypes: [`t${index}`] })
+          : route(`p.q${index}`, { actions: ['read'] }),
+    ],
+    [
+      'resource types of one prefix',
+      index => route('p', { resourceTypes: [`t${index}`] }),
+    ],
+    [
+      'both constraints',
+      index =>
+        index % 2 === 0
+          ? route('p', { resourceTypes: [`t${index}`] })
+          : route('p', { actions: ['read'], resourceTypes: [`t${index - 1}`] }),
+    ],
+  ])('ten times for ten times as many: %s', async (_what, routeAt) => {
+    const many = (count: number): NamedRoute[] =>
+      Array.from({ length: count }, (_, index) => routeAt(index));
+    expect(await steps(many(2000))).toBeLessThan(12 * (await steps(many(200))));
+  });
+});
