@@ -1,17 +1,23 @@
 /** Snapshots carry unchanged sources over, and close the others after the last decision. */
 import { readConfig } from '../src/config/read';
+import type { ConfigError } from '../src/config/types';
 import { ProvidedPolicies } from '../src/hosting/provided-policies';
 import { Deadline } from '../src/lib/deadline';
 import { Turns } from '../src/lib/turns';
 import { PolicyRouter } from '../src/policy';
 import { Snapshot } from '../src/snapshot';
+import { notApplicable } from '../src/verdict';
+import type { LocalKind } from '../src/sources/kind';
+import { kindOf } from '../src/sources/kinds';
 import { OpaSource } from '../src/sources/opa/source';
+import type { LocalSource } from '../src/sources/source';
 import { CapturedLogs } from './support/captured-logs';
 import { permission, request } from './fixtures/builders';
 import { queryOf, USER } from './support/in-process';
 import { directoryOf } from './support/rule-directory';
 import { configOf, hosted, HOSTED } from './support/read-config';
 import { decision, silence, startStub, type StubServer } from './support/stub-server';
+import { countTurns } from './support/turns';
 
 const logger = new CapturedLogs().logger();
 const query = queryOf('tested');
@@ -184,6 +190,146 @@ describe('a changed config', () => {
     close.mockRestore();
     first.retire();
   });
+});
+
+describe('the sources of a config', () => {
+  const embedded = (bundle: string): object => ({
+    type: 'opa-wasm',
+    bundle,
+    entrypoint: 'a/b',
+  });
+  const close = jest.fn(async () => {});
+  const source: LocalSource = { ask: () => notApplicable('none'), close };
+
+  /** Builds embedded sources in this way in place of reading their bundles. */
+  const buildBy = (build: (bundle: string) => Promise<LocalSource>): void => {
+    jest
+      .spyOn(kindOf('opa-wasm') as LocalKind<{ bundle: string }>, 'build')
+      .mockImplementation(({ bundle }) => build(bundle));
+  };
+  const many = (count: number): object =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`e${index}`, embedded(`${index}`)]),
+    );
+  beforeEach(() => close.mockClear());
+  afterEach(() => jest.restoreAllMocks());
+
+  it('are set up several at once, at most 16', async () => {
+    let underWay = 0;
+    let most = 0;
+    buildBy(async () => {
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      underWay--;
+      return source;
+    });
+    const snapshot = await build(many(100));
+    expect(most).toBe(16);
+    const { legs } = snapshot.table.match(query.permission)!;
+    expect(legs.map(({ name }) => name)).toEqual(Object.keys(many(100)));
+    snapshot.retire();
+    expect(close).toHaveBeenCalledTimes(100);
+  });
+
+  it('that fail are all reported, in the order of the config, and the others close', async () => {
+    const failed: string[] = [];
+    let release: () => void = () => {};
+    const others = new Promise<void>(resolve => (release = resolve));
+    buildBy(async bundle => {
+      if (bundle === '1') await others;
+      if (bundle !== '1' && bundle !== '3') return source;
+      failed.push(bundle);
+      release();
+      throw new Error(`cannot be read: ${bundle}`);
+    });
+    const error: unknown = await build(many(5)).catch((reason: unknown) => reason);
+    expect(failed).toEqual(['3', '1']);
+    expect((error as ConfigError).problems).toEqual([
+      { path: 'permission.policyRouter.sources.e1', message: 'cannot be read: 1' },
+      { path: 'permission.policyRouter.sources.e3', message: 'cannot be read: 3' },
+    ]);
+    expect(close).toHaveBeenCalledTimes(3);
+  });
+
+  it('that are carried over stay open if others fail', async () => {
+    buildBy(async () => source);
+    const first = await build(many(3));
+    buildBy(() => Promise.reject(new Error('gone')));
+    await expect(build({ ...many(3), more: embedded('more') }, first)).rejects.toThrow(
+      'permission.policyRouter.sources.more: gone',
+    );
+    expect(close).toHaveBeenCalledTimes(0);
+    first.retire();
+    expect(close).toHaveBeenCalledTimes(3);
+  });
+
+  it('that are carried over stay open if the old snapshot ends first', async () => {
+    buildBy(async () => source);
+    const first = await build(many(1));
+    let release: () => void = () => {};
+    const begun = new Promise<void>(begin =>
+      buildBy(async () => {
+        await new Promise<void>(resolve => {
+          release = resolve;
+          begin();
+        });
+        return source;
+      }),
+    );
+    const building = build({ ...many(1), more: embedded('more') }, first);
+    await begun;
+    first.retire();
+    release();
+    const second = await building;
+    expect(close).toHaveBeenCalledTimes(0);
+    second.retire();
+    expect(close).toHaveBeenCalledTimes(2);
+  });
+
+  it('are asked through one chain by the routes that ask them in the same way', async () => {
+    const { config } = await readConfig({
+      fallback: 'deny',
+      sources: { opa: opa({ timeout: '1s' }) },
+      routes: [
+        { prefix: 'a', sources: ['opa'] },
+        { prefix: 'b', sources: ['opa'] },
+        { prefix: 'c', sources: ['opa'], onUnavailable: 'fail-open' },
+      ],
+    });
+    const services = {
+      logger,
+      ruleDirectory: directoryOf(),
+      policies: new ProvidedPolicies(),
+    };
+    const snapshot = await Snapshot.build(config, services);
+    const chainOf = (name: string) =>
+      snapshot.table.match(permission(name))!.legs[0]!.chain;
+    expect(chainOf('b')).toBe(chainOf('a'));
+    expect(chainOf('c').terms.onUnavailable).toBe('fail-open');
+    expect(chainOf('a').terms.onUnavailable).toBe('fail-closed');
+    snapshot.retire();
+  });
+});
+
+it('a large table is built while others run', async () => {
+  const routes = Array.from({ length: 2000 }, (_, index) => ({
+    prefix: `p${index}`,
+    sources: ['deny'],
+  }));
+  const { config } = await readConfig({ fallback: 'deny', routes });
+  const services = {
+    logger,
+    ruleDirectory: directoryOf(),
+    policies: new ProvidedPolicies(),
+  };
+  // Every item of work takes a millisecond, as seen by the clock.
+  let now = 0;
+  jest.spyOn(performance, 'now').mockImplementation(() => now++);
+  const turns = countTurns();
+  const snapshot = await Snapshot.build(config, services);
+  expect(turns.stop()).toBeGreaterThan(100);
+  jest.restoreAllMocks();
+  snapshot.retire();
 });
 
 describe('a closed router', () => {
