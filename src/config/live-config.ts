@@ -85,12 +85,14 @@ export class LiveConfig {
    */
   private async load(inUse?: Loaded, onFileChange?: () => void): Promise<Loaded> {
     const slices = new Slices();
+    // Backstage copies what it returns.
     const raw: unknown = this.rootConfig.getOptional(CONFIG_PATH);
     const path = routingFilePath(raw);
     if (onFileChange) this.watchFile(path, onFileChange);
     const file =
       path === undefined ? undefined : { path, content: await readRoutingFile(path) };
     const input = { raw, file };
+    if (slices.isOver()) await slices.next();
     if (inUse && (await equal(input, inUse.input, slices))) return inUse;
     const read = await readConfig(raw, file, this.provided, slices);
     if (inUse && (await equal(read, inUse.read, slices))) {

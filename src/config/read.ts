@@ -92,6 +92,7 @@ class Reader {
     const rawRoutes: unknown[] =
       isJsonObject(raw) && Array.isArray(raw.routes) ? raw.routes : [];
     const globalMode = settings?.onUnavailable ?? 'fail-closed';
+    if (this.slices.isOver()) await this.slices.next();
 
     const sources = await this.readSources(rawSources, globalMode);
     const routes: Array<Route | undefined> = [];

@@ -150,7 +150,7 @@ describe('a tie of thousands of routes', () => {
     }
   }
 
-  it.each<[what: string, routeAt: (index: number) => NamedRoute]>([
+  it.each<[what: string, routeAt: (index: number, count: number) => NamedRoute]>([
     ['copies of one route', () => route('a')],
     ['the same action', () => route('a', { actions: ['read', 'update'] })],
     [
@@ -160,6 +160,16 @@ describe('a tie of thousands of routes', () => {
     [
       'one after the other',
       index => route('a', { resourceTypes: [`t${index}`, `t${index + 1}`] }),
+    ],
+    [
+      'from the last to the first',
+      (index, count) => {
+        const last = count - index;
+        return route('a', {
+          resourceTypes:
+            index < count / 2 ? [`t${index}`] : [`t${last}`, `t${last - 1}`],
+        });
+      },
     ],
     [
       'actions or resource types',
@@ -174,7 +184,7 @@ describe('a tie of thousands of routes', () => {
     ],
   ])('costs ten times as much for ten times as many: %s', async (_what, routeAt) => {
     const many = (count: number): NamedRoute[] =>
-      Array.from({ length: count }, (_, index) => routeAt(index));
+      Array.from({ length: count }, (_, index) => routeAt(index, count));
     const all = Array.from({ length: 2000 }, (_, index) => index);
     expect(await findTies(many(2000), new Slices())).toEqual([all]);
     expect(await steps(many(2000))).toBeLessThan(15 * (await steps(many(200))));
