@@ -107,9 +107,7 @@ it('does not read a change after it has stopped', async () => {
 
 describe('what has not changed', () => {
   /** Counts the readings of a whole config, each of which looks at the provided policies once. */
-  async function watched(
-    first: object,
-  ): Promise<{
+  async function watched(first: object): Promise<{
     readonly next: (policyRouter: object) => Promise<number>;
     readonly applied: string[];
   }> {
