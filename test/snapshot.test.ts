@@ -300,6 +300,7 @@ describe('the sources of a config', () => {
       logger,
       ruleDirectory: directoryOf(),
       policies: new ProvidedPolicies(),
+      turns: new Turns(),
     };
     const snapshot = await Snapshot.build(config, services);
     const chainOf = (name: string) =>
@@ -321,6 +322,7 @@ it('a large table is built while others run', async () => {
     logger,
     ruleDirectory: directoryOf(),
     policies: new ProvidedPolicies(),
+    turns: new Turns(),
   };
   // Every item of work takes a millisecond, as seen by the clock.
   let now = 0;
