@@ -14,9 +14,9 @@ export interface Panel {
 }
 
 const COLUMNS = 2;
-const PANEL = { width: 470, height: 330 };
+const PANEL = { width: 500, height: 330 };
 /** The space around the axes of a panel; to the right it holds the titles of the lines. */
-const MARGIN = { top: 34, right: 190, bottom: 34, left: 52 };
+const MARGIN = { top: 34, right: 205, bottom: 34, left: 66 };
 /** The least distance between the titles of two lines. */
 const LINE_HEIGHT = 13;
 
@@ -82,6 +82,7 @@ function drawPanel({ title, lines }: Panel): string {
   const ends = spread(shown.map(({ points: of }) => place(of.at(-1)!)[1]));
   return [
     `<text class="title" x="${MARGIN.left}" y="20">${escape(title)}</text>`,
+    `<text x="${PANEL.width - MARGIN.right}" y="20" text-anchor="end">dashed: n log n</text>`,
     ...grid(sizes, times, place),
     `<polyline class="nlogn" points="${path(guide, place)}"/>`,
     ...shown.map((line, index) => drawLine(line, index, ends[index]!, place)),
