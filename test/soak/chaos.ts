@@ -1,8 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SoakBackend } from './backend';
-import type { Random } from './random';
+import type { BusyNeighbour } from './neighbour';
+import { ODD_FILES, putBack, replaceByOdd, type OddFile } from './odd-files';
+import { Bag, type Random } from './random';
 import type { SoakRouter } from './router';
+import { BIG_INVALID_FILES, bigTable } from './tables';
 import type { UnsteadyOpa } from './unsteady-opa';
 import { INVALID_FILES, routingFile, SERVER_VERSIONS, type TableName } from './world';
 
@@ -12,7 +15,10 @@ export interface ChaosTargets {
   readonly opas: Readonly<Record<'main' | 'second', UnsteadyOpa>>;
   /** The routing file of the router. */
   readonly file: string;
+  readonly neighbour: BusyNeighbour;
   readonly random: Random;
+  /** Called with what went wrong besides decisions. */
+  readonly report: (violation: string) => void;
 }
 
 /** Milliseconds. */
@@ -25,17 +31,38 @@ const PAUSES = {
   sources: 9000,
   /** How long an OPA stays killed or frozen. */
   outage: { low: 200, high: 1800 },
+  /** How long something else is in the place of the routing file: it is looked at meanwhile. */
+  oddFile: 1500,
 };
 
-type Disturbance = 'kills' | 'freezes' | 'policySwaps';
+const DISTURBANCES = ['kills', 'freezes', 'policySwaps'] as const;
+
+/** What happens to the routing file; more than once what is quick. */
+const FILE_CHANGES = [
+  ...['tables', 'tables', 'tables', 'tables', 'bigTables'],
+  ...['invalidTables', 'invalidTables', 'bigInvalidTables', 'deletions', 'oddFiles'],
+] as ReadonlyArray<
+  | 'tables'
+  | 'bigTables'
+  | 'invalidTables'
+  | 'bigInvalidTables'
+  | 'deletions'
+  | 'oddFiles'
+>;
 
 /** Counts of what was done. */
 export interface Incidents {
   kills: number;
   freezes: number;
   policySwaps: number;
+  /** How often a neighbour blocked the event loop. */
+  neighbours: number;
   tables: number;
+  bigTables: number;
   invalidTables: number;
+  bigInvalidTables: number;
+  deletions: number;
+  oddFiles: number;
   sourceReplacements: number;
 }
 
@@ -45,11 +72,21 @@ export class Chaos {
     kills: 0,
     freezes: 0,
     policySwaps: 0,
+    neighbours: 0,
     tables: 0,
+    bigTables: 0,
     invalidTables: 0,
+    bigInvalidTables: 0,
+    deletions: 0,
+    oddFiles: 0,
     sourceReplacements: 0,
   };
-  private readonly toCome = new Map<UnsteadyOpa, Disturbance[]>();
+  private readonly disturbances: Readonly<
+    Record<'main' | 'second', Bag<(typeof DISTURBANCES)[number]>>
+  >;
+  private readonly fileChanges: Bag<(typeof FILE_CHANGES)[number]>;
+  private readonly bigInvalidFiles: Bag<() => string>;
+  private readonly oddFiles: Bag<OddFile>;
   private running = false;
   private ending: AbortController | undefined;
   private loops: Promise<unknown> = Promise.resolve();
@@ -58,26 +95,39 @@ export class Chaos {
   constructor(
     private readonly targets: ChaosTargets,
     private readonly calm: { readonly low: number; readonly high: number },
-  ) {}
+  ) {
+    const { random } = targets;
+    this.disturbances = {
+      main: new Bag(DISTURBANCES, random),
+      second: new Bag(DISTURBANCES, random),
+    };
+    this.fileChanges = new Bag(FILE_CHANGES, random);
+    this.bigInvalidFiles = new Bag(BIG_INVALID_FILES, random);
+    this.oddFiles = new Bag(ODD_FILES, random);
+  }
 
   start(): void {
-    const { opas, random } = this.targets;
+    const { random } = this.targets;
     const { low, high } = this.calm;
     this.running = true;
     this.ending = new AbortController();
     this.loops = Promise.all([
       this.every(
         () => random.between(low, high),
-        () => this.disturb(opas.main),
+        () => this.disturb('main'),
       ),
       // The second one less often, so that it is mostly up while the first is down.
       this.every(
         () => random.between(2 * low, 3 * high),
-        () => this.disturb(opas.second),
+        () => this.disturb('second'),
+      ),
+      this.every(
+        () => random.between(2 * low, 3 * high),
+        () => this.visit(),
       ),
       this.every(
         () => PAUSES.table,
-        () => this.writeTable(),
+        () => this.changeFile(),
       ),
       this.every(
         () => PAUSES.backendTable,
@@ -116,21 +166,29 @@ export class Chaos {
       } catch {
         return;
       }
-      await act();
+      try {
+        await act();
+      } catch (error) {
+        this.targets.report(String(error));
+      }
     }
   }
 
-  /** One of each kind, in random order. */
-  private async disturb(opa: UnsteadyOpa): Promise<void> {
-    const { random } = this.targets;
-    const kinds = this.toCome.get(opa) ?? [];
-    if (kinds.length === 0) kinds.push('kills', 'freezes', 'policySwaps');
-    const [kind] = kinds.splice(Math.floor(random.next() * kinds.length), 1);
-    this.toCome.set(opa, kinds);
+  /** New connections are made meanwhile: they take more turns of the event loop than those in use. */
+  private async visit(): Promise<void> {
+    this.replaceRouterSources();
+    await this.targets.neighbour.visit();
+    this.done.neighbours++;
+  }
+
+  private async disturb(name: 'main' | 'second'): Promise<void> {
+    const { opas, random } = this.targets;
+    const opa = opas[name];
+    const kind = this.disturbances[name].draw();
     const outage = random.between(PAUSES.outage.low, PAUSES.outage.high);
     const version = random.pick(SERVER_VERSIONS);
-    this.done[kind!]++;
-    switch (kind!) {
+    this.done[kind]++;
+    switch (kind) {
       case 'kills':
         await opa.kill();
         await delay(outage);
@@ -142,16 +200,48 @@ export class Chaos {
     }
   }
 
-  private async writeTable(): Promise<void> {
+  private async changeFile(): Promise<void> {
     const { file, random } = this.targets;
-    const chance = random.next();
-    const isValid = chance < 0.6;
-    if (isValid) this.done.tables++;
-    else this.done.invalidTables++;
-    if (chance > 0.95) return rm(file, { force: true });
-    const content = isValid
-      ? routingFile(random.pick<TableName>(['A', 'B']))
-      : random.pick(INVALID_FILES);
+    const table = random.pick<TableName>(['A', 'B']);
+    const change = this.fileChanges.draw();
+    switch (change) {
+      case 'tables':
+        await this.write(routingFile(table));
+        break;
+      case 'bigTables':
+        await this.write(bigTable(table, random));
+        break;
+      case 'invalidTables':
+        await this.write(random.pick(INVALID_FILES));
+        break;
+      case 'bigInvalidTables':
+        await this.write(this.bigInvalidFiles.draw()());
+        break;
+      case 'deletions':
+        await rm(file, { force: true });
+        break;
+      case 'oddFiles':
+        await this.replaceByOddFile();
+        break;
+    }
+    this.done[change]++;
+  }
+
+  /** What is put back must be noticed, whatever was there. */
+  private async replaceByOddFile(): Promise<void> {
+    const { file, router } = this.targets;
+    const kind = this.oddFiles.draw();
+    await replaceByOdd(file, kind);
+    await delay(PAUSES.oddFile);
+    try {
+      await router.follow(content => putBack(file, content));
+    } catch (cause) {
+      throw new Error(`after a ${kind} in its place: ${String(cause)}`, { cause });
+    }
+  }
+
+  private async write(content: string): Promise<void> {
+    const { file, random } = this.targets;
     if (random.next() < 0.5) return writeFile(file, content);
     await writeFile(`${file}.new`, content);
     await rename(`${file}.new`, file);

@@ -1,10 +1,24 @@
 /** Proves that the oracle is strict: a soak with one that accepts everything proves nothing. */
 import { allowedOutcomes, type Circumstances } from './oracle';
 import { Timeline } from './timeline';
-import { ASKED, PEOPLE, said, type Asked, type Person, type Version } from './world';
+import {
+  ASKED,
+  CROWDED,
+  PEOPLE,
+  said,
+  type Asked,
+  type Person,
+  type Version,
+} from './world';
 
-const up = (...versions: Version[]) => ({ versions: new Set(versions), down: false });
-const DOWN = { versions: new Set<Version>(), down: true };
+const up = (...versions: Version[]) => ({
+  versions: new Set(versions),
+  down: false,
+  outage: false,
+});
+const DOWN = { versions: new Set<Version>(), down: true, outage: true };
+/** This process was too busy to be sure that OPA answered in time. */
+const seemingDown = (...versions: Version[]) => ({ ...up(...versions), down: true });
 
 const calm = {
   tables: ['A'],
@@ -56,6 +70,23 @@ it('the oracle lets fail-open allow only in an outage', () => {
   expect(outcomes(denied, { ...down, tables: ['B'] })).toEqual(['DENY']);
   expect(outcomes(find('open', '1', 'INVALID'))).toEqual(['DENY']);
   expect(outcomes(find('closed', '1', 'ALLOW'), down)).toEqual(['DENY']);
+});
+
+it('the oracle lets fail-open deny, but never allow because this process was too busy', () => {
+  const busy = { opas: { main: seemingDown('1'), second: up('2') } };
+  expect(outcomes(find('open', '1', 'DENY'), busy)).toEqual(['DENY']);
+  expect(outcomes(find('open', '1', 'ALLOW'), busy)).toEqual(['ALLOW', 'DENY']);
+  expect(outcomes(find('open', '1', 'INVALID'), busy)).toEqual(['DENY']);
+  expect(outcomes(find('closed', '1', 'ALLOW'), busy)).toEqual(['ALLOW', 'DENY']);
+});
+
+it('the oracle lets no condition pass that has room for 5,000 groups', () => {
+  const kinds = ASKED.flatMap(asked => outcomes([CROWDED, asked]));
+  expect([...new Set(kinds)].sort()).toEqual(['ALLOW', 'DENY']);
+  // Denied by ownership, so nobody asks the OPA whose state is unknown.
+  const [both] = ASKED.filter(({ name }) => name === 'both.r0');
+  const unknown = { opas: { main: up(), second: up() } };
+  expect(outcomes([CROWDED, both!], unknown)).toEqual(['DENY']);
 });
 
 it('the oracle lets a standby or second endpoint decide only while the first is down or overloaded', () => {

@@ -20,8 +20,10 @@ import {
 /** The possible states of an OPA while the decision was made. */
 export interface OpaStates {
   readonly versions: ReadonlySet<Version>;
-  /** Whether it may have been down. */
+  /** Whether it may have been down, or have seemed so because this process was too busy. */
   readonly down: boolean;
+  /** Whether it may really have been down. Nothing else opens a fail-open route. */
+  readonly outage: boolean;
 }
 
 export interface Circumstances {
@@ -54,8 +56,11 @@ export function allowedOutcomes(circumstances: Circumstances): Set<Outcome> {
     for (const source of route.sources) {
       const model = SOURCES[source]!;
       const verdicts = verdictsOf(model, route.failClosed ?? false, circumstances);
+      // After a DENY no further source is asked.
       combined = combined.flatMap(before =>
-        [...verdicts].map(verdict => [...before, verdict]),
+        before.includes('DENY')
+          ? [before]
+          : [...verdicts].map(verdict => [...before, verdict]),
       );
     }
     for (const verdicts of combined) outcomes.add(denyOverrides(verdicts));
@@ -92,7 +97,7 @@ function verdictsOf(
     case 'ownership':
       if (!asked.isResource) return new Set([ABSTAINS]);
       if (person.claims.includes(BYPASS)) return new Set(['ALLOW']);
-      return new Set([conditional(person.claims)]);
+      return new Set([applicable(person, () => conditional(person.claims))]);
     case 'opa':
       return opaVerdicts(model, failClosed, circumstances);
   }
@@ -106,13 +111,13 @@ function opaVerdicts(
 ): Set<Outcome> {
   const { person, asked, overloaded } = circumstances;
   const verdicts = new Set<Outcome>();
-  let allDown = true;
+  let allOut = true;
   for (const endpoint of endpoints) {
-    const { versions, down } = circumstances.opas[endpoint];
+    const { versions, down, outage } = circumstances.opas[endpoint];
     for (const version of versions) {
       verdicts.add(verdictOf(version, person, asked));
     }
-    if (!down) allDown = false;
+    if (!outage) allOut = false;
     if (!down && !overloaded) return verdicts;
   }
   if (standby) {
@@ -120,8 +125,8 @@ function opaVerdicts(
     if (verdict !== ABSTAINS) return verdicts.add(verdict);
   }
   if (failOpen && !failClosed) {
-    if (overloaded) verdicts.add('DENY');
-    return allDown ? verdicts.add('ALLOW') : verdicts;
+    if (overloaded || !allOut) verdicts.add('DENY');
+    return allOut ? verdicts.add('ALLOW') : verdicts;
   }
   return verdicts.add('DENY');
 }
@@ -130,9 +135,13 @@ function verdictOf(version: Version, person: Person, asked: Asked): Outcome {
   const answer = said(version, person, asked);
   if (answer === 'INVALID') return 'DENY';
   return answer === 'CONDITIONAL'
-    ? conditional(stampedClaims(version, person, asked))
+    ? applicable(person, () => conditional(stampedClaims(version, person, asked)))
     : answer;
 }
+
+/** Conditions with very many claims are too large, so they are denied. */
+const applicable = ({ isCrowded }: Person, outcome: () => Outcome): Outcome =>
+  isCrowded ? 'DENY' : outcome();
 
 /** A decision of the router in the words of the oracle. */
 export function outcomeOf(decision: PolicyDecision): Outcome {

@@ -18,3 +18,18 @@ export class Random {
     return choices[Math.floor(this.next() * choices.length)]!;
   }
 }
+
+/** Draws each of its contents once, in random order, before it draws any of them again. */
+export class Bag<T> {
+  private left: T[] = [];
+
+  constructor(
+    private readonly contents: readonly T[],
+    private readonly random: Random,
+  ) {}
+
+  draw(): T {
+    if (this.left.length === 0) this.left = [...this.contents];
+    return this.left.splice(Math.floor(this.random.next() * this.left.length), 1)[0]!;
+  }
+}

@@ -95,6 +95,21 @@ export class SoakRouter {
     while (this.roundInUse % 2 !== this.round % 2) await this.logs.next(IN_USE);
   }
 
+  /**
+   * Lets `write` put the other table in place, and waits until it is in use.
+   *
+   * @throws Error if it is not in use in time.
+   */
+  async follow(write: (content: string) => Promise<void>): Promise<void> {
+    const next: TableName = this.tableInUse === 'A' ? 'B' : 'A';
+    await write(routingFile(next));
+    try {
+      while (this.tableInUse !== next) await this.logs.next(IN_USE);
+    } catch (cause) {
+      throw new Error('a valid routing file is not taken into use', { cause });
+    }
+  }
+
   close(): void {
     this.router.close();
   }

@@ -14,6 +14,7 @@ const coverage = ({ tally, incidents, reloads }: SoFar) => ({
     tally.outcomes.has(each),
   ),
   'an open breaker': tally.failures.has('BREAKER_OPEN'),
+  'a big batch': tally.bigBatches > 0,
   'every incident': Object.values(incidents).every(count => count > 0),
   'more than 5 reloads': reloads > 5,
 });

@@ -11,7 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { SoakBackend } from './backend';
 import { Chaos, type Incidents } from './chaos';
+import { Heartbeat } from './heartbeat';
 import { Load } from './load';
+import { BusyNeighbour } from './neighbour';
 import { QuietLogs } from './quiet-logs';
 import { Random } from './random';
 import { measure, type Resources } from './resources';
@@ -50,6 +52,8 @@ export interface SoakReport extends SoFar {
   readonly seconds: number;
   /** Longest time between two turns of this process's event loop, in milliseconds. */
   readonly longestStall: number;
+  /** The same without the busy neighbour, and without the time that other processes had the CPU. */
+  readonly longestStallOfOurs: number;
   readonly warnings: number;
   readonly errors: number;
   readonly logBytes: number;
@@ -64,11 +68,6 @@ export const SOCKETS_AT_REST = 12;
 /** The most that these may grow from the first measurement to the last. */
 export const GROWTH = { heapMegabytes: 15, sockets: 4, timers: 4 };
 
-/** If a turn of the event loop takes longer than this, no timing is certain; in milliseconds. */
-const STALL = 150;
-const HEARTBEAT = 25;
-/** How long stalls are kept, in milliseconds; longer than a decision takes. */
-const MEMORY = 30_000;
 const PROGRESS_EVERY = 10_000;
 /** How often, and at most how many times, it checks whether enough has happened. */
 const OVERTIME = { every: 500, times: 200 };
@@ -79,15 +78,28 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const ends: Array<() => unknown> = [() => rm(folder, { recursive: true })];
   try {
     const bundle = await writePolicies(binary, folder);
+    const random = new Random(seed);
+    const neighbour = new BusyNeighbour(random);
+    const heartbeat = new Heartbeat({
+      onStall: () => Object.values(opas).forEach(opa => opa.markSlow()),
+      blockedBetween: (from, to) => neighbour.blockedBetween(from, to),
+    });
+    ends.push(() => heartbeat.stop());
+    const stalledSince = (from: number): number => heartbeat.stalledSince(from);
     const opas = {
-      main: new UnsteadyOpa({ binary, folder, seldomAsked: false }),
-      second: new UnsteadyOpa({ binary, folder, seldomAsked: true }),
+      main: new UnsteadyOpa({ binary, folder, seldomAsked: false, stalledSince }),
+      second: new UnsteadyOpa({ binary, folder, seldomAsked: true, stalledSince }),
     };
     ends.push(() => opas.main.stop());
     ends.push(() => opas.second.stop());
     await opas.main.start('1');
     await opas.second.start('2');
-    const urls: WorldUrls = { main: opas.main.url, second: opas.second.url, bundle };
+    const urls: WorldUrls = {
+      main: opas.main.url,
+      mainSecure: opas.main.secureUrl,
+      second: opas.second.url,
+      bundle,
+    };
 
     const logs = new QuietLogs();
     const file = join(folder, 'in-process-routing.yaml');
@@ -96,15 +108,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const backend = await SoakBackend.start(urls, folder, new QuietLogs());
     ends.push(() => backend.stop());
 
-    const random = new Random(seed);
     const tally = new Tally();
-    const chaos = new Chaos({ router, backend, opas, file, random }, calm);
-    const heartbeat = new Heartbeat(() =>
-      Object.values(opas).forEach(opa => opa.markSlow()),
-    );
-    ends.push(() => heartbeat.stop());
-    const stalledSince = (from: number): number => heartbeat.stalledSince(from);
-    const load = new Load({ router, backend, opas, tally, random, stalledSince });
+    const report = (violation: string): void => tally.report(violation);
+    const targets = { router, backend, opas, random };
+    const chaos = new Chaos({ ...targets, file, neighbour, report }, calm);
+    const excusedSince = (from: number): number => heartbeat.excusedSince(from);
+    const load = new Load({ ...targets, tally, excusedSince });
     const progress = setInterval(() => onProgress?.(tally), PROGRESS_EVERY);
     ends.push(() => clearInterval(progress));
 
@@ -139,6 +148,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
       ...soFar(),
       seconds,
       longestStall: heartbeat.longest,
+      longestStallOfOurs: heartbeat.longestOfOurs,
       warnings: logs.warnings,
       errors: logs.errors,
       logBytes: logs.bytes,
@@ -190,42 +200,4 @@ async function writePolicies(binary: string, folder: string): Promise<string> {
     join(folder, 'data-embedded.json'),
   ]);
   return bundle;
-}
-
-/** Measures stalls of this process, during which nothing can be called late. */
-class Heartbeat {
-  longest = 0;
-  private last = performance.now();
-  /** The stalls that a decision in flight may have met. */
-  private readonly stalls: Array<{ readonly at: number; readonly took: number }> = [];
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(onStall: () => void) {
-    this.timer = setInterval(() => {
-      const now = performance.now();
-      const stall = now - this.last - HEARTBEAT;
-      this.last = now;
-      this.longest = Math.max(this.longest, stall);
-      this.stalls.push({ at: now, took: stall });
-      while (this.stalls[0]!.at < now - MEMORY) this.stalls.shift();
-      if (stall > STALL) onStall();
-    }, HEARTBEAT);
-  }
-
-  /** How long this process was stalled since then, in milliseconds. */
-  stalledSince(from: number): number {
-    const isUnderWay = Math.max(0, performance.now() - this.last - HEARTBEAT);
-    return this.stalls
-      .filter(({ at }) => at >= from)
-      .reduce((sum, { took }) => sum + Math.max(0, took), isUnderWay);
-  }
-
-  /** Ignores the time just past, for example a garbage collection of ours. */
-  forget(): void {
-    this.last = performance.now();
-  }
-
-  stop(): void {
-    clearInterval(this.timer);
-  }
 }

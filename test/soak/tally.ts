@@ -15,8 +15,12 @@ export class Tally {
   wrong = 0;
   /** How often `handle` rejected or /authorize did not answer 200. */
   rejected = 0;
-  /** Decisions after the deadline that no stall of this process explains. */
+  /** Decisions after the deadline, though nobody else kept this process from making them. */
   late = 0;
+  /** Those of them whose record says that this process was too busy. */
+  lateButTold = 0;
+  /** Batches with very many items. */
+  bigBatches = 0;
   slowest = 0;
   /** Clients that gave up before the answer. */
   gaveUp = 0;

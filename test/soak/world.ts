@@ -4,6 +4,7 @@
  * policy version, so that an answer to another question is recognized.
  */
 import { stringify } from 'yaml';
+import { tlsFixture } from '../support/tls-fixture';
 
 export const ENTRYPOINT = 'soak/decision';
 export const RESOURCE_TYPE = 'catalog-entity';
@@ -20,6 +21,8 @@ export const SERVER_VERSIONS = ['1', '2'] as const;
 export interface Person {
   readonly ref: string;
   readonly claims: readonly string[];
+  /** True if the claims are so many that no conditions have room for them. */
+  readonly isCrowded?: boolean;
 }
 
 const person = (name: string, ...groups: string[]): Person => {
@@ -39,6 +42,12 @@ export const PEOPLE: readonly Person[] = [
   person('ulla', 'payments'),
   person('vera'),
 ];
+
+/** A user in 5,000 groups, as some directories have them. */
+export const CROWDED: Person = {
+  ...person('cara', ...Array.from({ length: 5000 }, (_, index) => `team-${index}`)),
+  isCrowded: true,
+};
 
 /** The bypass group of the ownership source. */
 export const BYPASS = 'group:default/platform';
@@ -124,7 +133,7 @@ export const dataOf = (version: Version): object => ({
     [...SERVER_VERSIONS, 'embedded' as const].map(each => [
       each,
       Object.fromEntries(
-        PEOPLE.map(who => [
+        [...PEOPLE, CROWDED].map(who => [
           who.ref,
           Object.fromEntries(ASKED.map(asked => [asked.name, said(each, who, asked)])),
         ]),
@@ -135,6 +144,8 @@ export const dataOf = (version: Version): object => ({
 
 export interface WorldUrls {
   readonly main: string;
+  /** The same server through TLS, whose connections take more turns of the event loop. */
+  readonly mainSecure: string;
   readonly second: string;
   readonly bundle: string;
 }
@@ -181,7 +192,12 @@ export function sourcesConfig(urls: WorldUrls, round: number): object {
     embedded: { type: 'opa-wasm', bundle: urls.bundle, entrypoint: ENTRYPOINT },
     closed: opa(urls.main),
     // So small that a flood does not fit.
-    open: { ...opa(urls.main), queue: 4, onUnavailable: 'fail-open' },
+    open: {
+      ...opa(urls.mainSecure),
+      tls: { ca: tlsFixture('ca.pem') },
+      queue: 4,
+      onUnavailable: 'fail-open',
+    },
     backed: { ...opa(urls.main), standby: 'embedded' },
     pair: opa(urls.main, urls.second),
   };
