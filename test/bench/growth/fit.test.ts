@@ -35,6 +35,12 @@ it('constant costs do not hide the growth of large sizes', () => {
   expect(growthOf(growing(size => 1_000_000 + size ** 2)).isWorse).toBe(true);
 });
 
+it('a single step is no growth', () => {
+  const step = growing(size => (size < 10_000 ? 100 : 1000) * size);
+  expect(growthOf(step)).toMatchObject({ isWorse: false });
+  expect(growthOf(step).exponent).toBeGreaterThan(1.3);
+});
+
 it('the growth of short times is not told', () => {
   const short = growing(size => (NOISE * size ** 2) / 10_000 ** 2);
   expect(growthOf(short.slice(0, -1))).toEqual({ exponent: undefined, isWorse: false });

@@ -29,7 +29,9 @@ export function growthOf(points: readonly Point[]): Growth {
     size,
     time: time / Math.log2(size),
   }));
-  return { exponent: slope(upper), isWorse: slope(perLog) > MAX_EXPONENT };
+  // In between there may be a step: what no longer fits into the caches of the processor.
+  const isWorse = [perLog, perLog.slice(-2)].every(part => slope(part) > MAX_EXPONENT);
+  return { exponent: slope(upper), isWorse };
 }
 
 /** The time at each size divided by the time at the size before; undefined for the first. */
