@@ -112,9 +112,16 @@ export class Load {
       const took = performance.now() - from;
       tally.slowest = Math.max(tally.slowest, took);
       const codes = failuresOf(trace);
-      if (took > DEADLINE && took - excusedSince(from) > DEADLINE) {
+      const excused = took > DEADLINE ? excusedSince(from) : 0;
+      if (took - excused > DEADLINE) {
         if (codes.some(({ code }) => code === TOO_BUSY)) tally.lateButTold++;
-        else tally.late++;
+        else {
+          tally.late++;
+          tally.report(
+            `late: ${Math.round(took)} ms, of which ${Math.round(excused)} ms are excused: ` +
+              JSON.stringify({ person: person.ref, asked: asked.name, trace }),
+          );
+        }
       }
       for (const { code } of codes) tally.fail(code);
       if (trace?.sources.some(({ shared }) => shared)) tally.shared++;
