@@ -1,56 +1,87 @@
-import { Lexer, parseDocument } from 'yaml';
+import { isUtf8 } from 'node:buffer';
+import { join } from 'node:path';
 import { readSettled } from '../lib/file-watch';
+import { inWorker, WorkerFailure, type WorkerLimits } from '../lib/in-worker';
 import { ConfigError } from './types';
 
-/** In characters; a table of ten thousand routes has fewer. */
-const MAX_CHARACTERS = 2 ** 20;
-/** A table has five levels. The parser recurses, and Node.js may not survive a stack overflow. */
-const MAX_DEPTH = 64;
+/** A table of ten thousand routes is smaller. */
+export const MAX_ROUTING_FILE_BYTES = 2 ** 20;
+
+const PARSER = join(__dirname, 'routing-yaml.worker');
+/** A table of the largest size takes one to two seconds and 150 MiB, hostile text up to 300. */
+const LIMITS: WorkerLimits = { timeout: 10_000, heap: 512 };
 
 /**
- * The content of a routing file: parsed YAML, not yet validated.
+ * The content of a routing file: parsed YAML, not yet validated. It must not be changed: the same
+ * text may give the same object again.
  *
  * @param path - as configured, relative to the working directory.
- * @throws ConfigError if it cannot be read or is not one YAML document.
+ * @param limits - of the thread that parses it.
+ * @throws ConfigError if it cannot be read or is not one YAML document; its `cause` says whether
+ *   that may pass.
  */
-export async function readRoutingFile(path: string): Promise<unknown> {
-  const text = await readText(path);
-  const excess = excessOf(text);
-  if (excess !== undefined) throw new ConfigError([{ path, message: excess }]);
-  const document = parseDocument(text, { uniqueKeys: true });
-  const [error] = document.errors;
-  if (error) throw new ConfigError([{ path, message: firstLine(error.message) }]);
+export async function readRoutingFile(
+  path: string,
+  limits: WorkerLimits = LIMITS,
+): Promise<unknown> {
   try {
-    return document.toJS({ maxAliasCount: 100 }) as unknown;
+    const { content } = await readSettled(path, { maxBytes: MAX_ROUTING_FILE_BYTES });
+    return await parse(textOf(content), limits);
   } catch (cause) {
-    throw new ConfigError([{ path, message: firstLine((cause as Error).message) }]);
+    const error = new ConfigError([{ path, message: (cause as Error).message }]);
+    throw Object.assign(error, { cause });
   }
 }
 
-async function readText(path: string): Promise<string> {
+function textOf(content: Buffer): string {
+  const text = content.toString('utf8');
+  if (!isUtf8(content))
+    throw new Error(`is not valid UTF-8: byte ${firstInvalid(content, text)}`);
+  return text;
+}
+
+/** The offset of the first byte that became a replacement character without being one. */
+function firstInvalid(content: Buffer, text: string): number {
+  const replacement = Buffer.from('\ufffd');
+  let offset = 0;
+  for (const part of text.split('\ufffd')) {
+    offset += Buffer.byteLength(part);
+    const { length } = replacement;
+    if (!content.subarray(offset, offset + length).equals(replacement)) break;
+    offset += length;
+  }
+  return offset;
+}
+
+interface Parsed {
+  readonly text: string;
+  readonly outcome: { readonly value: unknown } | { readonly error: Error };
+}
+
+/** The last text that was parsed: a reload usually finds it unchanged, and it may take long. */
+let last: Parsed | undefined;
+
+async function parse(text: string, limits: WorkerLimits): Promise<unknown> {
+  if (last?.text !== text) last = { text, outcome: await outcomeOf(text, limits) };
+  const { outcome } = last;
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+async function outcomeOf(
+  text: string,
+  limits: WorkerLimits,
+): Promise<Parsed['outcome']> {
   try {
-    return (await readSettled(path)).toString('utf8');
-  } catch (cause) {
-    throw new ConfigError([{ path, message: (cause as Error).message }]);
+    // As JSON, which holds the event loop for half as long as a copy of the value would.
+    return { value: JSON.parse(await inWorker<string>(PARSER, text, limits)) };
+  } catch (error) {
+    if (error instanceof WorkerFailure) throw new Error(problemOf(error));
+    return { error: error as Error };
   }
 }
 
-/** What is too large or too deep in the text, found without recursion. */
-function excessOf(text: string): string | undefined {
-  if (text.length > MAX_CHARACTERS) {
-    return `is longer than ${MAX_CHARACTERS} characters`;
-  }
-  const tooDeep = `is nested deeper than ${MAX_DEPTH} levels`;
-  // Each level of a block takes at least one character of indentation, or two on the same line.
-  if (new RegExp(`^[ \\t?:-]{${2 * MAX_DEPTH + 1}}`, 'm').test(text)) return tooDeep;
-  let depth = 0;
-  for (const token of new Lexer().lex(text)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
-    if (depth > MAX_DEPTH) return tooDeep;
-  }
-  return undefined;
-}
-
-const firstLine = (message: string): string =>
-  (message.split('\n', 1)[0] ?? message).replace(/:$/, '');
+const problemOf = ({ reason, message }: WorkerFailure): string =>
+  reason === 'thread'
+    ? `cannot be parsed: ${message}`
+    : `cannot be parsed: it ${message}; it is too large, or made to be slow`;

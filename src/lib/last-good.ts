@@ -1,10 +1,16 @@
 import { coalesced } from './coalesced';
 
+/**
+ * Why something cannot be loaded, if that may pass without a change that would be noticed: a file
+ * server that does not answer, for example. An error with such a `cause` is one too.
+ */
+export class PassingProblem extends Error {}
+
 export interface ReloadSteps<T> {
   /**
    * What it is now; `inUse` itself if nothing has changed.
    *
-   * @throws Error that says why it cannot be used.
+   * @throws Error that says why it cannot be used; after a `PassingProblem` it is loaded again.
    */
   load(inUse: T): Promise<T>;
   /**
@@ -17,7 +23,10 @@ export interface ReloadSteps<T> {
   accepted(how: { readonly changed: boolean; readonly recovered: boolean }): void;
   /** It is not used, and the last good one stays. Called once for each problem. */
   rejected(problem: string): void;
-  /** Milliseconds after which it is loaded again if `use` has thrown; default: never. */
+  /**
+   * Milliseconds after which it is loaded again if `use` has thrown, or `load` a `PassingProblem`;
+   * default: never.
+   */
   readonly retryAfter?: number;
 }
 
@@ -61,6 +70,7 @@ export class LastGood<T> {
       if (changed) await this.use(next);
       this.accept(next, changed);
     } catch (error) {
+      if (mayPass(error)) this.tryAgain();
       this.reject(error instanceof Error ? error.message : String(error));
     }
   }
@@ -69,12 +79,16 @@ export class LastGood<T> {
     try {
       await this.steps.use?.(next);
     } catch (error) {
-      const { retryAfter } = this.steps;
-      if (retryAfter !== undefined && !this.isStopped()) {
-        this.retry = setTimeout(this.reload, retryAfter).unref();
-      }
+      this.tryAgain();
       throw error;
     }
+  }
+
+  private tryAgain(): void {
+    const { retryAfter } = this.steps;
+    if (retryAfter === undefined || this.isStopped()) return;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(this.reload, retryAfter).unref();
   }
 
   private accept(inUse: T, changed: boolean): void {
@@ -95,3 +109,7 @@ export class LastGood<T> {
     return this.state.kind === 'stopped';
   }
 }
+
+const mayPass = (error: unknown): boolean =>
+  error instanceof PassingProblem ||
+  (error instanceof Error && error.cause instanceof PassingProblem);

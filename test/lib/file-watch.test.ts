@@ -1,14 +1,27 @@
 /** Every change of a file is seen, and its content is read once it has settled. */
 import { once, EventEmitter } from 'node:events';
-import fs, { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readSettled, watchPath } from '../../src/lib/file-watch';
+import { PassingProblem } from '../../src/lib/last-good';
+import * as plainFile from '../../src/lib/plain-file';
 import { temporaryFolder } from '../support/backend';
+import { until } from '../support/until';
+
+jest.mock('../../src/lib/plain-file', () => ({
+  readPlainFile: jest.fn(),
+  lookAt: jest.fn(),
+}));
+const actual = jest.requireActual<typeof plainFile>('../../src/lib/plain-file');
+const readPlainFile = jest.mocked(plainFile.readPlainFile);
+const lookAt = jest.mocked(plainFile.lookAt);
 
 let folder: string;
 let file: string;
 beforeEach(async () => {
+  readPlainFile.mockReset().mockImplementation(actual.readPlainFile);
+  lookAt.mockReset().mockImplementation(actual.lookAt);
   folder = await temporaryFolder();
   file = join(folder, 'watched');
 });
@@ -24,36 +37,56 @@ async function changeUntil(seen: Promise<unknown>): Promise<void> {
   }
 }
 
+const LIMITS = { maxBytes: 1000 };
+
 describe('a settled reading', () => {
   /** Each reading finds the next of these contents, and the last one from then on. */
-  function contents(...found: string[]): jest.SpyInstance {
-    return jest.spyOn(fs, 'readFile').mockImplementation(() => {
+  function contents(version: string | undefined, ...found: string[]): void {
+    readPlainFile.mockImplementation(() => {
       const content = found.length > 1 ? found.shift()! : found[0]!;
-      return Promise.resolve(Buffer.from(content));
+      return Promise.resolve({ content: Buffer.from(content), version });
     });
   }
-  afterEach(() => jest.restoreAllMocks());
+  const text = async (): Promise<string> =>
+    (await readSettled(file, LIMITS)).content.toString();
 
   it('is the content of the file', async () => {
     await writeFile(file, 'content');
-    expect((await readSettled(file)).toString()).toBe('content');
+    expect(await text()).toBe('content');
   });
 
   it('is the content that the last writer left', async () => {
-    const reading = contents('', 'half', 'whole');
-    expect((await readSettled(file)).toString()).toBe('whole');
-    expect(reading).toHaveBeenCalledTimes(4);
+    contents(undefined, '', 'half', 'whole');
+    expect(await text()).toBe('whole');
+    expect(readPlainFile).toHaveBeenCalledTimes(4);
   });
 
-  it('is refused while the file keeps changing', async () => {
-    contents(...Array.from({ length: 100 }, (_, version) => String(version)));
-    await expect(readSettled(file)).rejects.toThrow(
-      /^keeps changing while it is being read$/,
+  it('is one reading if the file has not changed for a while', async () => {
+    contents('old', 'whole');
+    lookAt.mockResolvedValue('old');
+    expect(await text()).toBe('whole');
+    expect([readPlainFile.mock.calls.length, lookAt.mock.calls.length]).toEqual([1, 1]);
+  });
+
+  it('is another if it has changed since', async () => {
+    contents('old', 'half', 'whole');
+    lookAt.mockResolvedValueOnce('new').mockResolvedValue('old');
+    expect(await text()).toBe('whole');
+    expect(readPlainFile).toHaveBeenCalledTimes(2);
+  });
+
+  it('is refused while the file keeps changing, which may pass', async () => {
+    contents(
+      undefined,
+      ...Array.from({ length: 100 }, (_, version) => String(version)),
     );
+    const reading = readSettled(file, LIMITS);
+    await expect(reading).rejects.toThrow(/^keeps changing while it is being read$/);
+    await expect(reading).rejects.toThrow(PassingProblem);
   });
 
   it('says where it looked for a file that does not exist', async () => {
-    await expect(readSettled(file)).rejects.toThrow(
+    await expect(readSettled(file, LIMITS)).rejects.toThrow(
       `does not exist (looked for ${file})`,
     );
   });
@@ -102,5 +135,31 @@ describe('a watched path', () => {
     await changeUntil(once(events, 'change'));
     endOther();
     expect(reports).toBe(before);
+  });
+
+  it('is polled once, however many watch it', async () => {
+    const ends = Array.from({ length: 20 }, watch);
+    await until(() => lookAt.mock.calls.length >= 3, 'it has been polled');
+    for (const end of ends) end();
+    // Twenty polls of their own would have been sixty.
+    expect(lookAt.mock.calls.length).toBeLessThan(20);
+  });
+
+  it('reports that it cannot be looked at any more, once, and that it can again', async () => {
+    await writeFile(file, 'content');
+    let reports = 0;
+    const end = watchPath(file, () => void reports++);
+    await until(() => lookAt.mock.results.length >= 1, 'it has been polled');
+    await lookAt.mock.results[0]!.value;
+    lookAt.mockRejectedValue(new PassingProblem('cannot be read: it takes too long'));
+    const before = lookAt.mock.calls.length;
+    await until(
+      () => lookAt.mock.calls.length >= before + 3,
+      'it has been polled again',
+    );
+    expect(reports).toBe(1);
+    lookAt.mockImplementation(actual.lookAt);
+    await until(() => reports === 2, 'the return is reported');
+    end();
   });
 });

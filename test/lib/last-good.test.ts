@@ -1,5 +1,5 @@
 /** What is in use while something changes, and what is said of it; on a clock that the test turns. */
-import { LastGood } from '../../src/lib/last-good';
+import { LastGood, PassingProblem } from '../../src/lib/last-good';
 import { pass, resumeClock, stopClock } from '../support/clock';
 
 beforeEach(() => stopClock());
@@ -8,7 +8,10 @@ afterEach(() => {
   resumeClock();
 });
 
-/** What is loaded: `A` is in use at first; `!` and a message is one that cannot be loaded. */
+/**
+ * What is loaded: `A` is in use at first; `!` and a message is one that cannot be loaded, `?` and a
+ * message one that cannot be loaded now.
+ */
 interface Steps {
   readonly unusable?: Set<string>;
   readonly retryAfter?: number;
@@ -29,6 +32,7 @@ function lastGoodOf({ unusable = new Set(), retryAfter }: Steps = {}) {
       events.push(`load, ${inUse} in use`);
       await hold('load');
       if (read.startsWith('!')) throw new Error(read.slice(1));
+      if (read.startsWith('?')) throw new PassingProblem(read.slice(1));
       return read;
     },
     async use(next) {
@@ -49,6 +53,8 @@ function lastGoodOf({ unusable = new Set(), retryAfter }: Steps = {}) {
     held,
     /** What has happened since the last look. */
     since: () => events.splice(0),
+    /** Changes the file without a word. */
+    set: (content: string): void => void (file = content),
     /** Changes the file, and says so. */
     become: async (content: string): Promise<void> => {
       file = content;
@@ -174,6 +180,61 @@ describe('what cannot be loaded', () => {
     since();
     await pass(60_000);
     expect(since()).toEqual([]);
+  });
+});
+
+describe('what cannot be loaded for a reason that may pass', () => {
+  it('is loaded again every `retryAfter` until it can, with one report', async () => {
+    const { last, become, set, since } = lastGoodOf({ retryAfter: 1000 });
+    await become('?unreadable');
+    expect(since()).toEqual(['load, A in use', 'rejected: unreadable']);
+    await pass(999);
+    expect(since()).toEqual([]);
+    await pass(2001);
+    expect(since()).toEqual(['load, A in use', 'load, A in use', 'load, A in use']);
+    set('B');
+    await pass(1000);
+    expect(last.inUse).toBe('B');
+    expect(since()).toEqual([
+      'load, A in use',
+      'use B',
+      'accepted, changed, recovered',
+    ]);
+    await pass(60_000);
+    expect(since()).toEqual([]);
+  });
+
+  it('is not loaded again by itself once it is bad for another reason', async () => {
+    const { become, set, since } = lastGoodOf({ retryAfter: 1000 });
+    await become('?unreadable');
+    set('!syntax error');
+    await pass(1000);
+    since();
+    await pass(60_000);
+    expect(since()).toEqual([]);
+  });
+
+  it('is loaded again if that is the cause of the error', async () => {
+    const load = jest.fn(() =>
+      Promise.reject(new Error('outer', { cause: new PassingProblem('inner') })),
+    );
+    const rejected = jest.fn();
+    const steps = { load, accepted: () => {}, rejected, retryAfter: 1000 };
+    const last = new LastGood('A', steps);
+    last.reload();
+    await pass(3000);
+    expect(load).toHaveBeenCalledTimes(4);
+    expect(rejected.mock.calls).toEqual([['outer']]);
+    last.stop();
+  });
+
+  it('is not loaded again without `retryAfter`, or after `stop`', async () => {
+    const once = lastGoodOf();
+    await once.become('?unreadable');
+    const stopped = lastGoodOf({ retryAfter: 1000 });
+    await stopped.become('?unreadable');
+    stopped.last.stop();
+    expect(jest.getTimerCount()).toBe(0);
   });
 });
 

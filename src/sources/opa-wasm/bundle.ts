@@ -9,6 +9,8 @@ import { errorName } from '../../lib/foreign-error';
 
 /** The largest size of an unpacked bundle, in bytes: a little gzip can unpack to gigabytes. */
 export const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
+/** The largest size of the file; gzip makes a bundle smaller. */
+export const MAX_BUNDLE_BYTES = MAX_UNPACKED_BYTES;
 
 /** The files of `opa build -t wasm` that an evaluation needs. */
 export interface WasmBundle {
@@ -22,14 +24,14 @@ export interface WasmBundle {
  *
  * @throws Error that says what is wrong with it, without repeating any of its content.
  */
-export async function unpackBundle(compressed: Buffer): Promise<WasmBundle> {
+export async function unpackBundle(compressed: Uint8Array): Promise<WasmBundle> {
   const { wasm, data } = await entriesOf(await unzip(compressed));
   if (!wasm)
     throw new Error("it has no policy.wasm; build it with 'opa build -t wasm'");
   return { wasm, data: data ? jsonObject(data) : '{}' };
 }
 
-async function unzip(compressed: Buffer): Promise<Buffer> {
+async function unzip(compressed: Uint8Array): Promise<Buffer> {
   try {
     return await promisify(gunzip)(compressed, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadPolicySync, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
 import { errorName } from '../../lib/foreign-error';
 import { quote } from '../../lib/quote';
@@ -10,6 +11,8 @@ const PAGE = 64 * 1024;
 export const MAX_POLICY_MEMORY = 256 * 1024 * 1024;
 /** The Wasm memory that one evaluation may use beyond that, in bytes. */
 export const MAX_EVALUATION_MEMORY = 64 * 1024 * 1024;
+/** How much memory is copied at once, in bytes; takes about a millisecond. */
+const SLICE = 1024 * 1024;
 /** At most so many entrypoints are named in a message. */
 const NAMED = 10;
 
@@ -35,21 +38,27 @@ const EXPORTS = [
   'entrypoints',
 ];
 
+/** What instances are made from. A thread can post it to another. */
+export interface PolicyImage {
+  readonly module: WasmModule;
+  /** The part of the first instance's memory that is in use after its data was loaded. */
+  readonly memory: Uint8Array<ArrayBuffer>;
+  /** The memory of a fresh instance, in bytes. */
+  readonly memoryBytes: number;
+  readonly dataAddr: number;
+  readonly dataHeapPtr: number;
+}
+
 /**
  * A policy compiled once, from which any number of instances can be made. Their memory is a
  * copy of the first one's, taken after the data was loaded, so that it is not parsed again.
  */
 export class CompiledPolicy {
-  private constructor(
-    private readonly module: WasmModule,
-    private readonly image: Uint8Array,
-    private readonly dataAddr: number,
-    private readonly dataHeapPtr: number,
-    /** The memory of a fresh instance, in bytes. */
-    readonly memoryBytes: number,
-  ) {}
+  constructor(readonly image: PolicyImage) {}
 
   /**
+   * Takes seconds for much data, so it is called in a worker.
+   *
    * @throws Error that says what is wrong with the bundle.
    */
   static async compile(
@@ -67,25 +76,48 @@ export class CompiledPolicy {
       );
     }
     const { buffer } = memoryOf(first);
-    const heapPtr = first.dataHeapPtr as number;
-    return new CompiledPolicy(
+    const dataHeapPtr = first.dataHeapPtr as number;
+    return new CompiledPolicy({
       module,
-      new Uint8Array(buffer).slice(0, heapPtr),
-      first.dataAddr,
-      heapPtr,
-      buffer.byteLength,
-    );
+      memory: new Uint8Array(buffer).slice(0, dataHeapPtr),
+      memoryBytes: buffer.byteLength,
+      dataAddr: first.dataAddr,
+      dataHeapPtr,
+    });
+  }
+
+  /** The memory of a fresh instance, in bytes. */
+  get memoryBytes(): number {
+    return this.image.memoryBytes;
   }
 
   /** @throws the engine's error when there is no memory for another instance. */
   instantiate(): LoadedPolicy {
-    const policy = loadPolicySync(this.module, {
-      initial: this.memoryBytes / PAGE,
-      maximum: (this.memoryBytes + MAX_EVALUATION_MEMORY) / PAGE,
+    const policy = this.emptyInstance();
+    new Uint8Array(memoryOf(policy).buffer).set(this.image.memory);
+    return policy;
+  }
+
+  /** As `instantiate`, but other work gets its turn while the memory is copied. */
+  async instantiateGently(): Promise<LoadedPolicy> {
+    const policy = this.emptyInstance();
+    const memory = new Uint8Array(memoryOf(policy).buffer);
+    const { memory: source } = this.image;
+    for (let start = 0; start < source.length; start += SLICE) {
+      memory.set(source.subarray(start, start + SLICE), start);
+      await nextTurn();
+    }
+    return policy;
+  }
+
+  private emptyInstance(): LoadedPolicy {
+    const { module, memoryBytes, dataAddr, dataHeapPtr } = this.image;
+    const policy = loadPolicySync(module, {
+      initial: memoryBytes / PAGE,
+      maximum: (memoryBytes + MAX_EVALUATION_MEMORY) / PAGE,
     });
-    new Uint8Array(memoryOf(policy).buffer).set(this.image);
-    policy.dataAddr = this.dataAddr;
-    policy.dataHeapPtr = this.dataHeapPtr;
+    policy.dataAddr = dataAddr;
+    policy.dataHeapPtr = dataHeapPtr;
     return policy;
   }
 }

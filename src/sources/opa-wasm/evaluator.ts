@@ -14,8 +14,9 @@ export class Evaluator {
   constructor(
     private readonly policy: CompiledPolicy,
     private readonly entrypoint: string,
+    first = policy.instantiate(),
   ) {
-    this.instance = policy.instantiate();
+    this.instance = first;
   }
 
   /** The Wasm memory in use now; 0 while there is no instance. */

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { readSettled, watchPath } from '../../lib/file-watch';
+import { watchPath } from '../../lib/file-watch';
 import { LastGood } from '../../lib/last-good';
-import { unpackBundle } from './bundle';
-import { CompiledPolicy } from './compiled-policy';
-import { Evaluator } from './evaluator';
+import { BundleFile } from './bundle-file';
+import type { Evaluator } from './evaluator';
+
+/** Milliseconds until a bundle that could not be read is tried again. */
+const RETRY_INTERVAL = 10_000;
 
 /** The evaluator of the current bundle file, or of the last good one while the file is bad. */
 export class LiveEvaluator {
@@ -12,7 +13,7 @@ export class LiveEvaluator {
 
   private constructor(
     path: string,
-    private readonly bundles: LastGood<LoadedBundle>,
+    private readonly bundles: LastGood<Evaluator>,
   ) {
     this.endWatch = watchPath(path, bundles.reload);
     // Picks up what has changed since the first reading.
@@ -29,9 +30,9 @@ export class LiveEvaluator {
     name: string,
     logger: LoggerService,
   ): Promise<LiveEvaluator> {
-    const first = await load(path, entrypoint);
-    const bundles = new LastGood(first, {
-      load: inUse => load(path, entrypoint, inUse),
+    const file = new BundleFile(path, entrypoint);
+    const bundles = new LastGood(await file.load(), {
+      load: () => file.load(),
       accepted: ({ changed }) => {
         const how = changed ? 'has changed and is in use' : 'is valid again and in use';
         logger.info(`Source '${name}': the bundle '${path}' ${how}`);
@@ -40,48 +41,18 @@ export class LiveEvaluator {
         logger.error(
           `Source '${name}': the changed bundle is not used, the last good one stays: ${problem}`,
         ),
+      retryAfter: RETRY_INTERVAL,
     });
     return new LiveEvaluator(path, bundles);
   }
 
   get current(): Evaluator {
-    return this.bundles.inUse.evaluator;
+    return this.bundles.inUse;
   }
 
   /** Ends the watch; the current evaluator stays usable. */
   close(): void {
     this.bundles.stop();
     this.endWatch();
-  }
-}
-
-interface LoadedBundle {
-  /** SHA-256 of the file. */
-  readonly digest: string;
-  readonly evaluator: Evaluator;
-}
-
-/** @returns `inUse` itself if the file has not changed since. */
-async function load(
-  path: string,
-  entrypoint: string,
-  inUse?: LoadedBundle,
-): Promise<LoadedBundle> {
-  const content = await readSettled(path).catch((error: Error) => {
-    throw new Error(`the bundle '${path}' ${error.message}`, { cause: error });
-  });
-  const digest = createHash('sha256').update(content).digest('hex');
-  if (digest === inUse?.digest) return inUse;
-  try {
-    const policy = await CompiledPolicy.compile(
-      await unpackBundle(content),
-      entrypoint,
-    );
-    return { digest, evaluator: new Evaluator(policy, entrypoint) };
-  } catch (error) {
-    const { message } = error as Error;
-    throw new Error(`the bundle '${path}' cannot be used: ${message}`, {
-      cause: error,
-    });
   }
 }

@@ -1,5 +1,8 @@
 import { unpackBundle, type WasmBundle } from '../../../src/sources/opa-wasm/bundle';
-import { CompiledPolicy } from '../../../src/sources/opa-wasm/compiled-policy';
+import {
+  CompiledPolicy,
+  memoryOf,
+} from '../../../src/sources/opa-wasm/compiled-policy';
 import { Evaluator } from '../../../src/sources/opa-wasm/evaluator';
 import {
   buildBundle,
@@ -7,6 +10,7 @@ import {
   ENTRYPOINT,
   inputOf,
 } from '../../support/tested-policy';
+import { turnsDuring } from '../../support/turns';
 import { describeWithOpa } from '../../support/with-opa';
 
 const compile = (bundle: WasmBundle): Promise<CompiledPolicy> =>
@@ -87,6 +91,32 @@ describeWithOpa('a policy', () => {
     const policy = await compile(await unpackBundle(large));
     expect(new Evaluator(policy, ENTRYPOINT).evaluate(inputOf(names[3]!))).toEqual([
       { result: { result: 'ALLOW' } },
+    ]);
+  });
+});
+
+describeWithOpa('an instance made gently', () => {
+  it('is the same as one made at once, and lets the event loop turn', async () => {
+    const roles = Array.from({ length: 30_000 }, (_, index) => [
+      `user ${index}`,
+      'admin',
+    ]);
+    const bundle = await buildBundle(
+      `package tested\nimport rego.v1\ndecision := {"result": data.roles[input.permission.name]}`,
+      ENTRYPOINT,
+      { roles: Object.fromEntries(roles) as object },
+    );
+    const policy = await compile(await unpackBundle(bundle));
+    const making = policy.instantiateGently();
+    const turns = await turnsDuring(making);
+    const gentle = await making;
+    expect(turns).toBeGreaterThan(2);
+    const bytes = (instance: typeof gentle): Buffer =>
+      Buffer.from(memoryOf(instance).buffer);
+    expect(bytes(gentle).equals(bytes(policy.instantiate()))).toBe(true);
+    const input = inputOf('user 29999');
+    expect(new Evaluator(policy, ENTRYPOINT, gentle).evaluate(input)).toEqual([
+      { result: { result: 'admin' } },
     ]);
   });
 });

@@ -6,7 +6,8 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as fileWatch from '../../../src/lib/file-watch';
-import { CompiledPolicy } from '../../../src/sources/opa-wasm/compiled-policy';
+import * as worker from '../../../src/lib/in-worker';
+import type { PlainFile } from '../../../src/lib/plain-file';
 import { LiveEvaluator } from '../../../src/sources/opa-wasm/live-evaluator';
 import { temporaryFolder } from '../../support/backend';
 import { CapturedLogs } from '../../support/captured-logs';
@@ -25,9 +26,9 @@ const mockReadings = Object.assign(new EventEmitter(), {
 
 jest.mock('../../../src/lib/file-watch', () => {
   const actual = jest.requireActual<typeof fileWatch>('../../../src/lib/file-watch');
-  const readSettledAndTell = async (path: string): Promise<Buffer> => {
+  const readSettledAndTell: typeof actual.readSettled = async (path, limits) => {
     try {
-      return await actual.readSettled(path);
+      return await actual.readSettled(path, limits);
     } finally {
       const { finished } = mockReadings;
       finished.set(path, (finished.get(path) ?? 0) + 1);
@@ -37,6 +38,12 @@ jest.mock('../../../src/lib/file-watch', () => {
   return { ...actual, readSettled: jest.fn(readSettledAndTell) };
 });
 const readSettled = jest.mocked(fileWatch.readSettled);
+
+jest.mock('../../../src/lib/in-worker', () => {
+  const actual = jest.requireActual<typeof worker>('../../../src/lib/in-worker');
+  return { ...actual, inWorker: jest.fn(actual.inWorker) };
+});
+const inWorker = jest.mocked(worker.inWorker);
 
 let folder: string;
 let file: string;
@@ -80,7 +87,7 @@ describe('a bundle', () => {
     await mkdir(file);
     await expect(load()).rejects.toThrow(
       expect.objectContaining({
-        message: `the bundle '${file}' cannot be read (EISDIR)`,
+        message: `the bundle '${file}' is not a plain file (a folder)`,
       }) as Error,
     );
   });
@@ -102,6 +109,7 @@ describeWithOpa('the file of a bundle', () => {
       bundles[result] = await buildBundle(constant(result));
   });
   const bundleOf = (result: string): Buffer => bundles[result]!;
+  const young = (content: Buffer): PlainFile => ({ content, version: undefined });
 
   const kind = (live: LiveEvaluator): string => {
     const results = live.current.evaluate(inputOf('any'));
@@ -207,7 +215,7 @@ describeWithOpa('the file of a bundle', () => {
     await writeFile(file, bundleOf('DENY'));
     readSettled.mockImplementationOnce(async () => {
       await writeFile(file, bundleOf('ALLOW'));
-      return bundleOf('DENY');
+      return young(bundleOf('DENY'));
     });
     const live = await load();
     await logs.waitFor(CHANGED);
@@ -242,27 +250,29 @@ describeWithOpa('the file of a bundle', () => {
   it('changes nothing when it closes while the file is read', async () => {
     const live = await liveOf(bundleOf('DENY'));
     await readings(2);
-    let release: (content: Buffer) => void = () => {};
+    let release: (file: PlainFile) => void = () => {};
     const begun = new Promise<void>(resolve => {
       readSettled.mockImplementationOnce(() => {
         resolve();
         return new Promise(settle => (release = settle));
       });
     });
-    const compile = CompiledPolicy.compile.bind(CompiledPolicy);
-    const compiled = new Promise<void>(resolve => {
-      jest.spyOn(CompiledPolicy, 'compile').mockImplementationOnce(async (...args) => {
-        const policy = await compile(...args);
+    const { inWorker: load } = jest.requireActual<typeof worker>(
+      '../../../src/lib/in-worker',
+    );
+    const loaded = new Promise<void>(resolve => {
+      inWorker.mockImplementationOnce(async (...args) => {
+        const image = await load(...args);
         resolve();
-        return policy;
+        return image;
       });
     });
     await writeFile(file, bundleOf('ALLOW'));
     await begun;
     live.close();
-    release(bundleOf('ALLOW'));
-    await compiled;
-    await new Promise(setImmediate);
+    release(young(bundleOf('ALLOW')));
+    await loaded;
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
     expect(kind(live)).toBe('DENY');
     expect(logs.lines).toEqual([]);
   });

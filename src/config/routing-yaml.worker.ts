@@ -1,0 +1,4 @@
+import { answerTask } from '../lib/worker-task';
+import { routingYamlToJson } from './routing-yaml';
+
+void answerTask(routingYamlToJson);
