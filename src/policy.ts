@@ -10,7 +10,7 @@ import type {
 } from '@backstage/plugin-permission-node';
 import { Batch } from './batch';
 import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
-import { bytesOf, bytesProblem, treeProblem } from './conditions/size';
+import { bytesOf, excessOf } from './conditions/size';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';
@@ -141,11 +141,7 @@ async function askSources(
   maxConditionBytes: number,
 ): Promise<ApplicableVerdict> {
   const { sources } = record;
-  const accumulator = createAccumulator(
-    route.combine,
-    conditions =>
-      treeProblem(conditions) ?? bytesProblem(bytesOf(conditions), maxConditionBytes),
-  );
+  const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
   for (const { name, chain } of route.legs) {
     if (accumulator.settled) {
       sources.push({ source: name, verdict: 'NOT_ASKED' });

@@ -44,3 +44,9 @@ export const bytesProblem = (bytes: number, maxBytes: number): string | undefine
   bytes > maxBytes
     ? `conditions of ${bytes} bytes, more than maxConditionBytes (${maxBytes})`
     : undefined;
+
+/** Which limit conditions exceed, of tree or of bytes; undefined if they are within both. */
+export const excessOf =
+  (maxBytes: number) =>
+  (conditions: Conditions): string | undefined =>
+    treeProblem(conditions) ?? bytesProblem(bytesOf(conditions), maxBytes);

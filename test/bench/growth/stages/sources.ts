@@ -1,5 +1,6 @@
 /** What a route costs that asks several sources, one after the other. */
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { excessOf } from '../../../../src/conditions/size';
 import { createAccumulator } from '../../../../src/combining/algorithms';
 import type { Conditional } from '../../../../src/verdict';
 import { published } from '../../../support/rule-directory';
@@ -85,8 +86,11 @@ const combining =
         conditions: flatConditions(nodes, `source-${index}`),
       }));
       return () => {
-        const accumulator = createAccumulator('deny-overrides');
-        for (const verdict of verdicts) accumulator.add(verdict);
+        const accumulator = createAccumulator('deny-overrides', excessOf(65_536));
+        for (const verdict of verdicts) {
+          if (accumulator.settled) break;
+          accumulator.add(verdict);
+        }
         return accumulator.result();
       };
     },

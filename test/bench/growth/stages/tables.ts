@@ -1,4 +1,5 @@
 /** What happens to a valid table when it is read, and what it costs afterwards. */
+import { Turns } from '../../../../src/lib/turns';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,14 @@ import { readRoutingFile } from '../../../../src/config/routing-file';
 import { summary } from '../../../../src/config/summary';
 import type { Route } from '../../../../src/config/types';
 import { ProvidedPolicies } from '../../../../src/hosting/provided-policies';
-import { canonical } from '../../../../src/lib/canonical';
-import { findCoverageGaps } from '../../../../src/routing/coverage';
-import { findTies, RoutingTable } from '../../../../src/routing/table';
+import { equal } from '../../../../src/lib/equal';
+import { Slices } from '../../../../src/lib/slices';
+import {
+  findCoverageGaps,
+  type CoverageFinding,
+} from '../../../../src/routing/coverage';
+import { RoutingTable } from '../../../../src/routing/table';
+import { findTies } from '../../../../src/routing/ties';
 import { Snapshot } from '../../../../src/snapshot';
 import { directoryOf } from '../../../support/rule-directory';
 import type { Prepared, Stage } from '../stage';
@@ -95,7 +101,7 @@ const reading = (shape: Shape) => (size: number) => {
 const ties = (shape: Shape) => (size: number) => {
   const routes = routesOf(shape, size);
   return {
-    next: () => () => findTies(routes),
+    next: () => () => findTies(routes, new Slices()),
     isRight: (result: unknown) => (result as unknown[]).length === 0,
   };
 };
@@ -103,7 +109,12 @@ const ties = (shape: Shape) => (size: number) => {
 const coverage = (shape: Shape, hasGaps: boolean) => (size: number) => {
   const routes = routesOf(shape, size);
   return {
-    next: () => () => findCoverageGaps(routes, 'the fallback (deny)'),
+    next: () => async () => {
+      const gaps: CoverageFinding[] = [];
+      const add = (gap: CoverageFinding): void => void gaps.push(gap);
+      await findCoverageGaps(routes, 'the fallback (deny)', add, new Slices());
+      return gaps;
+    },
     isRight: (result: unknown) => (result as unknown[]).length > 0 === hasGaps,
   };
 };
@@ -130,9 +141,10 @@ export const tableStages: readonly Stage[] = [
   stage('coverage-one-prefix', 'find gaps, one prefix', coverage(onePrefix, true)),
   stage('compare', 'compare with the last config', async size => {
     const config = await read(plain, size);
+    const other = await read(plain, size);
     return {
-      next: () => () => canonical(config),
-      isRight: result => (result as string).length > size,
+      next: () => () => equal(config, other, new Slices()),
+      isRight: result => result === true,
     };
   }),
   stage('table', 'build the table', size => {
@@ -150,6 +162,7 @@ export const tableStages: readonly Stage[] = [
       const services = {
         logger: SILENT,
         ruleDirectory: directoryOf(),
+        turns: new Turns(),
         policies: new ProvidedPolicies(),
       };
       return {
