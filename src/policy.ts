@@ -11,6 +11,7 @@ import type {
 import { Batch } from './batch';
 import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
 import { bytesOf, excessOf } from './conditions/size';
+import { noTurn } from './guard/guard';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';
@@ -61,10 +62,15 @@ export class PolicyRouter implements PermissionPolicy {
     const started = performance.now();
     const record = newRecord();
     const batch = this.currentBatch();
+    const deadline = new Deadline(this.#snapshot.config.deadline);
     let verdict: ApplicableVerdict;
     try {
       verdict = await this.#snapshot.use(snapshot =>
-        this.turns.run(batch, () => this.decide(snapshot, query, user, batch, record)),
+        this.turns.run(batch, hasWaited =>
+          hasWaited && deadline.remaining() === 0
+            ? denyWithoutTurn(query, user, record)
+            : this.decide(snapshot, query, user, batch, deadline, record),
+        ),
       );
     } catch (error) {
       verdict = denyOnError(error, record);
@@ -83,10 +89,10 @@ export class PolicyRouter implements PermissionPolicy {
     query: PolicyQuery,
     user: PolicyQueryUser | undefined,
     batch: Batch,
+    deadline: Deadline,
     record: DecisionRecord,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const { config } = snapshot;
-    const deadline = new Deadline(config.deadline);
     const permission = (record.permission = readPermission(query));
     if (!user && config.anonymous === 'deny') return deny('the request has no user');
     const principal = batch.identify(user, this.userInfo, deadline);
@@ -178,6 +184,23 @@ function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict
   const message = `the sources of ${record.route} together give ${excess}`;
   record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
   return deny(message);
+}
+
+function denyWithoutTurn(
+  query: PolicyQuery,
+  user: PolicyQueryUser | undefined,
+  record: DecisionRecord,
+): ApplicableVerdict {
+  record.permission = readPermission(query);
+  record.user = userRefOf(user);
+  record.failure = noTurn().failure;
+  return deny(record.failure.message);
+}
+
+/** For the record of a decision that is not made; undefined if the host does not give it. */
+function userRefOf(user: PolicyQueryUser | undefined): string | undefined {
+  const info = user?.info as Partial<PolicyQueryUser['info']> | undefined;
+  return typeof info?.userEntityRef === 'string' ? info.userEntityRef : undefined;
 }
 
 function denyOnError(error: unknown, record: DecisionRecord): ApplicableVerdict {

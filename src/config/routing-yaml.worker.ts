@@ -1,4 +1,4 @@
-import { answerTask } from '../lib/worker-task';
+import { answerTasks } from '../lib/worker-task';
 import { routingYamlToJson } from './routing-yaml';
 
-void answerTask(routingYamlToJson);
+answerTasks(routingYamlToJson);

@@ -37,8 +37,10 @@ export class LocalGuard implements Guard {
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer> {
-    return this.turns.run(request.principal, () =>
-      checked(this.askSource(request), request, deadline, checkConditions),
+    return this.turns.run(request.principal, hasWaited =>
+      hasWaited && deadline.remaining() === 0
+        ? noTurn()
+        : checked(this.askSource(request), request, deadline, checkConditions),
     );
   }
 
@@ -74,6 +76,14 @@ export function checked(
     return withExchange(threw(error));
   }
 }
+
+/** Too many decisions were asked for at once: a bounded wait is better than a late answer. */
+export const noTurn = (): Failed =>
+  failed(
+    'overloaded',
+    'NO_TURN',
+    'the deadline passed in the wait for a turn: too many decisions were asked for at once',
+  );
 
 export const threw = (error: unknown): Failed =>
   failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);

@@ -25,7 +25,7 @@ import {
   type BreakerState,
   type CircuitBreakerOptions,
 } from './breaker';
-import { checked, threw, type Guard } from './guard';
+import { checked, noTurn, threw, type Guard } from './guard';
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
 import { Shared } from './share';
@@ -70,8 +70,10 @@ export class RemoteGuard implements Guard {
   ): Promise<Answer> {
     const answer = await this.askInTime(request, deadline);
     // An answer may have arrived for hundreds of callers at once.
-    return this.turns.run(request.principal, () =>
-      checked(answer, request, deadline, checkConditions),
+    return this.turns.run(request.principal, hasWaited =>
+      hasWaited && deadline.remaining() === 0
+        ? noTurn()
+        : checked(answer, request, deadline, checkConditions),
     );
   }
 

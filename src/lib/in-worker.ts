@@ -1,6 +1,7 @@
 /**
- * One task in a thread of its own, with limits: what is slow, endless or large there stops nothing
- * else. The thread is ended after the task.
+ * Tasks in threads of their own, with limits: what is slow, endless or large there stops nothing
+ * else. A thread is used again by tasks of the same script that follow at once, since its start
+ * takes longer than most tasks; after a failure, and when there is nothing to do, it is ended.
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -28,6 +29,9 @@ export class WorkerFailure extends Error {
     super(message);
   }
 }
+
+/** Milliseconds until a thread that has nothing to do is ended. */
+const IDLE = 1000;
 
 /** More threads at once would only take the CPU from each other, and from everything else. */
 const threads = pLimit(2);
@@ -64,22 +68,27 @@ async function run<Answer>(
   task: unknown,
   { timeout, heap }: WorkerLimits,
 ): Promise<Answer> {
-  const worker = start(script, task, heap);
+  const kind = `${heap} ${script}`;
+  const worker = takeIdle(kind) ?? start(kind, script, heap);
+  let message: WorkerMessage<Answer>;
   try {
-    return await inTime(
-      answerOf<Answer>(worker, heap),
+    message = await inTime(
+      answerOf<Answer>(worker, task, heap),
       timeout,
       () => new WorkerFailure('time', `takes longer than ${timeout / 1000} s`),
     );
-  } finally {
+  } catch (error) {
     void worker.terminate();
+    throw error;
   }
+  keepIdle(kind, worker);
+  if ('problem' in message) throw new Error(message.problem);
+  return message.answer;
 }
 
-function start(script: string, workerData: unknown, heap: number): Worker {
+function start(kind: string, script: string, heap: number): Worker {
   try {
-    return new Worker(script + EXTENSION, {
-      workerData,
+    const worker = new Worker(script + EXTENSION, {
       // Neither secrets of the environment, nor what the backend's own options would load.
       env: {},
       execArgv: EXEC_ARGV,
@@ -88,29 +97,67 @@ function start(script: string, workerData: unknown, heap: number): Worker {
         maxYoungGenerationSizeMb: YOUNG_HEAP,
       },
     });
+    // A failure between two tasks only ends the thread; without a listener it would end the process.
+    worker.on('error', () => {});
+    worker.on('exit', () => idle.get(kind)?.delete(worker));
+    return worker;
   } catch (error) {
     throw unusable(error);
   }
 }
 
-function answerOf<Answer>(worker: Worker, heap: number): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', (message: WorkerMessage<Answer>) => {
-      if ('problem' in message) reject(new Error(message.problem));
-      else resolve(message.answer);
-    });
-    worker.on('messageerror', error => reject(unusable(error)));
-    worker.on('error', error =>
+/** The threads that have nothing to do, by script and heap, each with the timer that ends it. */
+const idle = new Map<string, Map<Worker, NodeJS.Timeout>>();
+
+function takeIdle(kind: string): Worker | undefined {
+  const workers = idle.get(kind);
+  const [entry] = workers ?? [];
+  if (!entry) return undefined;
+  const [worker, timer] = entry;
+  clearTimeout(timer);
+  workers?.delete(worker);
+  worker.ref();
+  return worker;
+}
+
+/** From now on it keeps no process alive. */
+function keepIdle(kind: string, worker: Worker): void {
+  worker.unref();
+  const workers = idle.get(kind) ?? new Map<Worker, NodeJS.Timeout>();
+  idle.set(kind, workers);
+  const end = (): void => {
+    workers.delete(worker);
+    void worker.terminate();
+  };
+  workers.set(worker, setTimeout(end, IDLE).unref());
+}
+
+function answerOf<Answer>(
+  worker: Worker,
+  task: unknown,
+  heap: number,
+): Promise<WorkerMessage<Answer>> {
+  const done = new AbortController();
+  const answer = new Promise<WorkerMessage<Answer>>((resolve, reject) => {
+    const listen = <Event>(name: string, listener: (event: Event) => void): void => {
+      worker.on(name, listener);
+      done.signal.addEventListener('abort', () => worker.off(name, listener));
+    };
+    listen('message', resolve);
+    listen('messageerror', error => reject(unusable(error)));
+    listen('error', error =>
       reject(
         errorName(error) === 'ERR_WORKER_OUT_OF_MEMORY'
           ? new WorkerFailure('memory', `needs more than ${heap} MiB of memory`)
           : unusable(error),
       ),
     );
-    worker.on('exit', code =>
-      reject(new WorkerFailure('thread', `its thread ended with code ${code}`)),
+    listen('exit', code =>
+      reject(new WorkerFailure('thread', `its thread ended with code ${String(code)}`)),
     );
+    worker.postMessage(task);
   });
+  return answer.finally(() => done.abort());
 }
 
 const unusable = (error: unknown): WorkerFailure =>

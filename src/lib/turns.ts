@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /** Milliseconds of our work after which the rest of the process gets a turn of the event loop. */
 const SLICE = 10;
 
@@ -16,19 +18,22 @@ export class Turns {
 
   /**
    * @param group - whose work it is.
+   * @param work - runs in the async context of the caller.
    * @throws and rejects as `work` does.
    */
-  run<T>(group: object, work: () => T | Promise<T>): T | Promise<T> {
-    if (this.hasTime()) return work();
+  run<T>(group: object, work: (hasWaited: boolean) => T | Promise<T>): T | Promise<T> {
+    if (this.hasTime()) return work(false);
     return new Promise((resolve, reject) => {
-      this.enqueue(group, () => {
+      const inTurn = (): void => {
         try {
-          resolve(work());
+          resolve(work(true));
         } catch (error) {
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
           reject(error);
         }
-      });
+      };
+      // Else it would run in the context of the first caller of this turn: another user's.
+      this.enqueue(group, AsyncResource.bind(inTurn));
     });
   }
 

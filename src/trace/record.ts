@@ -34,7 +34,7 @@ export interface DecisionRecord {
   reason: string;
   /**
    * Set if the decision is DENY because there is no identity, because the combined conditions are
-   * too large, or because of a bug in the router.
+   * too large, because it waited too long for its turn, or because of a bug in the router.
    */
   failure: Failure | undefined;
   /** For Backstage to apply; set if the decision is CONDITIONAL. */

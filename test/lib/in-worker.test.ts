@@ -70,16 +70,38 @@ it('runs all of many, though not all at once', async () => {
   );
 });
 
+describe('a thread', () => {
+  /** Of the tasks with this limit only. */
+  const threadOf = async (heap: number): Promise<unknown> =>
+    ((await ask('tell its surroundings', { heap })) as { thread: number }).thread;
+
+  it('is used again, but not after a failure', async () => {
+    const first = await threadOf(65);
+    expect(await threadOf(65)).toBe(first);
+    await errorOf('throw', { heap: 65 });
+    expect(await threadOf(65)).toBe(first);
+    await errorOf('exit', { heap: 65 });
+    expect(await threadOf(65)).not.toBe(first);
+  });
+
+  it('is not used for another limit', async () => {
+    expect(await threadOf(66)).not.toBe(await threadOf(67));
+  });
+});
+
 it('keeps no process alive once it has ended, and loads nothing that the process preloads', async () => {
   const script = `
     const { inWorker } = require('./src/lib/in-worker.ts');
-    inWorker(${JSON.stringify(SCRIPT)}, { does: 'loop' }, { timeout: 500, heap: 64 })
-      .catch(error => console.log(error.message));`;
+    const ask = does => inWorker(${JSON.stringify(SCRIPT)}, { does, value: does }, { timeout: 5000, heap: 64 });
+    ask('answer').then(console.log)
+      .then(() => ask('loop'))
+      .catch(error => console.log(error.message))
+      .then(() => ask('answer')).then(console.log);`;
   const preload = join(__dirname, '../fixtures/preloaded.js');
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--require', preload, '--require', 'tsx/cjs', '--eval', script],
     { timeout: 60_000, env: { ...process.env, NODE_OPTIONS: `--require ${preload}` } },
   );
-  expect(stdout).toBe('takes longer than 0.5 s\n');
+  expect(stdout).toBe('answer\ntakes longer than 5 s\nanswer\n');
 });

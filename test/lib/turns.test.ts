@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Turns } from '../../src/lib/turns';
 import { resumeClock, stopClock } from '../support/clock';
@@ -64,6 +65,33 @@ it('puts what comes later behind what waits', async () => {
   const last = Promise.resolve().then(() => turns.run(turns, work('e')));
   await Promise.all([...all, last]);
   expect(done).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
+it('tells work whether it has waited', async () => {
+  const turns = new Turns();
+  const all = ['a', 'b', 'c', 'd'].map(name =>
+    turns.run(turns, hasWaited => {
+      work(name)();
+      return hasWaited;
+    }),
+  );
+  expect(await Promise.all([...all])).toEqual([false, false, false, true]);
+});
+
+it('does work that has waited in the async context of its own caller', async () => {
+  const context = new AsyncLocalStorage<string>();
+  const turns = new Turns();
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+  const seen = names.map(name =>
+    context.run(name, () =>
+      turns.run({}, async () => {
+        work(name)();
+        await turn();
+        return context.getStore();
+      }),
+    ),
+  );
+  expect(await Promise.all([...seen])).toEqual(names);
 });
 
 describe('what work throws', () => {

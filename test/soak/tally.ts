@@ -2,6 +2,8 @@ import type { Outcome } from './oracle';
 
 /** How many wrong decisions are reported in full. */
 const MAX_REPORTED = 20;
+/** Of each report, in characters: the record of a user with thousands of groups is long. */
+const MAX_LENGTH = 2000;
 
 /** Counts the outcomes of all decisions. */
 export class Tally {
@@ -44,7 +46,8 @@ export class Tally {
   }
 
   report(violation: string): void {
-    if (this.violations.length < MAX_REPORTED) this.violations.push(violation);
+    if (this.violations.length < MAX_REPORTED)
+      this.violations.push(violation.slice(0, MAX_LENGTH));
   }
 }
 

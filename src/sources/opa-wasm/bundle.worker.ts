@@ -1,4 +1,4 @@
-import { answerTask } from '../../lib/worker-task';
+import { answerTasks } from '../../lib/worker-task';
 import { unpackBundle } from './bundle';
 import { CompiledPolicy, type PolicyImage } from './compiled-policy';
 
@@ -9,7 +9,7 @@ export interface BundleTask {
   readonly entrypoint: string;
 }
 
-void answerTask<BundleTask, PolicyImage>(
+answerTasks<BundleTask, PolicyImage>(
   async ({ content, entrypoint }) => {
     const { image } = await CompiledPolicy.compile(
       await unpackBundle(content),
