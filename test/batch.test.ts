@@ -2,8 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { Batch } from '../src/batch';
 import { Deadline } from '../src/lib/deadline';
+import { Turns } from '../src/lib/turns';
 import type { DecisionRecord } from '../src/trace/record';
 import { permission } from './fixtures/builders';
+import { resumeClock, stopClock } from './support/clock';
 import { startRouter, type TestRouter } from './support/router';
 
 const info = { userEntityRef: 'user:default/dana', ownershipEntityRefs: ['a', 'b'] };
@@ -186,5 +188,31 @@ describe('many decisions at once', () => {
         },
       });
     });
+  });
+
+  it('are denied if their deadline passes in the wait for a turn', async () => {
+    stopClock();
+    const run = jest
+      .spyOn(Turns.prototype, 'run')
+      .mockImplementation((_group, work) => {
+        jest.advanceTimersByTime(600_000);
+        return work(true);
+      });
+    try {
+      expect(await router.decide(entityRead(), userOf('dana'))).toEqual({
+        result: 'DENY',
+      });
+      expect(records).toMatchObject([
+        {
+          permission: { name: 'catalog.entity.read' },
+          user: 'user:default/dana',
+          sources: [],
+          failure: { class: 'overloaded', code: 'NO_TURN' },
+        },
+      ]);
+    } finally {
+      run.mockRestore();
+      resumeClock();
+    }
   });
 });

@@ -2,6 +2,7 @@ import { failed, type Answer } from '../../src/answer';
 import { conditionCheck, type ConditionCheck } from '../../src/conditions/check';
 import { Deadline } from '../../src/lib/deadline';
 import { Chain, type ChainAnswer } from '../../src/guard/chain';
+import { Turns } from '../../src/lib/turns';
 import { checked, LocalGuard, type Guard } from '../../src/guard/guard';
 import { type LocalSource } from '../../src/sources/source';
 import type { Conditional, Verdict, OnUnavailable } from '../../src/verdict';
@@ -189,6 +190,23 @@ describe('a source in this process', () => {
       expect(answer).toBeInstanceOf(Promise);
       expect(outcome(await answer)).toBe('DENY invalid THREW');
     }
+  });
+
+  it('is not asked if the deadline passed in the wait for a turn', async () => {
+    const source = { ask: jest.fn(() => ALLOW), close: async () => {} };
+    const outcomeAfter = async (hasWaited: boolean, deadline: number) => {
+      const turns = new Turns();
+      turns.run = (_group, work) => work(hasWaited);
+      const guard = new LocalGuard(source, turns);
+      return await guard.ask(asked, new Deadline(deadline), passes);
+    };
+    expect(await outcomeAfter(true, 0)).toMatchObject({
+      failure: { class: 'overloaded', code: 'NO_TURN' },
+    });
+    expect(source.ask).not.toHaveBeenCalled();
+    expect(await outcomeAfter(true, 600_000)).toMatchObject({ kind: 'ALLOW' });
+    // A standby decides even if waiting for its source has used up the time.
+    expect(await outcomeAfter(false, 0)).toMatchObject({ kind: 'ALLOW' });
   });
 
   it('is ended with its guard', async () => {
