@@ -15,7 +15,12 @@ import { noTurn } from './guard/guard';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';
-import { InvalidRequestError, readPermission, type PermissionRequest } from './request';
+import {
+  InvalidRequestError,
+  readPermission,
+  type PermissionRequest,
+  type Principal,
+} from './request';
 import type { ReadyRoute, Snapshot } from './snapshot';
 import { newRecord, type DecisionRecord, type TraceSink } from './trace/record';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
@@ -61,16 +66,11 @@ export class PolicyRouter implements PermissionPolicy {
   async handle(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision> {
     const started = performance.now();
     const record = newRecord();
-    const batch = this.currentBatch();
     const deadline = new Deadline(this.#snapshot.config.deadline);
     let verdict: ApplicableVerdict;
     try {
       verdict = await this.#snapshot.use(snapshot =>
-        this.turns.run(batch, hasWaited =>
-          hasWaited && deadline.remaining() === 0
-            ? denyWithoutTurn(query, user, record)
-            : this.decide(snapshot, query, user, batch, deadline, record),
-        ),
+        this.decide(snapshot, query, user, deadline, record),
       );
     } catch (error) {
       verdict = denyOnError(error, record);
@@ -83,24 +83,96 @@ export class PolicyRouter implements PermissionPolicy {
     return toDecision(verdict);
   }
 
-  /** Not async where there is nothing to wait for: each promise delays every decision. */
+  /**
+   * What is asked is read at once, as the caller may use the objects again. Not async where there
+   * is nothing to wait for: each promise delays every decision.
+   */
   private decide(
     snapshot: Snapshot,
     query: PolicyQuery,
     user: PolicyQueryUser | undefined,
-    batch: Batch,
     deadline: Deadline,
     record: DecisionRecord,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
-    const { config } = snapshot;
     const permission = (record.permission = readPermission(query));
-    if (!user && config.anonymous === 'deny') return deny('the request has no user');
-    const principal = batch.identify(user, this.userInfo, deadline);
-    return principal instanceof Promise
-      ? principal.then(late =>
-          route(snapshot, { permission, principal: late, user }, deadline, record),
-        )
-      : route(snapshot, { permission, principal, user }, deadline, record);
+    if (!user && snapshot.config.anonymous === 'deny') {
+      return deny('the request has no user');
+    }
+    const routed = (
+      principal: Principal,
+    ): ApplicableVerdict | Promise<ApplicableVerdict> => {
+      record.user = principal.userEntityRef;
+      const request = { permission, principal, user };
+      return this.turns.run(principal, hasWaited =>
+        hasWaited && deadline.remaining() === 0
+          ? denyWithoutTurn(record)
+          : this.route(snapshot, request, deadline, record),
+      );
+    };
+    const principal = this.currentBatch().identify(user, this.userInfo, deadline);
+    return principal instanceof Promise ? principal.then(routed) : routed(principal);
+  }
+
+  private route(
+    { config, table }: Snapshot,
+    request: PermissionRequest,
+    deadline: Deadline,
+    record: DecisionRecord,
+  ): ApplicableVerdict | Promise<ApplicableVerdict> {
+    const matched = table.match(request.permission);
+    record.route = matched?.label ?? 'fallback';
+    if (matched) {
+      const limit = config.maxConditionBytes;
+      return this.askSources(matched, request, deadline, record, limit);
+    }
+    const reason = `no route matches: the fallback is ${config.fallback}`;
+    return config.fallback === 'allow' ? allow(reason) : deny(reason);
+  }
+
+  /** Asks one source after the other until the result is settled. */
+  private async askSources(
+    route: ReadyRoute,
+    request: PermissionRequest,
+    deadline: Deadline,
+    record: DecisionRecord,
+    maxConditionBytes: number,
+  ): Promise<ApplicableVerdict> {
+    const { sources } = record;
+    const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
+    for (const { name, chain } of route.legs) {
+      if (accumulator.settled) {
+        sources.push({ source: name, verdict: 'NOT_ASKED' });
+        continue;
+      }
+      const started = performance.now();
+      const asked = chain.ask(request, deadline);
+      const answer = asked instanceof Promise ? await asked : asked;
+      const { verdict } = answer;
+      if (verdict.kind === 'CONDITIONAL' && route.legs.length > 1) {
+        // Joining holds the event loop too.
+        await this.turns.run(request.principal, () => accumulator.add(verdict));
+      } else {
+        accumulator.add(verdict);
+      }
+      sources.push({
+        source: name,
+        verdict: verdict.kind,
+        reason: verdict.reason,
+        failure: 'failure' in verdict ? verdict.failure : undefined,
+        milliseconds: performance.now() - started,
+        exchange: answer.exchange,
+        shared: answer.shared,
+        endpoint: answer.endpoint,
+        attempts: answer.attempts,
+      });
+    }
+    const combined = accumulator.result() ?? routeDefault(route.default);
+    if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
+    if (combined.kind === 'CONDITIONAL') {
+      const bytes = bytesOf(combined.conditions);
+      record.conditionSize = { bytes, limit: maxConditionBytes };
+    }
+    return combined;
   }
 
   private currentBatch(): Batch {
@@ -122,63 +194,6 @@ export class PolicyRouter implements PermissionPolicy {
   }
 }
 
-function route(
-  { config, table }: Snapshot,
-  request: PermissionRequest,
-  deadline: Deadline,
-  record: DecisionRecord,
-): ApplicableVerdict | Promise<ApplicableVerdict> {
-  record.user = request.principal.userEntityRef;
-  const matched = table.match(request.permission);
-  record.route = matched?.label ?? 'fallback';
-  if (matched) {
-    return askSources(matched, request, deadline, record, config.maxConditionBytes);
-  }
-  const reason = `no route matches: the fallback is ${config.fallback}`;
-  return config.fallback === 'allow' ? allow(reason) : deny(reason);
-}
-
-/** Asks one source after the other until the result is settled. */
-async function askSources(
-  route: ReadyRoute,
-  request: PermissionRequest,
-  deadline: Deadline,
-  record: DecisionRecord,
-  maxConditionBytes: number,
-): Promise<ApplicableVerdict> {
-  const { sources } = record;
-  const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
-  for (const { name, chain } of route.legs) {
-    if (accumulator.settled) {
-      sources.push({ source: name, verdict: 'NOT_ASKED' });
-      continue;
-    }
-    const started = performance.now();
-    const asked = chain.ask(request, deadline);
-    const answer = asked instanceof Promise ? await asked : asked;
-    const { verdict } = answer;
-    accumulator.add(verdict);
-    sources.push({
-      source: name,
-      verdict: verdict.kind,
-      reason: verdict.reason,
-      failure: 'failure' in verdict ? verdict.failure : undefined,
-      milliseconds: performance.now() - started,
-      exchange: answer.exchange,
-      shared: answer.shared,
-      endpoint: answer.endpoint,
-      attempts: answer.attempts,
-    });
-  }
-  const combined = accumulator.result() ?? routeDefault(route.default);
-  if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
-  if (combined.kind === 'CONDITIONAL') {
-    const bytes = bytesOf(combined.conditions);
-    record.conditionSize = { bytes, limit: maxConditionBytes };
-  }
-  return combined;
-}
-
 /** The conditions of each source are within the limits; combined they are not. */
 function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict {
   const message = `the sources of ${record.route} together give ${excess}`;
@@ -186,21 +201,9 @@ function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict
   return deny(message);
 }
 
-function denyWithoutTurn(
-  query: PolicyQuery,
-  user: PolicyQueryUser | undefined,
-  record: DecisionRecord,
-): ApplicableVerdict {
-  record.permission = readPermission(query);
-  record.user = userRefOf(user);
+function denyWithoutTurn(record: DecisionRecord): ApplicableVerdict {
   record.failure = noTurn().failure;
   return deny(record.failure.message);
-}
-
-/** For the record of a decision that is not made; undefined if the host does not give it. */
-function userRefOf(user: PolicyQueryUser | undefined): string | undefined {
-  const info = user?.info as Partial<PolicyQueryUser['info']> | undefined;
-  return typeof info?.userEntityRef === 'string' ? info.userEntityRef : undefined;
 }
 
 function denyOnError(error: unknown, record: DecisionRecord): ApplicableVerdict {

@@ -190,6 +190,24 @@ describe('many decisions at once', () => {
     });
   });
 
+  it('are about what was asked, even if the caller uses the query and the user again', async () => {
+    const user = userOf('dana');
+    const asked = entityRead('nothing.of.the.kind');
+    const many = Array.from({ length: 1000 }, (_, index) => {
+      asked.permission = permission(`catalog.entity.read.q${index}`);
+      return router.decide(asked, user);
+    });
+    asked.permission = permission('owned.read');
+    user.info.userEntityRef = 'user:default/erin';
+    await Promise.all(many);
+    const names = records.map(record => record.permission!.name);
+    expect(new Set(names).size).toBe(1000);
+    expect(names.filter(name => !name.startsWith('catalog.entity.read.q'))).toEqual([]);
+    expect(new Set(records.map(record => record.user))).toEqual(
+      new Set(['user:default/dana']),
+    );
+  });
+
   it('are denied if their deadline passes in the wait for a turn', async () => {
     stopClock();
     const run = jest

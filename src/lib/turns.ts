@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import Fifo from 'yocto-queue';
 
 /** Milliseconds of our work after which the rest of the process gets a turn of the event loop. */
 const SLICE = 10;
@@ -13,8 +14,9 @@ type Work = () => void;
 export class Turns {
   /** When the work of this turn of the event loop began; undefined before the first. */
   private began: number | undefined;
-  /** By group; the first one is the next to be served. */
-  private readonly waiting = new Map<object, Work[]>();
+  private readonly waiting = new Map<object, Fifo<Work>>();
+  /** The groups that wait; the first one is the next to be served. */
+  private readonly order = new Fifo<object>();
 
   /**
    * @param group - whose work it is.
@@ -24,16 +26,16 @@ export class Turns {
   run<T>(group: object, work: (hasWaited: boolean) => T | Promise<T>): T | Promise<T> {
     if (this.hasTime()) return work(false);
     return new Promise((resolve, reject) => {
-      const inTurn = (): void => {
+      // Else it would run in the context of the first caller of its turn: another user's.
+      const context = new AsyncResource('PolicyRouterTurn');
+      this.enqueue(group, () => {
         try {
-          resolve(work(true));
+          resolve(context.runInAsyncScope(work, undefined, true));
         } catch (error) {
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
           reject(error);
         }
-      };
-      // Else it would run in the context of the first caller of this turn: another user's.
-      this.enqueue(group, AsyncResource.bind(inTurn));
+      });
     });
   }
 
@@ -48,21 +50,25 @@ export class Turns {
   }
 
   private enqueue(group: object, work: Work): void {
-    const queue = this.waiting.get(group);
-    if (queue) queue.push(work);
-    else this.waiting.set(group, [work]);
+    let works = this.waiting.get(group);
+    if (!works) {
+      this.waiting.set(group, (works = new Fifo<Work>()));
+      this.order.enqueue(group);
+    }
+    works.enqueue(work);
   }
 
   private readonly nextTurn = (): void => {
     this.began = undefined;
-    while (this.waiting.size > 0 && this.hasTime()) this.doOne();
+    while (this.order.size > 0 && this.hasTime()) this.doOne();
   };
 
   private doOne(): void {
-    const [[group, queue]] = this.waiting as unknown as [[object, Work[]]];
-    this.waiting.delete(group);
-    const work = queue.shift();
-    if (queue.length > 0) this.waiting.set(group, queue);
-    work?.();
+    const group = this.order.dequeue()!;
+    const works = this.waiting.get(group)!;
+    const work = works.dequeue()!;
+    if (works.size > 0) this.order.enqueue(group);
+    else this.waiting.delete(group);
+    work();
   }
 }

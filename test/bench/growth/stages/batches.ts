@@ -9,12 +9,17 @@ const ITEMS = [1, 10, 100, 500, 1500];
 
 const GROUPS_OF_THE_USER = 500;
 
-const permission = {
-  type: 'resource',
-  name: 'catalog.entity.read',
-  attributes: { action: 'read' },
-  resourceType: RESOURCE_TYPE,
-} as const;
+const query = (name: string) => ({
+  permission: {
+    type: 'resource' as const,
+    name,
+    attributes: { action: 'read' as const },
+    resourceType: RESOURCE_TYPE,
+  },
+});
+
+const THE_SAME = (_index: number): string => 'catalog.entity.read';
+const ANOTHER = (index: number): string => `catalog.entity.read.${index}`;
 
 const SUBJECT = 'decisions of a batch';
 
@@ -22,20 +27,22 @@ const stage = (
   id: string,
   title: string,
   source: string,
-  expected: 'ALLOW' | 'CONDITIONAL',
+  expected: 'ALLOW' | 'CONDITIONAL' | 'DENY',
+  nameOf = THE_SAME,
 ): Stage => ({
   id,
   title,
   subject: SUBJECT,
   sizes: ITEMS,
   holds: true,
-  prepare: size => batch(source, expected, size),
+  prepare: size => batch(source, expected, size, nameOf),
 });
 
 async function batch(
   source: string,
   expected: string,
   size: number,
+  nameOf: (index: number) => string,
 ): Promise<Prepared> {
   const router = await startRouter(
     {
@@ -53,7 +60,9 @@ async function batch(
   return {
     next: () => () =>
       Promise.all(
-        Array.from({ length: size }, () => router.decide({ permission }, user)),
+        Array.from({ length: size }, (_, index) =>
+          router.decide(query(nameOf(index)), user),
+        ),
       ),
     isRight: decisions =>
       (decisions as Array<{ result: string }>).every(
@@ -67,4 +76,5 @@ export const batchStages: readonly Stage[] = [
   stage('batch-allow', 'all allowed', 'allow', 'ALLOW'),
   stage('batch-ownership', 'by ownership', 'ownership', 'CONDITIONAL'),
   stage('batch-wasm', 'by Wasm', 'wasm', 'CONDITIONAL'),
+  stage('batch-different', 'different ones by Wasm', 'wasm', 'DENY', ANOTHER),
 ];

@@ -1,5 +1,6 @@
 /** What a user costs who is in many groups. */
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
+import type { QuestionKey } from '../../../../src/sources/source';
 import { identify } from '../../../../src/identity';
 import { Deadline } from '../../../../src/lib/deadline';
 import { OpaSource } from '../../../../src/sources/opa/source';
@@ -87,8 +88,12 @@ export const groupStages: readonly Stage[] = [
     });
     const request = requestOf(groups);
     return {
-      next: () => () => source.prepare(request).key,
-      isRight: key => (key as string).length > groups,
+      // A new principal, because the identity of each is written only once.
+      next() {
+        const asked = { ...request, principal: { ...request.principal } };
+        return () => source.prepare(asked).key;
+      },
+      isRight: key => (key as QuestionKey).who.length > groups,
       close: () => void source.close(),
     };
   }),
