@@ -39,15 +39,32 @@ export class Timeout {
     const delay = new OwnDelay(timeout);
     let hangs = false;
     const asked = ask(question, signal, delay);
-    const answer = settleWithin(asked, timeout, () => {
+    const answer = this.waitFor(asked, delay, () => {
       hangs = !signal.abort();
       if (hangs) this.hang();
-      return delay.judge(timedOut(timeout));
     });
     const released = asked.then(() => {
       if (hangs) this.hanging--;
     });
     return { answer, released };
+  }
+
+  /** Gives the source back what it lost because of us, until that is too much to wait for. */
+  private async waitFor(
+    asked: Promise<Answer>,
+    delay: OwnDelay,
+    giveUp: () => void,
+  ): Promise<Answer> {
+    const { timeout } = this.options;
+    let given = 0;
+    for (let wait = timeout; wait > 0; wait = timeout + delay.lost - given) {
+      given += wait;
+      const answer = await settleWithin(asked, wait, () => undefined);
+      if (answer) return answer;
+      if (delay.stalled) break;
+    }
+    giveUp();
+    return delay.judge(timedOut(timeout));
   }
 
   private hang(): void {

@@ -9,8 +9,8 @@ const LATE = 10;
  * it was frozen or had no CPU time. Unlike `eventLoopUtilization`, which sees no difference
  * between being frozen and being idle.
  *
- * A timer ticks while somebody watches; ticks that come late are time that was blocked. A block
- * is measured up to one interval too short, never too long.
+ * A timer ticks while somebody watches. Where a tick comes late, all the time since the one before
+ * counts: a block is measured up to one interval too long, never too short.
  */
 export class EventLoop {
   private timer: NodeJS.Timeout | undefined;
@@ -36,8 +36,8 @@ export class EventLoop {
   }
 
   private late(): number {
-    const late = performance.now() - this.ticked - INTERVAL;
-    return late >= LATE ? late : 0;
+    const since = performance.now() - this.ticked;
+    return since >= INTERVAL + LATE ? since : 0;
   }
 
   private tick(): void {

@@ -2,8 +2,11 @@ import { failed, type Failed } from '../answer';
 import { eventLoop } from '../lib/event-loop';
 import { threadWait } from '../lib/lookup';
 
-/** A source that lost this share of its time because of us may have been in time without us. */
-const MISSED = 1 / 4;
+/**
+ * Up to this share of its time a source gets back what it lost because of us. If it lost more, it
+ * may have been in time without us, but nobody should wait longer.
+ */
+export const MOST_LOST = 1 / 4;
 
 /** Above this share of busy time the process cannot tell whether the source was in time. */
 const SATURATED = 0.9;
@@ -35,8 +38,14 @@ export class OwnDelay {
     return threadWait() - this.waited >= this.least ? threadsBusy() : failure;
   }
 
-  private get stalled(): boolean {
-    if (eventLoop.blocked - this.blocked >= this.least) return true;
+  /** Milliseconds of its time that the source has lost so far. */
+  get lost(): number {
+    return eventLoop.blocked - this.blocked;
+  }
+
+  /** Whether the source has lost so much that its failure says nothing. */
+  get stalled(): boolean {
+    if (this.lost >= this.least) return true;
     // Over a shorter time any process is busy: the one that asks.
     if (performance.now() - this.start < this.least) return false;
     return performance.eventLoopUtilization(this.utilization).utilization > SATURATED;
@@ -44,7 +53,7 @@ export class OwnDelay {
 
   /** From so many milliseconds on the source may have missed its time because of us. */
   private get least(): number {
-    return this.timeout * MISSED;
+    return this.timeout * MOST_LOST;
   }
 }
 

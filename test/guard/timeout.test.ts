@@ -110,6 +110,64 @@ describe('a question', () => {
     expect(`${failure.class} ${failure.code}`).toBe(expected);
   });
 
+  describe('whose source lost time because of us', () => {
+    const lose = (blocked: number): void => {
+      Object.defineProperty(eventLoop, 'blocked', {
+        configurable: true,
+        value: blocked,
+      });
+    };
+    const put = () => {
+      lose(0);
+      const source = new ManualSource();
+      const { answer } = timeoutOf().timeout.put(questionTo(source));
+      return { source, answer };
+    };
+
+    it('is given up only once the source had all of its time', async () => {
+      const { source, answer } = put();
+      lose(40);
+      await pass(TIMEOUT);
+      await pass(39);
+      expect(source.questions[0]!.signal.aborted).toBe(false);
+      await pass(1);
+      expect(await answer).toMatchObject({ failure: { code: 'TIMEOUT' } });
+      expect([source.questions[0]!.signal.aborted, jest.getTimerCount()]).toEqual([
+        true,
+        0,
+      ]);
+    });
+
+    it('has the answer that comes in the time given back', async () => {
+      const { source, answer } = put();
+      lose(40);
+      await pass(TIMEOUT);
+      await pass(20);
+      source.questions[0]!.answer(allow('yes'));
+      expect(await answer).toEqual(allow('yes'));
+    });
+
+    it('says nothing about the source if it lost a quarter of its time', async () => {
+      const { answer } = put();
+      lose(TIMEOUT / 4);
+      await pass(TIMEOUT);
+      expect(await answer).toMatchObject({
+        failure: { class: 'overloaded', code: 'STALLED' },
+      });
+    });
+
+    it('is not waited for without end', async () => {
+      const { answer } = put();
+      lose(40);
+      await pass(TIMEOUT);
+      lose(49);
+      await pass(40);
+      lose(60);
+      await pass(9);
+      expect(await answer).toMatchObject({ failure: { code: 'STALLED' } });
+    });
+  });
+
   it.each<[what: string, blocked: number, expected: string]>([
     ['an outage', 0, 'unavailable ECONNREFUSED'],
     ['an overload of ours', TIMEOUT, 'overloaded STALLED'],

@@ -1,6 +1,6 @@
 import { buildConnector } from 'undici';
 import { lookup } from '../../lib/lookup';
-import { OwnDelay } from '../own-delay';
+import { MOST_LOST, OwnDelay } from '../own-delay';
 import { JudgedFailure, transportFailure } from './transport-failure';
 
 /** undici's options, with a timeout in milliseconds. */
@@ -17,7 +17,8 @@ export function connector(
   secure: boolean,
   options: ConnectOptions,
 ): buildConnector.connector {
-  const connect = buildConnector({ lookup, ...options });
+  const timeout = options.timeout * (1 + MOST_LOST);
+  const connect = buildConnector({ lookup, ...options, timeout });
   return (target, callback) => {
     const delay = new OwnDelay(options.timeout);
     connect(target, (...result) => {
