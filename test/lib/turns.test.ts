@@ -67,6 +67,36 @@ it('puts what comes later behind what waits', async () => {
   expect(done).toEqual(['a', 'b', 'c', 'd', 'e']);
 });
 
+it('does only so much at once, because of what the work leaves to promises', async () => {
+  const turns = new Turns();
+  const all = Array.from({ length: 20 }, () => turns.run(turns, waited => waited));
+  const waited = await Promise.all([...all]);
+  expect(waited.filter(hasWaited => !hasWaited)).toHaveLength(16);
+});
+
+it('counts what the work leaves to promises', async () => {
+  const turns = new Turns();
+  for (const name of ['a', 'b', 'c']) void turns.run(turns, work(name));
+  const all = Promise.all([
+    ...['d', 'e', 'f', 'g', 'h', 'i'].map(name =>
+      turns.run(turns, () => Promise.resolve().then(work(name))),
+    ),
+  ]);
+  await turn();
+  expect(done).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  await all;
+  expect(done).toHaveLength(9);
+});
+
+it('does the work that work itself has as a part of it', async () => {
+  const turns = new Turns();
+  const all = ['a', 'b', 'c', 'd'].map(name =>
+    turns.run(turns, () => turns.run({}, work(name))),
+  );
+  expect(await Promise.all([...all])).toEqual(['a', 'b', 'c', 'd']);
+  expect(done).toEqual(['a', 'b', 'c', 'd']);
+});
+
 it('tells work whether it has waited', async () => {
   const turns = new Turns();
   const all = ['a', 'b', 'c', 'd'].map(name =>
