@@ -22,6 +22,7 @@ import {
   type Verdict,
 } from '../verdict';
 import { allOf, anyOf } from '../conditions/algebra';
+import { nodesIn } from '../conditions/tree';
 
 export const ALGORITHMS = [
   'deny-overrides',
@@ -100,16 +101,25 @@ class Junction implements Accumulator {
   /** Conditions that contradict each other, or cannot be joined, count as any other DENY. */
   private addConditional(conditional: Conditional): void {
     this.joined.add(conditional);
-    const { verdict } = this.joined;
-    if (verdict?.kind === this.dominantKind) this.dominant = verdict;
+    const { soFar } = this.joined;
+    if (soFar?.kind === this.dominantKind) this.dominant = soFar;
   }
 }
 
-/** The conditionals of a route as one verdict, joined one by one so that each is read once. */
+/** In nodes: up to this size conditions are joined at once, so that a contradiction is seen at once. */
+const SMALL = 16;
+
+/**
+ * The conditionals of a route as one verdict. Joining costs as much as all that is joined, so
+ * further conditions are collected until they are as many as those joined before.
+ */
 class Joined {
   private first: Conditional | undefined;
-  /** All conditions so far; undefined if no resource can meet them. */
+  /** Joined so far; undefined if no resource can meet them. */
   private conditions: Conditions | undefined;
+  private nodes = 0;
+  private pending: Conditions[] = [];
+  private pendingNodes = 0;
   private readonly reasons: string[] = [];
   /** Nothing that is joined later could mend it. */
   private refusal: ApplicableVerdict | undefined;
@@ -121,6 +131,12 @@ class Joined {
 
   /** Undefined if there are none. */
   get verdict(): ApplicableVerdict | undefined {
+    this.joinPending();
+    return this.soFar;
+  }
+
+  /** Of what is joined. */
+  get soFar(): ApplicableVerdict | undefined {
     const { first, conditions, reasons } = this;
     if (this.refusal || !first) return this.refusal;
     if (reasons.length === 1) return first;
@@ -135,17 +151,29 @@ class Joined {
   add(next: Conditional): void {
     if (this.refusal) return;
     this.reasons.push(next.reason);
+    const nodes = nodesIn(next.conditions);
     if (!this.first) {
       this.first = next;
       this.conditions = next.conditions;
+      this.nodes = nodes;
       return;
     }
     this.refusal = mismatch(this.first, next);
-    if (this.refusal) return;
-    const { conditions } = this;
+    this.pending.push(next.conditions);
+    this.pendingNodes += nodes;
+    const isSmall = this.nodes + this.pendingNodes <= SMALL;
+    if (isSmall || this.pendingNodes >= this.nodes) this.joinPending();
+  }
+
+  private joinPending(): void {
+    if (this.refusal || this.pending.length === 0) return;
+    const { conditions, pending } = this;
     this.conditions = this.join(
-      conditions === undefined ? [next.conditions] : [conditions, next.conditions],
+      conditions === undefined ? pending : [conditions, ...pending],
     );
+    this.pending = [];
+    this.pendingNodes = 0;
+    this.nodes = this.conditions === undefined ? 0 : nodesIn(this.conditions);
     const excess = this.conditions && this.excessOf(this.conditions);
     if (excess !== undefined) this.refusal = tooLarge(excess);
   }

@@ -15,3 +15,7 @@ export function leavesOf(node: Criteria): PermissionCondition[] {
     ? children.flatMap(leavesOf)
     : [node as PermissionCondition];
 }
+
+/** Groups, negations and rules together. */
+export const nodesIn = (node: Criteria): number =>
+  childrenOf(node).reduce((sum, child) => sum + nodesIn(child), 1);

@@ -338,6 +338,25 @@ describe('conditions that are too large together', () => {
   });
 });
 
+it('joins the conditions of many sources a few times only, and all of them in the end', () => {
+  let joins = 0;
+  const accumulator = createAccumulator('deny-overrides', () => {
+    joins++;
+    return undefined;
+  });
+  const names = Array.from({ length: 64 }, (_, source) =>
+    Array.from({ length: 6 }, (__, index) => `rule-${source}-${index}`),
+  );
+  for (const ofSource of names) {
+    accumulator.add(when(all(...ofSource.map(name => rule(name)))));
+  }
+  const result = accumulator.result();
+  expect(render(result)).toBe(
+    render(when(all(...names.flat().map(name => rule(name))))),
+  );
+  expect(joins).toBeLessThan(20);
+});
+
 it('joins on after conditions that contradict each other, where others may be met', () => {
   const contradiction = when(all(rule('a'), not(rule('a'))));
   const or = (...verdicts: Verdict[]) => combined('allow-overrides', ...verdicts);
