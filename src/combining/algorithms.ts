@@ -34,7 +34,10 @@ export type CombiningAlgorithm = (typeof ALGORITHMS)[number];
 /** Takes verdicts one by one, so that no further source is asked once the result is settled. */
 export interface Accumulator {
   add(verdict: Verdict): void;
-  /** True once no further verdict can change the result. */
+  /**
+   * True once it is seen that no further verdict can change the result; of many conditions, that
+   * they contradict each other may be seen later.
+   */
   readonly settled: boolean;
   /** The combined verdict; undefined if no verdict was applicable. */
   result(): ApplicableVerdict | undefined;
@@ -95,14 +98,18 @@ class Junction implements Accumulator {
   }
 
   result(): ApplicableVerdict | undefined {
+    if (!this.dominant) this.notice(this.joined.verdict);
     return this.dominant ?? this.joined.verdict ?? this.neutral;
   }
 
-  /** Conditions that contradict each other, or cannot be joined, count as any other DENY. */
   private addConditional(conditional: Conditional): void {
     this.joined.add(conditional);
-    const { soFar } = this.joined;
-    if (soFar?.kind === this.dominantKind) this.dominant = soFar;
+    this.notice(this.joined.soFar);
+  }
+
+  /** Conditions that contradict each other, or cannot be joined, count as any other DENY. */
+  private notice(joined: ApplicableVerdict | undefined): void {
+    if (joined?.kind === this.dominantKind) this.dominant = joined;
   }
 }
 
