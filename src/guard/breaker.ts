@@ -99,6 +99,8 @@ export class CircuitBreaker {
   private become(state: BreakerState): void {
     if (state === this.state) return;
     this.state = state;
+    // After an outage one user must not open it again alone.
+    if (state === 'closed') this.failing.forget();
     this.onChange(state);
   }
 }

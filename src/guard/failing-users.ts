@@ -21,6 +21,10 @@ export class FailingUsers {
     this.last.delete(earliest);
   }
 
+  forget(): void {
+    this.last.clear();
+  }
+
   /** Whether so many different users have failed in the window. */
   get enough(): boolean {
     if (this.last.size < this.wanted) return false;

@@ -223,6 +223,17 @@ describe('a breaker that needs several users', () => {
     expect(states).toEqual(['open']);
   });
 
+  it('forgets who failed before it closed', async () => {
+    const { breaker, fire, states } = breakerOf({ distinctUsers: 2 });
+    await fireAll(breaker, OLIVIA, NOLAN);
+    await pass(RESET);
+    await fire(allow('back'));
+    await fireAll(breaker, OLIVIA, OLIVIA, OLIVIA);
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+    await fireAll(breaker, NOLAN);
+    expect(states.at(-1)).toBe('open');
+  });
+
   it('is opened again by its probe, whoever asks', async () => {
     const { breaker, states } = breakerOf({ distinctUsers: 2 });
     await fireAll(breaker, OLIVIA, NOLAN);
