@@ -138,10 +138,16 @@ export class Load {
         opas: this.states(from, codes),
         overloaded: codes.some(failure => failure.class === 'overloaded'),
       });
-      const hadNoTurn = codes.some(({ code }) => code === 'NO_TURN');
+      // Always DENY, also while OPA is up: a wait that was too long, and over TLS a connection that
+      // ended before the first byte, which is how OPA refuses a client certificate.
+      const isDenied = codes.some(
+        ({ class: failureClass, code }) =>
+          code === 'NO_TURN' ||
+          (failureClass === 'invalid' && code === 'UND_ERR_SOCKET'),
+      );
       tally.judge(
         outcomeOf(decision),
-        hadNoTurn ? new Set([...allowed, 'DENY']) : allowed,
+        isDenied ? new Set([...allowed, 'DENY']) : allowed,
         () => JSON.stringify({ person: person.ref, asked: asked.name, table, trace }),
       );
       if (trace?.user !== person.ref || trace.permission?.name !== asked.name) {
