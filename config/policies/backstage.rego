@@ -31,12 +31,22 @@ decision := {"result": "ALLOW"} if {
 	platform_member
 } else := entity_decision({"anyOf": [{"not": has_label(private_label)}, owned_by_user]}) if {
 	input.permission.name == "catalog.entity.read"
+	asked_about_entity
 } else := entity_decision({"allOf": [owned_by_user, {"not": has_annotation(protected_annotation)}]}) if {
 	# Safe by itself, on whatever route it is asked.
 	input.permission.name == "catalog.entity.delete"
+	asked_about_entity
 } else := {"result": "NOT_APPLICABLE"} if {
 	# Whether an entity may be refreshed is left to ownership.
 	input.permission.name == "catalog.entity.refresh"
+}
+
+# Backstage applies conditions to entities only. A question without a resource, for example from a
+# page that asks by name, cannot take them: it is denied by the default, or the router would
+# report an invalid decision.
+asked_about_entity if {
+	input.permission.type == "resource"
+	input.permission.resourceType == "catalog-entity"
 }
 
 owned_by_user := {

@@ -22,7 +22,11 @@ const run = promisify(execFile);
 
 const permissions: readonly Permission[] = [
   ...catalogPermissions,
+  // By name only, as a page asks that knows no resource.
   ...[
+    'catalog.entity.read',
+    'catalog.entity.delete',
+    'catalog.entity.refresh',
     'scaffolder.template.parameter.read',
     'scaffolder.task.create',
     'scaffolder.action.execute',

@@ -101,6 +101,20 @@ describe('the committed config', () => {
     expect(new Set(results)).toEqual(new Set(['DENY']));
   });
 
+  it('denies entity permissions asked by name only, without a warning', async () => {
+    const { results } = await authorize(backend.url, tokens.olivia, [
+      basic('catalog.entity.read'),
+      basic('catalog.entity.read', 'read'),
+      basic('catalog.entity.delete', 'delete'),
+      basic('catalog.entity.refresh', 'update'),
+    ]);
+    expect(results).toEqual(['DENY', 'DENY', 'DENY', 'DENY']);
+    const invalid = backend.logs.lines.filter(({ message }) =>
+      message.includes(' is invalid ['),
+    );
+    expect(invalid).toEqual([]);
+  });
+
   it('denies a request without a user', async () => {
     const anonymous = await authorize(backend.url, undefined, [
       onEntity('catalog.entity.read', 'read'),
