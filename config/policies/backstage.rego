@@ -39,6 +39,10 @@ decision := {"result": "ALLOW"} if {
 } else := {"result": "NOT_APPLICABLE"} if {
 	# Whether an entity may be refreshed is left to ownership.
 	input.permission.name == "catalog.entity.refresh"
+} else := {"result": "ALLOW"} if {
+	# Every signed-in user may run templates: control what a template does in its review.
+	input.permission.name in {"scaffolder.task.create", "scaffolder.action.execute"}
+	input.identity.user
 }
 
 # Backstage applies conditions to entities only. A question without a resource, for example from a

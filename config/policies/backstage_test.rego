@@ -72,14 +72,23 @@ test_developer_may_not_write_or_look_into_the_installation if {
 		"catalog.location.analyze",
 		"catalog.ingestion.read",
 		"catalog.ingestion.manage",
-		"scaffolder.task.create",
-		"scaffolder.action.execute",
+		"catalog.entities.unprocessed.read",
+		"scaffolder.task.read",
+		"scaffolder.template.dry-run",
 		"scaffolder.template.management",
+		"devtools.administer",
 		"devtools.config",
 		"kubernetes.clusters.read",
 		"an.unheard.of.permission",
 	} {
 		ask(name, developer) == {"result": "DENY"}
+	}
+}
+
+test_every_signed_in_user_runs_templates if {
+	every name in {"scaffolder.task.create", "scaffolder.action.execute"} {
+		ask(name, developer) == {"result": "ALLOW"}
+		ask(name, {"claims": []}) == {"result": "DENY"}
 	}
 }
 

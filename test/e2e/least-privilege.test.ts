@@ -16,7 +16,7 @@ import {
 } from '../support/backend';
 import { platformTeamModule } from '../fixtures/hosting/platform-team';
 import { allIngested } from '../support/ingestion';
-import { closedTable, policyRouter, table } from '../support/least-privilege';
+import { policyRouter, table } from '../support/least-privilege';
 import { startScaffolderBackend } from '../support/scaffolder';
 import { readTask, ScaffolderClient } from '../support/scaffolder-client';
 import { signInStranger, strangersAuthModule } from '../support/strangers';
@@ -132,7 +132,7 @@ describe('the least-privilege table', () => {
       'The policy router is the permission policy',
     );
     expect(message).toContain(
-      '9 routes, 3 sources (ownership, allow, deny). A permission no route matches gets DENY.',
+      '12 routes, 2 sources (allow, ownership). A permission no route matches gets DENY.',
     );
     expect(warnings(backend)).toEqual([]);
   });
@@ -149,16 +149,12 @@ describe('the least-privilege table', () => {
     expect(rows.sort()).toEqual(documented());
   });
 
-  it('denies every permission without a row, except reads', async () => {
+  it('denies every permission without a row', async () => {
     const named = table.routes.map(({ prefix }) => prefix);
     const others = published.filter(({ name }) => !named.includes(name));
     const results = await resultsOf(others.map(questionOf));
-    expect(results).toEqual(
-      others.map(({ attributes }) =>
-        Array<string>(3).fill(attributes.action === 'read' ? 'ALLOW' : 'DENY'),
-      ),
-    );
-    expect(others.length).toBeGreaterThanOrEqual(13);
+    expect(results).toEqual(others.map(() => ['DENY', 'DENY', 'DENY']));
+    expect(others.length).toBeGreaterThanOrEqual(9);
   });
 
   it.each<[what: string, question: () => Question]>([
@@ -187,15 +183,14 @@ describe('the least-privilege table', () => {
     expect(await resultsOf([question()])).toEqual([['DENY', 'DENY', 'DENY']]);
   });
 
-  it('allows reads of other plugins, by its last row', async () => {
+  it('denies reads of other plugins', async () => {
     const reads = [
       basic('devtools.config', 'read'),
+      basic('devtools.administer', 'read'),
       basic('some.secret.read', 'read'),
       onResource('billing.invoice.read', 'billing-invoice', 'invoice-1', 'read'),
     ];
-    expect(await resultsOf(reads)).toEqual(
-      reads.map(() => ['ALLOW', 'ALLOW', 'ALLOW']),
-    );
+    expect(await resultsOf(reads)).toEqual(reads.map(() => ['DENY', 'DENY', 'DENY']));
   });
 
   it('allows owners the catalog.entity.update that guides mention', async () => {
@@ -354,7 +349,7 @@ describe('the least-privilege table with a source of its own for the platform te
   });
 });
 
-describe('the least-privilege table without its last row', () => {
+describe('the least-privilege table with strangers', () => {
   let backend: RunningBackend;
   let token: string;
   const settings = { sources: policyRouter.sources };
@@ -365,7 +360,7 @@ describe('the least-privilege table without its last row', () => {
         name => `test/fixtures/app-config.${name}.yaml`,
       ),
       features: [strangersAuthModule],
-      policyRouter: { ...settings, ...closedTable },
+      policyRouter: { ...settings, ...table },
     });
     token = await backend.signIn('nolan');
     await allIngested(backend.url, token);
@@ -395,7 +390,7 @@ describe('the least-privilege table without its last row', () => {
     basic('billing.invoice.create', 'create'),
   ];
 
-  it('allows the reads named in its comments and no others', async () => {
+  it('allows the reads that it names and no others', async () => {
     const { results } = await authorize(backend.url, token, [...reads, ...other]);
     expect(results).toEqual([...reads.map(() => 'ALLOW'), ...other.map(() => 'DENY')]);
     expect(warnings(backend)).toEqual([]);
@@ -410,9 +405,9 @@ describe('the least-privilege table without its last row', () => {
     const since = backend.logs.lines.length;
     await backend.writeConfig({
       ...settings,
-      ...closedTable,
+      ...table,
       sources: { ...settings.sources, opa },
-      routes: [...closedTable.routes, ...registrationBy('opa')],
+      routes: [...table.routes, ...registrationBy('opa')],
     });
     await backend.logs.waitFor('The changed config is in use', since);
     const petra = await backend.signIn('petra');
@@ -434,8 +429,8 @@ describe('the least-privilege table without its last row', () => {
     expect(results).toEqual(questions.map(() => 'DENY'));
   });
 
-  describe('with its last row, and anonymous: evaluate', () => {
-    const open = [...reads, ...other, basic('scaffolder.task.create', 'create')];
+  describe('with anonymous: evaluate', () => {
+    const open = [...reads, basic('scaffolder.task.create', 'create')];
 
     beforeAll(async () => {
       const since = backend.logs.lines.length;
@@ -444,7 +439,7 @@ describe('the least-privilege table without its last row', () => {
     });
 
     it('allows a request without a user what everybody may do', async () => {
-      const closed = [...writes, readTask('a-task')];
+      const closed = [...other, ...writes, readTask('a-task')];
       const { results } = await authorize(backend.url, undefined, [...open, ...closed]);
       expect(results).toEqual([
         ...open.map(() => 'ALLOW'),

@@ -1,9 +1,8 @@
 /** Renders the rows of docs/fault-table.md from what was seen. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { timesOf, type Tally } from './expectation';
 import type { SceneRow } from './fault';
 import type { Sighting } from './sighting';
+import { MadePart } from '../support/made-part';
 
 export interface SeenRow {
   readonly row: SceneRow;
@@ -15,25 +14,11 @@ export interface SeenChapter {
   readonly rows: readonly SeenRow[];
 }
 
-const PAGE = join(__dirname, '../../docs/fault-table.md');
-const BEGIN = '<!-- made by test/e2e/faults.test.ts: begin -->';
-const END = '<!-- made by test/e2e/faults.test.ts: end -->';
+const PART = new MadePart('docs/fault-table.md', 'test/e2e/faults.test.ts');
 
-export const madePart = (): string => split(readFileSync(PAGE, 'utf8'))[1];
+export const madePart = (): string => PART.read();
 
-export function writeMadePart(text: string): void {
-  const [before, , after] = split(readFileSync(PAGE, 'utf8'));
-  writeFileSync(PAGE, before + text + after);
-}
-
-function split(page: string): [string, string, string] {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin === -1 || end < begin)
-    throw new Error(`${PAGE} has no '${BEGIN}' … '${END}'`);
-  const from = begin + BEGIN.length;
-  return [page.slice(0, from), page.slice(from, end), page.slice(end)];
-}
+export const writeMadePart = (text: string): void => PART.write(text);
 
 const UNFORMATTED = '<!-- prettier-ignore-start -->';
 const FORMATTED = '<!-- prettier-ignore-end -->';

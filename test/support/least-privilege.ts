@@ -18,11 +18,3 @@ export const appConfig = parse(
 ) as { permission: { policyRouter: { routingFile: string; sources: object } } };
 
 export const { policyRouter } = appConfig.permission;
-
-const commentedRow = /^ {2}# (- prefix: \S+\.read)\n {2}# {3}(sources: \[allow\])$/gm;
-
-/** The table with the commented rows before it instead of the last row, which allows every read. */
-export const closedTable: Table = (() => {
-  const opened = parse(text.replace(commentedRow, '  $1\n    $2')) as Table;
-  return { ...opened, routes: opened.routes.slice(0, -1) };
-})();

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createBackendModule } from '@backstage/backend-plugin-api';
+import {
+  createBackendModule,
+  type BackendFeature,
+} from '@backstage/backend-plugin-api';
 import { catalogProcessingExtensionPoint } from '@backstage/plugin-catalog-node';
 import scaffolderPlugin from '@backstage/plugin-scaffolder-backend';
 import { startBackend, type RunningBackend } from './backend';
@@ -25,14 +28,15 @@ const templateKindModule = createBackendModule({
   },
 });
 
-/** The sample backend with the real scaffolder and one template. */
+/** The sample backend with the real scaffolder, one template, and further features. */
 export async function startScaffolderBackend(
   policyRouter: object,
+  features: readonly BackendFeature[] = [],
 ): Promise<RunningBackend> {
   const backend = await startBackend({
     policyRouter,
     config,
-    features: [scaffolderPlugin, templateKindModule],
+    features: [scaffolderPlugin, templateKindModule, ...features],
   });
   return {
     ...backend,
