@@ -292,6 +292,13 @@ describe('config/least-privilege.yaml', () => {
 });
 
 describe('the routes that the tables have in comments', () => {
+  const policyRouterOf = async (file: string): Promise<object> => {
+    const app = parse(await readFile(join(ROOT, 'config', file), 'utf8')) as {
+      permission: { policyRouter: object };
+    };
+    return app.permission.policyRouter;
+  };
+
   it.each([
     ['routing.yaml', 'app-config.embedded.yaml'],
     ['least-privilege.yaml', undefined],
@@ -304,10 +311,7 @@ describe('the routes that the tables have in comments', () => {
     const content = parse(opened) as { routes: unknown[] };
     const shipped = parse(text) as { routes: unknown[] };
     expect(content.routes.length).toBeGreaterThan(shipped.routes.length + 10);
-    const settings = app
-      ? ((await read(app)) as { permission: { policyRouter: object } }).permission
-          .policyRouter
-      : leastPrivilege.policyRouter;
+    const settings = app ? await policyRouterOf(app) : leastPrivilege.policyRouter;
     const { warnings } = await readConfig(settings, { path: file, content });
     expect(warnings).toEqual([]);
   });
