@@ -98,8 +98,9 @@ class Junction implements Accumulator {
   }
 
   result(): ApplicableVerdict | undefined {
-    if (!this.dominant) this.notice(this.joined.verdict);
-    return this.dominant ?? this.joined.verdict ?? this.neutral;
+    const joined = this.dominant ? undefined : this.joined.verdict;
+    this.notice(joined);
+    return this.dominant ?? joined ?? this.neutral;
   }
 
   private addConditional(conditional: Conditional): void {

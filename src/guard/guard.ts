@@ -37,10 +37,8 @@ export class LocalGuard implements Guard {
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer> {
-    return this.turns.run(request.principal, hasWaited =>
-      hasWaited && deadline.remaining() === 0
-        ? noTurn()
-        : checked(this.askSource(request), request, deadline, checkConditions),
+    return inTurn(this.turns, request, deadline, () =>
+      checked(this.askSource(request), request, deadline, checkConditions),
     );
   }
 
@@ -76,6 +74,17 @@ export function checked(
     return withExchange(threw(error));
   }
 }
+
+/** Does the work in the turn of the principal, unless the deadline passes in the wait for it. */
+export const inTurn = (
+  turns: Turns,
+  { principal }: PermissionRequest,
+  deadline: Deadline,
+  work: () => Answer | Promise<Answer>,
+): Answer | Promise<Answer> =>
+  turns.run(principal, hasWaited =>
+    hasWaited && deadline.remaining() === 0 ? noTurn() : work(),
+  );
 
 /** Too many decisions were asked for at once: a bounded wait is better than a late answer. */
 export const noTurn = (): Failed =>

@@ -25,7 +25,7 @@ import {
   type BreakerState,
   type CircuitBreakerOptions,
 } from './breaker';
-import { checked, noTurn, threw, type Guard } from './guard';
+import { checked, inTurn, threw, type Guard } from './guard';
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
 import { Shared } from './share';
@@ -70,10 +70,8 @@ export class RemoteGuard implements Guard {
   ): Promise<Answer> {
     const answer = await this.askInTime(request, deadline);
     // An answer may have arrived for hundreds of callers at once.
-    return this.turns.run(request.principal, hasWaited =>
-      hasWaited && deadline.remaining() === 0
-        ? noTurn()
-        : checked(answer, request, deadline, checkConditions),
+    return inTurn(this.turns, request, deadline, () =>
+      checked(answer, request, deadline, checkConditions),
     );
   }
 
