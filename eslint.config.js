@@ -28,6 +28,7 @@ const ROOMS = [
   'answer',
   'request',
   'verdict',
+  'supported-release',
   'lib',
 ];
 

@@ -7,6 +7,8 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // These install whole backends: npm run test:releases.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/releases/'],
   transform: {
     '^.+\\.[jt]s$': [
       '@swc/jest',

@@ -6,6 +6,7 @@
  */
 
 import { createPolicyRouterModule } from './module';
+import { assertSupportedRelease } from './supported-release';
 
 export {
   hostPolicy,
@@ -17,6 +18,8 @@ export {
   type PolicySourceExtensionPoint,
 } from './hosting/extension-points';
 export type { PolicySource, SourceDecision } from './sources/hosted/policy-source';
+
+assertSupportedRelease();
 
 /**
  * The backend module.

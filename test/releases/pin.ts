@@ -1,0 +1,73 @@
+/**
+ * Writes which versions make up a release: `npx tsx test/releases/pin.ts 1.43`. They never change,
+ * so test/releases/pins/ holds them. From create-app's template, each package in the oldest version
+ * that satisfies all others, as on the day of the release.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gt, minSatisfying } from 'semver';
+import { runPatiently } from './commands';
+import { backendDependencies } from './create-app';
+import { chosenReleases } from './releases';
+
+const AT_ONCE = 6;
+
+async function dependenciesOf(
+  name: string,
+  version: string,
+): Promise<[string, string][]> {
+  const view = ['view', `${name}@${version}`, 'dependencies', '--json'];
+  const printed = await runPatiently('npm', view, {});
+  const dependencies = JSON.parse(printed || '{}') as Record<string, string>;
+  return Object.entries(dependencies).filter(([each]) =>
+    each.startsWith('@backstage/'),
+  );
+}
+
+/** The oldest that a registry has, and not always the range's first. */
+async function oldest(name: string, range: string): Promise<string> {
+  const known =
+    published.get(name) ??
+    runPatiently('npm', ['view', name, 'versions', '--json'], {});
+  published.set(name, known);
+  const found = minSatisfying(JSON.parse(await known) as string[], range);
+  if (found === null) throw new Error(`${name}: no version satisfies ${range}`);
+  return found;
+}
+
+const published = new Map<string, Promise<string>>();
+
+async function pinsOf(createApp: string): Promise<Record<string, string>> {
+  const pins = new Map<string, string>();
+  let open = Object.entries(await backendDependencies(createApp));
+  while (open.length > 0) {
+    const raised = new Map<string, string>();
+    for (const [name, range] of open) {
+      const least = await oldest(name, range);
+      const known = pins.get(name);
+      if (known !== undefined && !gt(least, known)) continue;
+      pins.set(name, least);
+      raised.set(name, least);
+    }
+    open = [];
+    const names = [...raised];
+    for (let first = 0; first < names.length; first += AT_ONCE) {
+      const found = await Promise.all(
+        names.slice(first, first + AT_ONCE).map(each => dependenciesOf(...each)),
+      );
+      open.push(...found.flat());
+    }
+    console.log(`${pins.size} packages, ${open.length} ranges to look at`);
+  }
+  return Object.fromEntries([...pins].sort(([a], [b]) => a.localeCompare(b)));
+}
+
+async function main(): Promise<void> {
+  for (const { name, createApp } of chosenReleases(process.argv[2])) {
+    const path = join(__dirname, 'pins', `${name}.json`);
+    await writeFile(path, `${JSON.stringify(await pinsOf(createApp), null, 2)}\n`);
+    console.log(path);
+  }
+}
+
+void main();
