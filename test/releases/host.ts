@@ -148,7 +148,7 @@ const only = (pins: Record<string, string>, names: readonly string[]) =>
   Object.fromEntries(names.flatMap(name => (pins[name] ? [[name, pins[name]]] : [])));
 
 /** The project's own build of the database's native part: to build it again takes minutes. */
-async function useBuiltSqlite(folder: string): Promise<void> {
+export async function useBuiltSqlite(folder: string): Promise<void> {
   const isOld = Number(process.versions.node.split('.')[0]) < 22;
   const built = join(
     PROJECT,
