@@ -43,7 +43,10 @@ export async function installHost(
   manager: Manager,
   { folder, env, tarball }: { folder: string; env: NodeJS.ProcessEnv; tarball: string },
 ): Promise<Host> {
+  const say = (what: string) =>
+    process.stderr.write(`Backstage ${release.name}, ${manager}: ${what}\n`);
   await cp(join(__dirname, 'host'), folder, { recursive: true });
+  say('installing the backend');
   const { dependencies, pins } = await hostPackage(release, env);
   const write = (fields: object) =>
     writeFile(
@@ -69,6 +72,7 @@ export async function installHost(
     });
     await runPatiently('npm', ['install', ...flags], options);
     await write({});
+    say('adding the router');
     await runPatiently('npm', ['install', ...flags, tarball], options);
   } else {
     await writeFile(join(folder, 'yarn.lock'), '');
@@ -80,6 +84,7 @@ export async function installHost(
     await runPatiently('yarn', ['install'], options);
     await lockRanges(folder, pins);
     await write({});
+    say('adding the router');
     await runPatiently('yarn', ['add', `${PACKAGE}@file:${tarball}`], options);
   }
   await useBuiltSqlite(folder);

@@ -16,6 +16,7 @@ module.exports = {
   rootDir: '../..',
   testMatch: ['<rootDir>/test/releases/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
+  reporters: [...config.reporters, '<rootDir>/test/releases/matrix-reporter.js'],
   silent: false,
   verbose: true,
   maxWorkers: 1,

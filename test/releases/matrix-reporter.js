@@ -1,0 +1,40 @@
+'use strict';
+
+const { readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+
+const README = join(__dirname, '../../README.md');
+const HEADING = '### Tested releases\n';
+
+/** With UPDATE_DOCS=1, writes what the run saw into the README. */
+class MatrixReporter {
+  onRunComplete(_contexts, { testResults }) {
+    if (process.env.UPDATE_DOCS !== '1') return;
+    const rows = new Map();
+    for (const { ancestorTitles, status } of testResults.flatMap(each => each.testResults)) {
+      const [, release, manager] =
+        /^Backstage (\S+), installed with (\w+)/.exec(ancestorTitles[0] ?? '') ?? [];
+      if (release === undefined) continue;
+      const row = rows.get(release) ?? {};
+      rows.set(release, row);
+      row[manager] = status === 'passed' && row[manager] !== 'fails' ? 'works' : 'fails';
+    }
+    const text = [
+      HEADING,
+      `On ${new Date().toISOString().slice(0, 10)}, with Node.js ${process.versions.node}. Each is a backend`,
+      'made of the published packages, to which yarn and npm add the router: `npm run test:releases`.',
+      '',
+      '| Backstage | yarn | npm |',
+      '| --- | --- | --- |',
+      ...[...rows].map(([release, { yarn, npm }]) => `| ${release} | ${yarn} | ${npm} |`),
+      '',
+      '',
+    ].join('\n');
+    const readme = readFileSync(README, 'utf8');
+    const start = readme.indexOf(HEADING);
+    const end = readme.indexOf('\n## ', start) + 1;
+    writeFileSync(README, `${readme.slice(0, start)}${text}${readme.slice(end)}`);
+  }
+}
+
+module.exports = MatrixReporter;
