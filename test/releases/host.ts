@@ -115,7 +115,9 @@ async function hostPackage(
       pins: {},
     };
   }
-  return { dependencies, pins: await pinsOf(name) };
+  const pins = await pinsOf(name);
+  const pinned = entries.map(([each]) => [each, `^${pins[each]}`]);
+  return { dependencies: Object.fromEntries(pinned) as Record<string, string>, pins };
 }
 
 /**

@@ -11,13 +11,16 @@ class MatrixReporter {
   onRunComplete(_contexts, { testResults }) {
     if (process.env.UPDATE_DOCS !== '1') return;
     const rows = new Map();
-    for (const { ancestorTitles, status } of testResults.flatMap(each => each.testResults)) {
+    for (const { ancestorTitles, status } of testResults.flatMap(
+      each => each.testResults,
+    )) {
       const [, release, manager] =
         /^Backstage (\S+), installed with (\w+)/.exec(ancestorTitles[0] ?? '') ?? [];
       if (release === undefined) continue;
       const row = rows.get(release) ?? {};
       rows.set(release, row);
-      row[manager] = status === 'passed' && row[manager] !== 'fails' ? 'works' : 'fails';
+      row[manager] =
+        status === 'passed' && row[manager] !== 'fails' ? 'works' : 'fails';
     }
     const text = [
       HEADING,
@@ -26,7 +29,9 @@ class MatrixReporter {
       '',
       '| Backstage | yarn | npm |',
       '| --- | --- | --- |',
-      ...[...rows].map(([release, { yarn, npm }]) => `| ${release} | ${yarn} | ${npm} |`),
+      ...[...rows].map(
+        ([release, { yarn, npm }]) => `| ${release} | ${yarn} | ${npm} |`,
+      ),
       '',
       '',
     ].join('\n');

@@ -5,7 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gt, minSatisfying } from 'semver';
+import { gt, lt, minVersion, rsort } from 'semver';
 import { runPatiently } from './commands';
 import { backendDependencies } from './create-app';
 import { chosenReleases } from './releases';
@@ -24,15 +24,24 @@ async function dependenciesOf(
   );
 }
 
-/** The oldest that a registry has, and not always the range's first. */
+/**
+ * The version that a range begins with. If the registry does not have it, the one before: the one
+ * after may need a newer release.
+ */
 async function oldest(name: string, range: string): Promise<string> {
   const known =
     published.get(name) ??
     runPatiently('npm', ['view', name, 'versions', '--json'], {});
   published.set(name, known);
-  const found = minSatisfying(JSON.parse(await known) as string[], range);
-  if (found === null) throw new Error(`${name}: no version satisfies ${range}`);
-  return found;
+  const versions = JSON.parse(await known) as string[];
+  const least = minVersion(range)!.version;
+  if (versions.includes(least)) return least;
+  const [before] = rsort(
+    versions.filter(each => lt(each, least) && !each.includes('-')),
+  );
+  if (before === undefined) throw new Error(`${name}: nothing at or before ${least}`);
+  console.log(`${name} ${before}, because there is no ${least}`);
+  return before;
 }
 
 const published = new Map<string, Promise<string>>();
