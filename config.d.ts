@@ -57,18 +57,17 @@ interface RemoteSource {
   standby?: string;
 }
 
-/** An OPA server. */
+/** An OPA server. `baseUrl` and `entrypoint` are required. */
 interface OpaSource extends RemoteSource {
-  type: 'opa';
   /**
    * `http://…`, `https://…` or `unix:/path/to/socket`, without query and credentials (a token goes
    * into `auth.token`). A list contains OPA servers with the same policy, each with its own
    * connections and circuit breaker. They are asked in order, while those before are unavailable
    * or overloaded.
    */
-  baseUrl: string | string[];
+  baseUrl?: string | string[];
   /** The path of the decision, such as `backstage_policy/decision`. */
-  entrypoint: string;
+  entrypoint?: string;
   /** Bytes; a longer response is invalid. 1 to 2147483647. Default 1048576 (1 MiB). */
   maxResponseBytes?: number;
   /** How the router authenticates to OPA. */
@@ -95,29 +94,28 @@ interface OpaSource extends RemoteSource {
   };
 }
 
-/** A Rego policy compiled to WebAssembly, evaluated in the backend; no OPA server. */
+/**
+ * A Rego policy compiled to WebAssembly, evaluated in the backend; no OPA server. `bundle` and
+ * `entrypoint` are required.
+ */
 interface OpaWasmSource {
-  type: 'opa-wasm';
   /**
    * The path of a bundle made by `opa build -t wasm`, relative to the working directory of the
    * backend.
    */
-  bundle: string;
+  bundle?: string;
   /** The path of the decision, such as `backstage_policy/decision`. */
-  entrypoint: string;
+  entrypoint?: string;
 }
 
 /**
  * A policy that another module provides under the name of this source, by `hostPolicy` or
  * `policySourceExtensionPoint`.
  */
-interface HostedSource extends RemoteSource {
-  type: 'hosted';
-}
+interface HostedSource extends RemoteSource {}
 
 /** Users may change what they own. It abstains from resource types that it does not know. */
 interface OwnershipSource {
-  type: 'ownership';
   /**
    * Whole entity refs, such as `group:default/platform`. Their members are allowed everything of
    * the resource types that this source knows. Default: nobody.
@@ -139,6 +137,16 @@ interface OwnershipSource {
       param: string;
     };
   };
+}
+
+/**
+ * A source of any type. This is not a union of the four, because Backstage's check of the config
+ * reports one mistake once for each member of a union, and once more for each key that another
+ * member lacks. So that check knows all keys, but not which type has which: the router itself
+ * refuses a key of another type, and names the keys that are missing.
+ */
+interface Source extends OpaSource, OpaWasmSource, HostedSource, OwnershipSource {
+  type: 'opa' | 'opa-wasm' | 'ownership' | 'hosted';
 }
 
 /** A route of the routing table. The order of the list does not matter. */
@@ -205,7 +213,7 @@ export interface Config {
       maxConditionBytes?: number;
       /** The sources by name; `allow` and `deny` are built in. */
       sources?: {
-        [name: string]: OpaSource | OpaWasmSource | OwnershipSource | HostedSource;
+        [name: string]: Source;
       };
       /** The routing table. Required, here or in `routingFile`. */
       routes?: Route[];

@@ -1,12 +1,15 @@
 /** config.d.ts, as Backstage reads it: together with the schemas of the packages we depend on. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@backstage/types';
 import { loadConfigSchema, type ConfigSchema } from '@backstage/config-loader';
+import ts from 'typescript';
 import { parse } from 'yaml';
 import { NOTHING_PROVIDED } from '../../src/config/hosted';
 import { readConfig } from '../../src/config/read';
 import { ConfigError } from '../../src/config/types';
+import { KINDS } from '../../src/sources/kinds';
 import * as leastPrivilege from '../support/least-privilege';
 import { tlsFixture } from '../support/tls-fixture';
 
@@ -117,10 +120,15 @@ const INSTALLATION = {
 };
 
 let schema: ConfigSchema;
+/** That of `backstage-cli config:check --strict`. */
+let strictSchema: ConfigSchema;
 beforeAll(async () => {
-  schema = await loadConfigSchema({
-    dependencies: [],
-    packagePaths: [join(ROOT, 'package.json')],
+  const options = { dependencies: [], packagePaths: [join(ROOT, 'package.json')] };
+  schema = await loadConfigSchema(options);
+  strictSchema = await loadConfigSchema({
+    ...options,
+    noUndeclaredProperties: true,
+    excludePackageDependencies: true,
   });
 });
 
@@ -191,7 +199,6 @@ describe('the config schema', () => {
     ['auth without a token', [...OPA, 'auth'], {}],
     ['a source without a type', [...OPA, 'type'], undefined],
     ['a source of another type', [...OPA, 'type'], 'policy'],
-    ['an OPA without a URL', [...OPA, 'baseUrl'], undefined],
     ['an OPA with URLs by name', [...OPA, 'baseUrl'], { first: 'https://opa' }],
     [
       'an OPA with a list of more than URLs',
@@ -199,11 +206,6 @@ describe('the config schema', () => {
       [{ url: 'https://opa' }],
     ],
     ['a list of standbys', [...OPA, 'standby'], ['embedded', 'ownership']],
-    [
-      'a bundle without an entrypoint',
-      ['sources', 'embedded', 'entrypoint'],
-      undefined,
-    ],
     ['kinds by name', ['sources', 'ownership', 'kinds'], { Component: true }],
     ['a list of more than kinds', ['sources', 'ownership', 'kinds'], [['API']]],
     ['an owner rule without its parameter', [...TOOL, 'param'], undefined],
@@ -215,6 +217,92 @@ describe('the config schema', () => {
   ])('refuses %s, as our validator does', async (_what, path, value) => {
     expect(() => taken(full(path, value))).toThrow('Config validation failed');
     expect(await refusal(full(path, value))).not.toBe('');
+  });
+});
+
+/** What `config:check --strict` says of our config, one line for each mistake. */
+function strictly(policyRouter: unknown): readonly string[] {
+  const data = { permission: { policyRouter } } as JsonObject;
+  try {
+    strictSchema.process([{ data, context: 'test' }]);
+    return [];
+  } catch (error) {
+    return (error as { messages: string[] }).messages;
+  }
+}
+
+describe('config:check --strict', () => {
+  it('takes a config of every key', () => {
+    expect(strictly(FULL)).toEqual([]);
+  });
+
+  it.each<[what: string, path: Path]>([
+    ['the router', []],
+    ['a source of type opa', OPA],
+    ['the breaker of a source', [...OPA, 'circuitBreaker']],
+    ['the auth of a source', [...OPA, 'auth']],
+    ['the tls of a source', [...OPA, 'tls']],
+    ['a source of type opa-wasm', ['sources', 'embedded']],
+    ['a source of type hosted', RBAC],
+    ['a source of type ownership', ['sources', 'ownership']],
+    ['an owner rule', TOOL],
+    ['a route', ['routes', 0]],
+  ])('reports an unknown key of %s once', (_what, path) => {
+    const at = ['permission', 'policyRouter', ...path].join('/');
+    expect(strictly(full([...path, 'unheardOf'], 1))).toEqual([
+      `Config must NOT have additional properties { additionalProperty=unheardOf } at /${at}`,
+    ]);
+  });
+
+  it.each<[what: string, path: Path, value: unknown, message: string]>([
+    [
+      'a word for a number',
+      [...OPA, 'queue'],
+      'many',
+      'must be number { type=number }',
+    ],
+    [
+      'a list for a path',
+      ['routes', 0, 'prefix'],
+      ['a', 'b'],
+      'must be string { type=string }',
+    ],
+    [
+      'a source of another type',
+      [...OPA, 'type'],
+      'policy',
+      'must be equal to one of the allowed values { allowedValues=opa,opa-wasm,ownership,hosted }',
+    ],
+    [
+      'a failure mode of another value',
+      [...OPA, 'onUnavailable'],
+      'open',
+      'must be equal to one of the allowed values { allowedValues=fail-closed,fail-open }',
+    ],
+  ])('reports %s once', (_what, path, value, message) => {
+    const at = ['permission', 'policyRouter', ...path].join('/');
+    expect(strictly(full(path, value))).toEqual([`Config ${message} at /${at}`]);
+  });
+
+  it.each<[what: string, raw: unknown, problem: string]>([
+    [
+      'an OPA without a URL',
+      full([...OPA, 'baseUrl'], undefined),
+      'sources.opa.baseUrl: is required',
+    ],
+    [
+      'a bundle without an entrypoint',
+      full(['sources', 'embedded', 'entrypoint'], undefined),
+      'sources.embedded.entrypoint: is required',
+    ],
+    [
+      'a key of another type of source',
+      full([...OPA, 'bundle'], './bundle.tar.gz'),
+      "sources.opa: unknown key 'bundle'; allowed: type, baseUrl, ",
+    ],
+  ])('leaves %s to the router', async (_what, raw, problem) => {
+    expect(strictly(raw)).toEqual([]);
+    expect(await refusal(raw)).toContain(problem);
   });
 });
 
@@ -347,7 +435,6 @@ interface JsonSchema {
   readonly items?: JsonSchema;
   readonly anyOf?: JsonSchema[];
   readonly enum?: string[];
-  readonly const?: string;
   readonly description?: string;
 }
 
@@ -363,33 +450,72 @@ describe('config.d.ts and our validator', () => {
     router = ours!.value.properties!.permission!.properties!.policyRouter!;
   });
 
-  /** The schema at a path of the full config; of a union, the one for the type at hand. */
-  function at(path: Path): JsonSchema {
-    let value: unknown = FULL;
-    return path.reduce<JsonSchema>((node, key) => {
-      value = (value as Record<string | number, unknown>)[key];
-      const next =
-        typeof key === 'number'
+  /** The schema at a path of the config. */
+  const at = (path: Path): JsonSchema =>
+    path.reduce<JsonSchema>(
+      (node, key) =>
+        (typeof key === 'number'
           ? node.items
-          : (node.properties?.[key] ?? node.additionalProperties);
-      const { type } = (value ?? {}) as { type?: unknown };
-      return next?.anyOf?.find(each => each.properties?.type?.const === type) ?? next!;
-    }, router);
-  }
+          : (node.properties?.[key] ?? node.additionalProperties))!,
+      router,
+    );
 
   const OBJECTS: Array<[name: string, path: Path]> = [
     ['the router', []],
-    ['a source of type opa', OPA],
-    ['its breaker', [...OPA, 'circuitBreaker']],
-    ['its auth', [...OPA, 'auth']],
-    ['its tls', [...OPA, 'tls']],
-    ['a source of type opa-wasm', ['sources', 'embedded']],
-    ['a source of type hosted', RBAC],
-    ['the breaker of that', [...RBAC, 'circuitBreaker']],
-    ['a source of type ownership', ['sources', 'ownership']],
-    ['its owner rule', TOOL],
+    ['the breaker of a source', [...OPA, 'circuitBreaker']],
+    ['the auth of a source', [...OPA, 'auth']],
+    ['the tls of a source', [...OPA, 'tls']],
+    ['an owner rule', TOOL],
     ['a route', ['routes', 0]],
   ];
+
+  /** The keys of each interface, with those of what it extends. */
+  const INTERFACES = new Map<string, string[]>();
+  const { statements } = ts.createSourceFile(
+    'config.d.ts',
+    readFileSync(join(ROOT, 'config.d.ts'), 'utf8'),
+    ts.ScriptTarget.Latest,
+  );
+  for (const statement of statements) {
+    if (!ts.isInterfaceDeclaration(statement)) continue;
+    const nameOf = (node: unknown): string => (node as ts.Identifier).text;
+    const extended = (statement.heritageClauses ?? []).flatMap(({ types }) =>
+      types.flatMap(({ expression }) => INTERFACES.get(nameOf(expression))!),
+    );
+    const own = statement.members.map(({ name }) => nameOf(name));
+    INTERFACES.set(nameOf(statement.name), [...extended, ...own]);
+  }
+
+  const BY_TYPE: Array<[type: string, interfaceName: string, path: Path]> = [
+    ['opa', 'OpaSource', OPA],
+    ['opa-wasm', 'OpaWasmSource', ['sources', 'embedded']],
+    ['ownership', 'OwnershipSource', ['sources', 'ownership']],
+    ['hosted', 'HostedSource', RBAC],
+  ];
+
+  it.each(BY_TYPE)(
+    'know the same keys of a source of type %s',
+    async (_type, interfaceName, path) => {
+      const refused = await refusal(full([...path, 'unheardOf'], 1));
+      const accepted = /unknown key 'unheardOf'; allowed: (.*)/.exec(refused)![1]!;
+      expect(['type', ...INTERFACES.get(interfaceName)!].sort()).toEqual(
+        accepted.split(', ').sort(),
+      );
+    },
+  );
+
+  it('know the same sources, with the keys of every type', () => {
+    expect(BY_TYPE.map(([type]) => type)).toEqual(KINDS.map(({ type }) => type));
+    const keys = BY_TYPE.flatMap(([, name]) => INTERFACES.get(name)!);
+    expect(Object.keys(at(OPA).properties!).sort()).toEqual(
+      [...new Set(['type', ...keys])].sort(),
+    );
+  });
+
+  it('accept every key that is documented of a source', () => {
+    const used = Object.values(FULL.sources).flatMap(source => Object.keys(source));
+    expect([...new Set(used)].sort()).toEqual(Object.keys(at(OPA).properties!).sort());
+  });
 
   it.each(OBJECTS)('know the same keys of %s', async (_name, path) => {
     const documented = Object.keys(at(path).properties!);
@@ -421,7 +547,8 @@ describe('config.d.ts and our validator', () => {
           .filter(each => typeof each === 'object')
           .flatMap(objectsOf),
       ].filter(({ properties }) => properties && !properties.milliseconds);
-    expect(objectsOf(router)).toHaveLength(OBJECTS.length);
+    // These, and a source.
+    expect(objectsOf(router)).toHaveLength(OBJECTS.length + 1);
   });
 
   it.each<[key: string, path: Path]>([
@@ -444,18 +571,19 @@ describe('config.d.ts and our validator', () => {
   });
 
   it('know the same types of sources', async () => {
-    const types = at(['sources']).additionalProperties!.anyOf!.map(
-      each => each.properties!.type!.const,
-    );
+    const types = at([...OPA, 'type']).enum!;
     const refused = await refusal(full([...OPA, 'type'], 'unheard-of'));
     const accepted = /must be one of (.*), not 'unheard-of'/.exec(refused)![1]!;
     expect(types.map(type => `'${type}'`).sort()).toEqual(accepted.split(', ').sort());
   });
 
-  it.each(OBJECTS)('explain every key of %s', (_name, path) => {
-    const silent = Object.entries(at(path).properties!)
-      .filter(([key, { description }]) => key !== 'type' && !description)
-      .map(([key]) => key);
-    expect(silent).toEqual([]);
-  });
+  it.each([...OBJECTS, ['a source', OPA] as const])(
+    'explain every key of %s',
+    (_name, path) => {
+      const silent = Object.entries(at(path).properties!)
+        .filter(([key, { description }]) => key !== 'type' && !description)
+        .map(([key]) => key);
+      expect(silent).toEqual([]);
+    },
+  );
 });
