@@ -81,9 +81,9 @@ async function start(
 ): Promise<void> {
   // Modules that provide a policy have been initialised before this one.
   policies.close();
-  const report = (what: string, { config, warnings }: ReadConfig): void => {
-    logger.info(`${what}: ${summary(config)}`);
-    for (const warning of warnings) logger.warn(warning);
+  const report = (what: string, read: ReadConfig): void => {
+    logger.info(`${what}: ${summary(read)}`);
+    for (const warning of read.warnings) logger.warn(warning);
     if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
       logger.warn(
         'permission.enabled is not true, so Backstage asks no policy: everything is allowed',

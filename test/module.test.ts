@@ -2,6 +2,7 @@
 import { createBackendModule } from '@backstage/backend-plugin-api';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
+import { readConfig } from '../src/config/read';
 import { queryOf, USER } from './support/in-process';
 import { startModule, type StartedModule } from './support/module';
 import { decision, startStub, type StubServer } from './support/stub-server';
@@ -27,7 +28,7 @@ describe('at the start', () => {
     const { level, message } = await started.logs.waitFor('is the permission policy');
     expect(`${level} ${message}`).toBe(
       'info The policy router is the permission policy: 1 route, 1 source (allow). ' +
-        'A permission no route matches gets DENY.',
+        `A permission no route matches gets DENY. Digest ${(await readConfig(TABLE)).digest}.`,
     );
     expect(started.logs.lines.filter(line => line.level === 'warn')).toEqual([]);
     expect(started.middlewares).toEqual([]);
@@ -133,7 +134,7 @@ describe('a changed config', () => {
     );
     expect(`${level} ${message}`).toBe(
       'info The changed config is in use: 1 route, 1 source (allow). ' +
-        'A permission no route matches gets ALLOW (fallback: allow).',
+        `A permission no route matches gets ALLOW (fallback: allow). Digest ${(await readConfig({ ...TABLE, fallback: 'allow' })).digest}.`,
     );
     expect(await started.decide(queryOf('other'), USER)).toEqual({ result: 'ALLOW' });
   });

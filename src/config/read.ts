@@ -21,6 +21,7 @@ import {
   unknownSources,
   type Checking,
 } from './checks';
+import { digestOf } from './digest';
 import { Findings, formatPath, type Finding, type Path } from './findings';
 import {
   neverAbstaining,
@@ -47,6 +48,8 @@ export interface ReadConfig {
   readonly config: RouterConfig;
   /** Allowed, but perhaps not what was meant; at most 51 lines of bounded length. */
   readonly warnings: readonly string[];
+  /** Equal on replicas that decide by the same table and settings, see `digestOf`. */
+  readonly digest: string;
 }
 
 /**
@@ -126,7 +129,8 @@ class Reader {
       sources,
       routes: routes as Route[],
     };
-    return { config, warnings: await this.warningsOf(config) };
+    const warnings = await this.warningsOf(config);
+    return { config, warnings, digest: await digestOf(config, this.slices) };
   }
 
   private async warningsOf(config: RouterConfig): Promise<string[]> {
@@ -185,13 +189,14 @@ class Reader {
     const path = ['routes', index];
     const parsed = this.parse(routeSchema, raw, path);
     if (!parsed) return undefined;
+    const { prefix, ...route } = parsed;
     try {
-      const segments = parsePrefix(parsed.prefix);
+      const segments = parsePrefix(prefix);
       const label = `routes[${index}] '${formatPrefix(segments)}'`;
-      return { ...parsed, onUnavailable: parsed.onUnavailable, segments, label };
+      return { ...route, onUnavailable: route.onUnavailable, segments, label };
     } catch (error) {
       const why = (error as Error).message;
-      const message = `'${cut(parsed.prefix)}' ${why}`;
+      const message = `'${cut(prefix)}' ${why}`;
       this.findings.add({ path: [...path, 'prefix'], message, sameAs: why });
       return undefined;
     }

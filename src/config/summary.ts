@@ -1,12 +1,16 @@
 import { cut, someOf } from '../lib/bounded';
 import { formatChain, standbyChain } from './standby';
-import type { Route, RouterConfig } from './types';
+import type { ReadConfig } from './read';
+import type { Route } from './types';
 
 /** Of sources, of standbys, and of routes that an outage opens. */
 const MAX_NAMED = 10;
 
 /** One line for the log, of bounded length: what is in use, and what it leaves open. */
-export function summary(config: RouterConfig): string {
+export function summary({
+  config,
+  digest,
+}: Pick<ReadConfig, 'config' | 'digest'>): string {
   const { routes, sources, fallback, verifyConditions } = config;
   const used = new Set<string>();
   const open: Array<{ readonly name: string; readonly route: Route }> = [];
@@ -37,6 +41,7 @@ export function summary(config: RouterConfig): string {
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
       : []),
     ...(opened !== '' ? [`FAIL-OPEN, so an outage allows: ${opened}.`] : []),
+    `Digest ${digest}.`,
   ].join(' ');
 }
 

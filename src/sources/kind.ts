@@ -56,12 +56,16 @@ export interface RemoteBuildContext extends BuildContext {
   readonly timeout: number;
 }
 
+/** The paths of settings that are secret, such as `['auth', 'token']`. */
+export type Secrets = ReadonlyArray<readonly string[]>;
+
 /** Decides in this process, at once. */
 export interface LocalKind<Options = never> {
   readonly type: string;
   readonly isRemote: false;
   /** Of the source's config, `type` included. */
   readonly schema: z.ZodType;
+  readonly secrets: Secrets;
   /** @throws Error that says why the source cannot be set up. */
   build(options: Options, context: BuildContext): LocalSource | Promise<LocalSource>;
 }
@@ -72,6 +76,7 @@ export interface RemoteKind<Options = never> {
   readonly isRemote: true;
   /** Of the source's config, `type` and what every remote source takes included. */
   readonly schema: z.ZodType;
+  readonly secrets: Secrets;
   /** Where a source with these options is asked, in this order; default: one place. */
   endpoints?(options: Options): readonly string[];
   /** @throws Error that says why the source cannot be set up. */
@@ -87,6 +92,8 @@ interface Settings<S extends Shape> {
   readonly type: string;
   /** By key; unknown keys of the config are errors. */
   readonly settings: S;
+  /** Those of the settings that nothing may show; `config.d.ts` has the same. */
+  readonly secrets?: Secrets;
   /** What is wrong between settings that are each right alone. */
   readonly check?: (options: OptionsOf<S>, context: z.RefinementCtx) => void;
 }
@@ -94,11 +101,13 @@ interface Settings<S extends Shape> {
 export const localKind = <const S extends Shape>({
   type,
   settings,
+  secrets = [],
   check = () => {},
   build,
 }: Settings<S> & Pick<LocalKind<OptionsOf<S>>, 'build'>): LocalKind<OptionsOf<S>> => ({
   type,
   isRemote: false,
+  secrets,
   schema: strict({ type: z.literal(type), ...settings }).superRefine(
     (options, context) => check(options as OptionsOf<S>, context),
   ),
@@ -108,6 +117,7 @@ export const localKind = <const S extends Shape>({
 export const remoteKind = <const S extends Shape>({
   type,
   settings,
+  secrets = [],
   defaults,
   check = () => {},
   endpoints,
@@ -119,6 +129,7 @@ export const remoteKind = <const S extends Shape>({
 > => ({
   type,
   isRemote: true,
+  secrets,
   schema: strict({
     type: z.literal(type),
     ...settings,

@@ -317,6 +317,19 @@ describe('the visibility of the config', () => {
     expect(taken(FULL, 'secret')).toEqual(SECRETS);
   });
 
+  it('is known to the kinds of sources, so that they show no secret', () => {
+    const pathsOf = (value: object): string[] =>
+      Object.entries(value).flatMap(([key, inner]) =>
+        typeof inner === 'object'
+          ? pathsOf(inner as object).map(path => `${key}.${path}`)
+          : [key],
+      );
+    const known = KINDS.flatMap(({ type, secrets }) =>
+      secrets.map(path => [type, ...path].join('.')),
+    );
+    expect(pathsOf(SECRETS.sources).sort()).toEqual(known.sort());
+  });
+
   it('of all the rest is the backend', () => {
     const { opa } = FULL.sources;
     const { ca, cert } = TLS;

@@ -12,7 +12,9 @@ describe('the routing file', () => {
   it('has the fallback and the routes', async () => {
     const read = (await readConfig(raw, { path, content: table })).config;
     expect(read.fallback).toBe('allow');
-    expect(read.routes).toMatchObject([{ prefix: '', sources: ['opa', 'ownership'] }]);
+    expect(read.routes).toMatchObject([
+      { segments: [], sources: ['opa', 'ownership'] },
+    ]);
   });
 
   it.each([

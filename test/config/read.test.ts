@@ -133,7 +133,6 @@ describe('a valid config', () => {
       routes: [
         {
           label: "routes[0] 'catalog.entity'",
-          prefix: 'catalog.entity.*',
           segments: ['catalog', 'entity'],
           actions: ['read', 'none'],
           resourceTypes: ['catalog-entity'],
@@ -144,7 +143,6 @@ describe('a valid config', () => {
         },
         {
           label: "routes[1] '*'",
-          prefix: '',
           segments: [],
           sources: ['deny'],
           combine: 'deny-overrides',
@@ -153,7 +151,6 @@ describe('a valid config', () => {
         },
         {
           label: "routes[2] 'catalog.entity'",
-          prefix: 'catalog.entity',
           segments: ['catalog', 'entity'],
           sources: ['allow'],
           combine: 'deny-overrides',

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { readConfig } from '../../src/config/read';
-import { CONFIG_PATH, ConfigError } from '../../src/config/types';
+import { readConfig, type ReadConfig } from '../../src/config/read';
+import { CONFIG_PATH, ConfigError, type RouterConfig } from '../../src/config/types';
+import { canonical } from '../../src/lib/canonical';
 import { tlsFixture } from '../support/tls-fixture';
 
 const SECRET = 'hunter2-hunter2';
@@ -196,5 +197,108 @@ describe('reading a config', () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('the digest of a config', () => {
+  /** Reads with every object's keys, and the routes, in an order that the seed decides. */
+  const shuffled = (value: unknown, order: () => number, key?: string): unknown => {
+    if (Array.isArray(value)) {
+      const items = value.map(item => shuffled(item, order));
+      return key === 'routes' ? inOrder(items, order) : items;
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    const entries = Object.entries(value).map(
+      ([name, inner]) => [name, shuffled(inner, order, name)] as const,
+    );
+    return Object.fromEntries(inOrder(entries, order));
+  };
+  const inOrder = <T>(items: readonly T[], order: () => number): T[] =>
+    items
+      .map(item => ({ item, place: order() }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ item }) => item);
+
+  /** What the digest is made of, as text that differs where a decision may. */
+  const decidingText = ({ routes, sources, ...settings }: RouterConfig): string => {
+    const text = (value: unknown): string =>
+      canonical(value).replace(/"token":"[^"]*"/, '');
+    const ofRoutes = routes.map(({ label: _, actions, resourceTypes, ...route }) =>
+      text({
+        ...route,
+        actions: actions?.toSorted(),
+        types: resourceTypes?.toSorted(),
+      }),
+    );
+    const ofSources = [...sources].map(text);
+    return [text(settings), ...ofRoutes.sort(), ...ofSources.sort()].join('\n');
+  };
+
+  const OPA: Path = ['sources', 'opa'];
+  const OWNERSHIP: Path = ['sources', 'ownership'];
+  const CATALOG: Path = ['routes', 0];
+  const CHANGES: Array<[path: Path, ...values: unknown[]]> = [
+    [['fallback'], 'deny', 'allow'],
+    [['anonymous'], 'deny', 'evaluate'],
+    [['onUnavailable'], 'fail-closed', 'fail-open', undefined],
+    [['deadline'], '2s', { seconds: 2 }, '3s'],
+    [['maxConditionBytes'], undefined, 65_536, 1000],
+    [[...OPA, 'baseUrl'], 'https://opa.example.com', 'https://opa-2.example.com'],
+    [[...OPA, 'timeout'], '500ms', undefined, '100ms'],
+    [[...OPA, 'circuitBreaker', 'resetTimeout'], '10s', '20s'],
+    [[...OPA, 'auth', 'token'], SECRET, 'another-token'],
+    [[...OPA, 'standby'], undefined, 'ownership'],
+    [[...OWNERSHIP, 'bypass'], ['group:default/platform'], undefined],
+    [[...OWNERSHIP, 'kinds'], ['Component'], ['component'], ['API']],
+    [[...CATALOG, 'prefix'], 'catalog', 'catalog.*', 'scaffolder'],
+    [[...CATALOG, 'actions'], ['read'], ['read', 'none'], ['none', 'read'], undefined],
+    [[...CATALOG, 'resourceTypes'], undefined, ['a', 'b'], ['b', 'a'], ['a']],
+    [[...CATALOG, 'sources'], ['opa', 'ownership'], ['ownership', 'opa'], ['opa']],
+    [[...CATALOG, 'combine'], undefined, 'deny-overrides', 'first-applicable'],
+    [[...CATALOG, 'onUnavailable'], undefined, 'fail-closed', 'fail-open'],
+    [[...CATALOG, 'default'], undefined, 'deny', 'allow'],
+  ];
+  const original = replace(valid(), [...OPA, 'tls'], undefined);
+  const readable = fc
+    .array(
+      fc
+        .constantFrom(...CHANGES)
+        .chain(([path, ...values]) =>
+          fc.constantFrom(...values).map(value => ({ path, value })),
+        ),
+      { maxLength: 3 },
+    )
+    .map(changes =>
+      changes.reduce((raw, { path, value }) => replace(raw, path, value), original),
+    );
+  const read = (raw: unknown): Promise<ReadConfig | undefined> =>
+    readConfig(raw).catch(() => undefined);
+
+  it('does not depend on the order of keys and routes', async () => {
+    await fc.assert(
+      fc.asyncProperty(readable, fc.infiniteStream(fc.nat()), async (raw, places) => {
+        const one = await read(raw);
+        fc.pre(one !== undefined);
+        const other = await read(shuffled(raw, () => Number(places.next().value)));
+        expect(other?.digest).toBe(one.digest);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('differs exactly where what decides differs', async () => {
+    const before = await readConfig(original);
+    let different = 0;
+    await fc.assert(
+      fc.asyncProperty(readable, async raw => {
+        const after = await read(raw);
+        fc.pre(after !== undefined);
+        const isSame = decidingText(after.config) === decidingText(before.config);
+        if (!isSame) different++;
+        expect(after.digest === before.digest).toBe(isSame);
+      }),
+      { numRuns: 300 },
+    );
+    expect(different).toBeGreaterThan(100);
   });
 });

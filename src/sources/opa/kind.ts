@@ -59,6 +59,10 @@ export const opa = remoteKind({
     }).optional(),
     tls: tls.optional(),
   },
+  secrets: [
+    ['auth', 'token'],
+    ['tls', 'key'],
+  ],
   defaults: { timeout: '500ms', queue: 256 },
   check: ({ baseUrl, tls: withTls }, context) => {
     if (!Array.isArray(baseUrl)) return;

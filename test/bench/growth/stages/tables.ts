@@ -173,9 +173,9 @@ export const tableStages: readonly Stage[] = [
     { holds: true },
   ),
   stage('summary', 'summarize for the log', async size => {
-    const { config } = await read(plain, size);
+    const table = await read(plain, size);
     return {
-      next: () => () => summary(config),
+      next: () => () => summary(table),
       isRight: result => (result as string).startsWith(`${size} routes`),
     };
   }),
