@@ -43,6 +43,7 @@ import {
   type Route,
   type RouterConfig,
 } from './types';
+import { unsetVariable } from './unset';
 
 export interface ReadConfig {
   readonly config: RouterConfig;
@@ -210,14 +211,21 @@ class Reader {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     for (const { path: inner, message, code } of parsed.error.issues) {
-      const whole = [...path, ...(inner as Array<string | number>)];
+      const inside = inner as Array<string | number>;
+      const whole = [...path, ...inside];
+      const hint = this.mayBeVariable(whole) ? unsetVariable(value, inside) : '';
       this.findings.add({
         path: whole,
-        message,
+        message: `${message}${hint}`,
         sameAs: likeness(whole, code, message),
       });
     }
     return undefined;
+  }
+
+  /** Routes are written out, and in a routing file Backstage substitutes no variables. */
+  private mayBeVariable([first]: Path): boolean {
+    return first === 'sources' || (first === 'fallback' && !this.routingFile);
   }
 
   private readonly shown = ({ path, message }: Finding): ConfigProblem => {

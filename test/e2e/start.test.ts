@@ -61,6 +61,24 @@ describe('a bad config', () => {
     );
   });
 
+  it('rejects the start when OPA_URL of the shipped config is not set, and says so', async () => {
+    const { OPA_URL } = process.env;
+    delete process.env.OPA_URL;
+    try {
+      const error: unknown = await startBackend({
+        configFiles: ['config/app-config.yaml'],
+        config: {},
+      }).catch((reason: unknown) => reason);
+      expect(wordsOf(error)).toContain(
+        "config has 1 error:\n  - permission.policyRouter.sources.opa.baseUrl: is required: a URL 'http://…' or " +
+          "'https://…', or 'unix:/path/to/socket'. It is not set; if it is ${OPA_URL} in app-config, " +
+          'that environment variable is not set',
+      );
+    } finally {
+      if (OPA_URL !== undefined) process.env.OPA_URL = OPA_URL;
+    }
+  });
+
   it('rejects the start when the routing file is missing', async () => {
     const error: unknown = await startBackend({
       policyRouter: { routingFile: './no-such-routing.yaml' },

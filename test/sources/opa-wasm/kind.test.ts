@@ -23,8 +23,8 @@ describe('a source of type opa-wasm', () => {
     [
       'needs a bundle and an entrypoint',
       config({ sources: { opa: { type: 'opa-wasm' }, ownership: OWNERSHIP } }),
-      "~.sources.opa.bundle: is required: the path of a bundle.tar.gz built by 'opa build -t wasm'",
-      "~.sources.opa.entrypoint: is required: the path of a decision, such as 'backstage_policy/decision'",
+      "~.sources.opa.bundle: is required: the path of a bundle.tar.gz built by 'opa build -t wasm'. It is not set; if it is ${…} in app-config, that environment variable is not set",
+      "~.sources.opa.entrypoint: is required: the path of a decision, such as 'backstage_policy/decision'. It is not set; if it is ${…} in app-config, that environment variable is not set",
     ],
   ])('%s', expectProblems);
 

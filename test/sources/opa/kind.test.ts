@@ -63,8 +63,8 @@ describe('a source of type opa', () => {
     [
       'needs a URL and an entrypoint',
       withOpa({ baseUrl: undefined, entrypoint: undefined }),
-      "~.sources.opa.baseUrl: is required: a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'",
-      "~.sources.opa.entrypoint: is required: the path of a decision, such as 'backstage_policy/decision'",
+      "~.sources.opa.baseUrl: is required: a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'. It is not set; if it is ${OPA_URL} in app-config, that environment variable is not set",
+      "~.sources.opa.entrypoint: is required: the path of a decision, such as 'backstage_policy/decision'. It is not set; if it is ${…} in app-config, that environment variable is not set",
     ],
     [
       'has a failure mode that is one of two',
@@ -120,7 +120,7 @@ describe('a source of type opa', () => {
     [
       'an empty list',
       withOpa({ baseUrl: [] }),
-      '~.sources.opa.baseUrl: is an empty list; name one or more URLs',
+      '~.sources.opa.baseUrl: is an empty list; name one or more URLs. If app-config has variables (${…}) in it, they are not set',
     ],
     [
       'a URL twice',
@@ -190,7 +190,7 @@ describe('secrets', () => {
     [
       'a token is required in auth',
       withOpa({ auth: {} }),
-      '~.sources.opa.auth.token: is required: a bearer token',
+      '~.sources.opa.auth.token: is required: a bearer token. It is not set; if it is ${OPA_TOKEN} in app-config, that environment variable is not set',
     ],
     [
       'a token is not empty',
@@ -245,7 +245,7 @@ describe('secrets', () => {
     [
       'tls is not empty',
       withOpa({ tls: {} }),
-      '~.sources.opa.tls: is empty; give ca, or cert and key',
+      '~.sources.opa.tls: is empty; give ca, or cert and key. If app-config has variables (${…}) in it, they are not set',
     ],
     [
       'tls has no misspelt key',
@@ -275,7 +275,7 @@ describe('secrets', () => {
     [
       'a token without its colon is not repeated',
       withOpa({ auth: { 'token hunter2': null } }),
-      '~.sources.opa.auth.token: is required: a bearer token',
+      '~.sources.opa.auth.token: is required: a bearer token. It is not set; if it is ${OPA_TOKEN} in app-config, that environment variable is not set',
       '~.sources.opa.auth: unknown key; allowed: token',
     ],
     [

@@ -41,7 +41,7 @@ describe('a source of type ownership', () => {
     [
       'refuses an empty bypass',
       withOwnership({ bypass: [] }),
-      '~.sources.ownership.bypass: is an empty list; name one or more entity refs',
+      '~.sources.ownership.bypass: is an empty list; name one or more entity refs. If app-config has variables (${…}) in it, they are not set',
     ],
     [
       'refuses a ref twice in its bypass',
@@ -61,7 +61,7 @@ describe('a source of type ownership', () => {
     [
       'refuses empty kinds',
       withOwnership({ kinds: [] }),
-      '~.sources.ownership.kinds: is an empty list; name one or more entity kinds',
+      '~.sources.ownership.kinds: is an empty list; name one or more entity kinds. If app-config has variables (${…}) in it, they are not set',
     ],
     [
       'refuses a kind twice, in any letter case',
@@ -92,7 +92,7 @@ describe('a source of type ownership', () => {
       'needs whole owner rules',
       withOwnership({ resources: { tool: { pluginId: 'tools', rule: '' } } }),
       "~.sources.ownership.resources.tool.rule: must be the name of the plugin's owner rule, not empty",
-      "~.sources.ownership.resources.tool.param: is required: the rule's parameter that takes the user's refs",
+      "~.sources.ownership.resources.tool.param: is required: the rule's parameter that takes the user's refs. It is not set; if it is ${…} in app-config, that environment variable is not set",
     ],
     [
       'needs owner rules that a plugin can have',
@@ -128,7 +128,7 @@ describe('a source of type ownership', () => {
     ],
     [
       'needs its owner rules by resource type',
-      withOwnership({ resources: [] }),
+      withOwnership({ resources: ['tool'] }),
       '~.sources.ownership.resources: must be an object of { <resourceType>: { pluginId, rule, param } }',
     ],
   ])('%s', expectProblems);
