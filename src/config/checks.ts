@@ -4,6 +4,7 @@ import { MAX_ITEMS } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
 import type { Slices } from '../lib/slices';
 import { findCoverageGaps } from '../routing/coverage';
+import { routeLabel } from '../routing/label';
 import { formatPrefix } from '../routing/prefix';
 import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
@@ -145,15 +146,35 @@ const list = (routes: readonly number[]): string =>
     routes.length,
   );
 
-/** Allowed, but perhaps not what was meant. */
+/** Whether a route allows what none of its sources has an opinion on. */
+function allowsByItself({ sources, combine, default: otherwise }: Route): boolean {
+  const constants = sources.filter(name => name === 'allow' || name === 'deny');
+  const [first] = constants;
+  if (first === undefined) return otherwise === 'allow';
+  switch (combine) {
+    case 'deny-overrides':
+      return !constants.includes('deny');
+    case 'allow-overrides':
+      return constants.includes('allow');
+    case 'first-applicable':
+      return first === 'allow';
+  }
+}
+
+/** Allowed, but perhaps not what was meant: it opens something, or never decides. */
 export async function oddities(
   { routes, sources, fallback }: RouterConfig,
   { findings, slices }: Checking,
 ): Promise<void> {
+  const subjectOf = (index: number): string => routeLabel(routes[index]!);
   await findCoverageGaps(
     routes,
-    `the fallback (${fallback})`,
-    ({ route, ...rest }) => findings.add({ path: ['routes', route], ...rest }),
+    {
+      isOpen: index => allowsByItself(routes[index]!),
+      isFallbackOpen: fallback === 'allow',
+    },
+    ({ route, ...rest }) =>
+      findings.add({ path: ['routes', route], subject: subjectOf(route), ...rest }),
     slices,
   );
   const named = new Set<string>();
@@ -162,7 +183,8 @@ export async function oddities(
     const odd = /[^A-Za-z0-9_.-]/u.exec(route.segments.join('.'));
     if (!odd) return;
     const message = `contains '${odd[0]}'; names of permissions are words joined by '.'`;
-    findings.add({ path: ['routes', index, 'prefix'], message, sameAs: message });
+    const path = ['routes', index, 'prefix'];
+    findings.add({ path, subject: subjectOf(index), message, sameAs: message });
   });
   const used = withStandbys(named, sources);
   for (const name of sources.keys()) {

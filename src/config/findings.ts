@@ -7,6 +7,8 @@ export type Path = ReadonlyArray<string | number>;
 
 export interface Finding {
   readonly path: Path;
+  /** What a person knows it by, such as the label of a route. */
+  readonly subject?: string | undefined;
   readonly message: string;
   /** Equal for findings that say the same of different places. */
   readonly sameAs?: string | undefined;
@@ -65,7 +67,9 @@ export class Findings {
 
 function asOne({ first, size }: Group): Kept {
   const [{ order, finding }, ...others] = first as [Kept, ...Kept[]];
-  const places = others.map(other => cut(formatPath(other.finding.path), 60));
+  const places = others.map(({ finding: other }) =>
+    cut(other.subject ?? formatPath(other.path), 60),
+  );
   const rest = `; the same applies to ${someOf(places, size - 1)}`;
   const message = cut(finding.message, MAX_LENGTH - rest.length) + rest;
   return { order, finding: { ...finding, message } };

@@ -2,9 +2,10 @@
 import { someNames } from '../lib/bounded';
 import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
+import { routeLabel } from '../routing/label';
 import { sourceNameProblem } from '../sources/source-name';
 import type { Checking } from './checks';
-import type { Path } from './findings';
+import type { Finding } from './findings';
 import type { Route, RouterConfig } from './types';
 
 /** The policies that other modules provide, by the name of their source. */
@@ -54,7 +55,7 @@ export async function unmatchedPolicies(
   }
 }
 
-/** Warns of policies that answer for every permission where other sources may be meant to decide. */
+/** Warns of policies that answer for every permission where that may open it, or silence others. */
 export async function neverAbstaining(
   { routes, sources }: RouterConfig,
   provided: ProvidedPolicyInfo,
@@ -65,30 +66,37 @@ export async function neverAbstaining(
       name => sources.get(name)?.type === 'hosted' && !provided.mayAbstain(name),
     ),
   );
-  const warn = (name: string, path: Path, effect: string, where = effect): void => {
+  const warn = (
+    name: string,
+    place: Pick<Finding, 'path' | 'subject'>,
+    effect: string,
+    where = effect,
+  ): void => {
     const message = `'${name}' is hosted and never abstains, so ${effect}`;
-    findings.add({ path, message, sameAs: `'${name}' ${where}` });
+    findings.add({ ...place, message, sameAs: `'${name}' ${where}` });
   };
   await slices.each(routes, (route, index) =>
     route.sources.forEach((name, position) => {
       if (!never.has(name)) return;
       const effect = effectOn(route, position);
-      if (effect !== undefined) warn(name, ['routes', index], effect);
+      if (effect === undefined) return;
+      warn(name, { path: ['routes', index], subject: routeLabel(route) }, effect);
     }),
   );
   await slices.each(sources, ([name, { remote }]) => {
     const standby = remote?.standby;
     if (standby === undefined || !never.has(standby)) return;
     const effect = `if it allows permissions that it does not know, they are allowed while '${name}' is unavailable or overloaded`;
-    warn(standby, ['sources', name, 'standby'], effect, 'as a standby');
+    warn(standby, { path: ['sources', name, 'standby'] }, effect, 'as a standby');
   });
 }
 
 function effectOn({ sources, combine }: Route, position: number): string | undefined {
   if (sources.length === 1) return undefined;
   switch (combine) {
+    // It can only deny more, and that both must agree is what such a route is for.
     case 'deny-overrides':
-      return 'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)';
+      return undefined;
     case 'allow-overrides':
       return 'if it allows permissions that it does not know, they are allowed here, whatever the other sources answer (allow-overrides)';
     case 'first-applicable': {

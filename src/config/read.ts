@@ -139,8 +139,12 @@ class Reader {
     await oddities(config, checking);
     await neverAbstaining(config, this.provided, checking);
     const { listed, count } = checking.findings.list();
-    const lines = listed.map(this.shown).map(({ path, message }) => {
-      return `${cut(path, MAX_LENGTH)}: ${cut(message, MAX_LENGTH)}`;
+    const lines = listed.map(finding => {
+      const { path, message } = this.shown(finding);
+      const { subject } = finding;
+      const place = cut(path, MAX_LENGTH);
+      const named = subject === undefined ? place : `${subject} (${place})`;
+      return `${named}: ${cut(message, MAX_LENGTH)}`;
     });
     const more = count - lines.length;
     return more > 0 ? [...lines, `and ${more} more warnings about the config`] : lines;

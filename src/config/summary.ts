@@ -1,4 +1,5 @@
-import { cut, someOf } from '../lib/bounded';
+import { someOf } from '../lib/bounded';
+import { routeLabel } from '../routing/label';
 import { formatChain, standbyChain } from './standby';
 import type { ReadConfig } from './read';
 import type { Route } from './types';
@@ -31,7 +32,7 @@ export function summary({
   );
   const opened = some(
     open,
-    ({ name, route }) => `source '${name}' on ${cut(route.label)}`,
+    ({ name, route }) => `source '${name}' on ${routeLabel(route)}`,
   );
   return [
     `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${someOf([...used])}).`,

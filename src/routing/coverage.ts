@@ -1,5 +1,6 @@
 import { cut, someOf } from '../lib/bounded';
 import type { Slices } from '../lib/slices';
+import { routeLabel } from './label';
 import { formatPrefix } from './prefix';
 import { groupByPrefix, type PrefixGroup } from './prefix-groups';
 import { ACTIONS, constraintCount, type Action, type RoutePattern } from './route';
@@ -15,33 +16,39 @@ export interface CoverageFinding {
 
 type Routes = readonly RoutePattern[];
 
+/** What allows permissions although no source of theirs says so. */
+export interface Openness {
+  /** Whether the route of this index allows what none of its sources denies. */
+  readonly isOpen: (route: number) => boolean;
+  /** Whether the fallback is `allow`. */
+  readonly isFallbackOpen: boolean;
+}
+
 /**
  * Finds routes that no permission can reach, and prefixes whose routes all have constraints, so
- * that some of their permissions are decided elsewhere.
+ * that some of their permissions are decided elsewhere, where they are open. What is decided
+ * elsewhere and is not open there needs no warning. Nor does reading that is open where no route of
+ * the prefix is about reading: then it was opened by name.
  *
- * @param describeFallback - what decides a permission that no route matches, for messages:
- * `the fallback (deny)`.
  * @param found - called with each finding, prefix by prefix.
  */
 export async function findCoverageGaps(
   routes: Routes,
-  describeFallback: string,
+  openness: Openness,
   found: (finding: CoverageFinding) => void,
   slices: Slices,
 ): Promise<void> {
   const groups = await groupByPrefix(routes, slices);
   const coverage = new Map<PrefixGroup, Coverage>();
   await slices.each(groups, async group => {
-    coverage.set(group, await coverageOf(routes, group, slices));
+    coverage.set(group, await coverageOf(routes, group, openness, slices));
   });
   await slices.each(groups, async group => {
     await findUnreachable(routes, group, coverage.get(group)!, found, slices);
-    const where = whereOthersFall(group, coverage, describeFallback);
-    if (where === undefined) return;
-    const route = group.members[0]!;
-    const prefix = shownPrefix(routes[route]!);
-    const message = `prefix '${prefix}' has no route without constraints: its other permissions fall to ${where}`;
-    found({ route, message, sameAs: `constrained, else ${where}` });
+    const opened = whatIsOpened(routes, group, coverage, openness);
+    if (opened === undefined) return;
+    const message = `other permissions of this prefix ${opened}`;
+    found({ route: group.members[0]!, message, sameAs: message });
   });
 }
 
@@ -49,27 +56,49 @@ export async function findCoverageGaps(
 interface Coverage {
   /** Whether a route of it has no constraints. */
   readonly isComplete: boolean;
+  /** Those that its routes match whatever the resource type. */
   readonly actions: ReadonlySet<Action>;
   /** The routes of these actions. */
   readonly byAction: readonly number[];
+  /** Whether one of its routes is about reading. */
+  readonly isOfReading: boolean;
+  /** The first open routes that permissions with an action can reach. */
+  readonly open: ReadonlyMap<Action, readonly number[]>;
 }
 
 async function coverageOf(
   routes: Routes,
   { members }: PrefixGroup,
+  { isOpen }: Openness,
   slices: Slices,
 ): Promise<Coverage> {
   const actions = new Set<Action>();
   const byAction: number[] = [];
   let isComplete = false;
+  let isOfReading = false;
   await slices.each(members, index => {
     const route = routes[index]!;
     if (constraintCount(route) === 0) isComplete = true;
+    if (route.actions?.includes('read') ?? true) isOfReading = true;
     if (route.resourceTypes || !route.actions) return;
     byAction.push(index);
     for (const action of route.actions) actions.add(action);
   });
-  return { isComplete, actions, byAction };
+  const open = new Map<Action, number[]>();
+  await slices.each(members, index => {
+    if (!isOpen(index)) return;
+    const route = routes[index]!;
+    const own = route.actions ?? ACTIONS;
+    // A route of an action is preferred to one without constraints.
+    const reached =
+      constraintCount(route) === 0 ? own.filter(each => !actions.has(each)) : own;
+    for (const action of reached) {
+      const first = open.get(action);
+      if (!first) open.set(action, [index]);
+      else if (first.length <= MAX_LISTED) first.push(index);
+    }
+  });
+  return { isComplete, actions, byAction, isOfReading, open };
 }
 
 /** A route is unreachable if more constrained routes of its prefix match every action. */
@@ -90,7 +119,7 @@ async function findUnreachable(
       : isEveryAction(actions) && byAction;
     if (!winners) return;
     const match = winners.length === 1 ? 'matches' : 'match';
-    const message = `can never be reached: ${list(winners)} already ${match} every action of '${shownPrefix(route)}'`;
+    const message = `can never be reached: ${list(routes, winners)} already ${match} every action of '${shownPrefix(route)}'`;
     found({ route: index, message, sameAs: 'unreachable' });
   });
 }
@@ -134,32 +163,44 @@ function winnersOfTypes(
   return [...winners].sort((a, b) => a - b);
 }
 
-/** What decides the permissions that fit no route of the prefix; undefined if all fit. */
-function whereOthersFall(
+/** Where permissions of the prefix are open that none of its routes fits; undefined if nowhere. */
+function whatIsOpened(
+  routes: Routes,
   group: PrefixGroup,
   coverage: ReadonlyMap<PrefixGroup, Coverage>,
-  describeFallback: string,
+  { isFallbackOpen }: Openness,
 ): string | undefined {
   const own = coverage.get(group)!;
-  if (own.isComplete || isEveryAction(own.actions)) return undefined;
-  const first: number[] = [];
-  const actions = new Set<Action>();
-  let count = 0;
-  let isComplete = false;
-  for (let next = group.shorter; next && !isComplete; next = next.shorter) {
-    const here = coverage.get(next);
-    if (!here) continue;
-    if (first.length < MAX_LISTED) first.push(...next.members.slice(0, MAX_LISTED));
-    count += next.members.length;
-    for (const action of here.actions) actions.add(action);
-    isComplete = here.isComplete;
+  if (own.isComplete) return undefined;
+  const opened: Action[] = [];
+  const openRoutes = new Set<number>();
+  let isToFallback = false;
+  for (const action of ACTIONS) {
+    if (own.actions.has(action) || (action === 'read' && !own.isOfReading)) continue;
+    const first: number[] = [];
+    let isDecided = false;
+    for (let next = group.shorter; next && !isDecided; next = next.shorter) {
+      const here = coverage.get(next);
+      if (!here) continue;
+      if (first.length <= MAX_LISTED) first.push(...(here.open.get(action) ?? []));
+      isDecided = here.isComplete || here.actions.has(action);
+    }
+    const falls = !isDecided && isFallbackOpen;
+    if (first.length === 0 && !falls) continue;
+    opened.push(action);
+    for (const index of first) openRoutes.add(index);
+    if (falls) isToFallback = true;
   }
-  if (count === 0) return describeFallback;
-  const rest =
-    isComplete || isEveryAction(actions)
-      ? ''
-      : ` where they fit, else to ${describeFallback}`;
-  return `${list(first, count)}${rest}`;
+  if (opened.length === 0) return undefined;
+  const sorted = [...openRoutes].sort((a, b) => a - b);
+  const places = [
+    ...sorted.slice(0, MAX_LISTED).map(index => routeLabel(routes[index]!)),
+    ...(sorted.length > MAX_LISTED ? ['other routes'] : []),
+    ...(isToFallback ? ['the fallback'] : []),
+  ];
+  const [last] = places.splice(-1);
+  const where = places.length > 0 ? `${places.join(', ')} or ${last}` : last;
+  return `(${opened.join(', ')}) fall to ${where}, which allows what no source denies`;
 }
 
 const isEveryAction = (actions: ReadonlySet<Action>): boolean =>
@@ -167,12 +208,11 @@ const isEveryAction = (actions: ReadonlySet<Action>): boolean =>
 
 const shownPrefix = ({ segments }: RoutePattern): string => cut(formatPrefix(segments));
 
-const MAX_LISTED = 10;
+const MAX_LISTED = 5;
 
-/** @param indices - the first of them at least. */
-const list = (indices: readonly number[], count = indices.length): string =>
+const list = (routes: Routes, indices: readonly number[]): string =>
   someOf(
-    indices.slice(0, MAX_LISTED).map(index => `routes[${index}]`),
-    count,
+    indices.slice(0, MAX_LISTED).map(index => routeLabel(routes[index]!)),
+    indices.length,
     MAX_LISTED,
   );

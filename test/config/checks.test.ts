@@ -386,13 +386,74 @@ describe('a warning about what is allowed, but perhaps not meant,', () => {
     ]);
   });
 
-  it('names a constrained prefix, and where its other permissions fall', async () => {
-    expect(await warnings(withRoute({ prefix: 'catalog', actions: ['read'] }))).toEqual(
-      [
-        "~.routes[0]: prefix 'catalog' has no route without constraints: " +
-          'its other permissions fall to the fallback (deny)',
-      ],
+  it.each<[open: string, route: object]>([
+    ['a route to allow', { sources: ['allow'] }],
+    [
+      'a route that allows what its source abstains from',
+      { sources: ['opa'], default: 'allow' },
+    ],
+    ['a route to allow and another source', { sources: ['opa', 'allow'] }],
+    [
+      'a route to allow or another source',
+      { sources: ['opa', 'allow'], combine: 'allow-overrides' },
+    ],
+    [
+      'a route to allow or deny',
+      { sources: ['deny', 'allow'], combine: 'allow-overrides' },
+    ],
+    [
+      'a route to a source, then allow',
+      { sources: ['opa', 'allow', 'deny'], combine: 'first-applicable' },
+    ],
+  ])(
+    'names a constrained prefix whose other permissions fall to %s',
+    async (_open, route) => {
+      const raw = withRoutes(
+        { prefix: '', ...route },
+        { prefix: 'catalog', actions: ['read', 'create'] },
+      );
+      expect(await warnings(raw)).toContain(
+        "'catalog' [read, create] (~.routes[1]): other permissions of this prefix " +
+          "(update, delete, none) fall to '*', which allows what no source denies",
+      );
+    },
+  );
+
+  it('names one whose other permissions fall to a fallback that allows', async () => {
+    const route = {
+      prefix: 'catalog',
+      actions: ['update', 'delete'],
+      resourceTypes: ['catalog-entity'],
+    };
+    expect(await warnings({ ...withRoutes(route), fallback: 'allow' })).toEqual([
+      "'catalog' [update, delete] catalog-entity (~.routes[0]): other permissions of this prefix " +
+        '(create, update, delete, none) fall to the fallback, which allows what no source denies',
+    ]);
+  });
+
+  it.each<[closed: string, route: object]>([
+    ['a route to a source', {}],
+    ['a route to a source and deny', { sources: ['opa', 'deny'] }],
+    ['a route to allow and deny', { sources: ['allow', 'deny'] }],
+    [
+      'a route to deny, then allow',
+      { sources: ['deny', 'allow'], combine: 'first-applicable' },
+    ],
+    [
+      'a route to deny or another source',
+      { sources: ['opa', 'deny'], combine: 'allow-overrides' },
+    ],
+    [
+      'a route to deny that would allow by default',
+      { sources: ['deny'], default: 'allow' },
+    ],
+    ['the fallback, which denies', { prefix: 'scaffolder', sources: ['allow'] }],
+  ])('leaves out one whose other permissions fall to %s', async (_closed, route) => {
+    const raw = withRoutes(
+      { prefix: '', ...route },
+      { prefix: 'catalog', actions: ['read', 'create'], sources: ['ownership', 'opa'] },
     );
+    expect(await warnings(raw)).toEqual([]);
   });
 
   it('names a route that no permission can reach', async () => {
@@ -401,7 +462,7 @@ describe('a warning about what is allowed, but perhaps not meant,', () => {
       { prefix: '', actions: ['create', 'read', 'update', 'delete', 'none'] },
     );
     expect(await warnings(raw)).toEqual([
-      "~.routes[0]: can never be reached: routes[1] already matches every action of '*'",
+      "'*' (~.routes[0]): can never be reached: '*' [create, read, update, delete, none] already matches every action of '*'",
     ]);
   });
 

@@ -350,7 +350,7 @@ describe('the config that users copy', () => {
   };
 
   it.each(['app-config.yaml', 'app-config.embedded.yaml'])(
-    '%s is valid, with the routing table',
+    '%s is valid, with the routing table, without a warning',
     async file => {
       const app = (await read(file)) as {
         permission: { policyRouter: { routingFile: string } };
@@ -362,9 +362,9 @@ describe('the config that users copy', () => {
 
       const path = policyRouter.routingFile;
       expect(path).toBe('./config/routing.yaml');
-      expect((await readConfig(policyRouter, { path, content })).config.fallback).toBe(
-        'deny',
-      );
+      const { config, warnings } = await readConfig(policyRouter, { path, content });
+      expect(warnings).toEqual([]);
+      expect(config.fallback).toBe('deny');
     },
   );
 });

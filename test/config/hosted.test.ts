@@ -180,7 +180,7 @@ it('all mistakes are reported at once, those of hosted policies first', async ()
     routes: [{ prefix: '', sources: ['missing', 'teem'] }],
   };
   expect(await problems(raw, { provided })).toEqual([
-    "~.fallback: is required: 'allow' or 'deny'",
+    "~.fallback: is required: 'allow' or 'deny'. It is not set; if it is ${…} in app-config, that environment variable is not set",
     "~: unknown key 'fallbak'; allowed: routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes",
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
     '~.sources: the name "te am" must have 1 to 64 characters, without white space or control characters',
@@ -227,22 +227,12 @@ describe('the warning about a policy that never abstains', () => {
       routes: [{ prefix: '', sources: names, combine }, rest],
     };
     return (await warnings(raw, { provided })).filter(warning =>
-      warning.startsWith('~.routes[0]'),
+      warning.startsWith("'*' (~.routes[0])"),
     );
   };
-  const TEAM = "~.routes[0]: 'team' is hosted and never abstains, so";
+  const TEAM = "'*' (~.routes[0]): 'team' is hosted and never abstains, so";
 
   it.each<[sources: string[], combine: string, effect: string]>([
-    [
-      ['team', 'own'],
-      'deny-overrides',
-      'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)',
-    ],
-    [
-      ['own', 'team'],
-      'deny-overrides',
-      'if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides)',
-    ],
     [
       ['own', 'team'],
       'allow-overrides',
@@ -273,6 +263,8 @@ describe('the warning about a policy that never abstains', () => {
   });
 
   it.each<[what: string, sources: string[], combine: string]>([
+    ['one of those that must agree', ['team', 'own'], 'deny-overrides'],
+    ['one of those that must agree', ['own', 'team'], 'deny-overrides'],
     ['alone', ['team'], 'deny-overrides'],
     ['alone', ['team'], 'allow-overrides'],
     ['alone', ['team'], 'first-applicable'],
@@ -317,7 +309,7 @@ describe('the warning about a policy that never abstains', () => {
   it('is given for each policy on each route', async () => {
     const sources = { rbac: HOSTED, team: HOSTED, own: OWNERSHIP };
     const routes = [
-      { prefix: 'a', sources: ['rbac', 'team'] },
+      { prefix: 'a', sources: ['rbac', 'team'], combine: 'allow-overrides' },
       { prefix: 'b', sources: ['rbac'] },
       { prefix: 'c', sources: ['own', 'team'], combine: 'allow-overrides' },
     ];
@@ -326,9 +318,9 @@ describe('the warning about a policy that never abstains', () => {
       { provided: hosted('rbac', 'team') },
     );
     expect(given.map(warning => warning.split(' is hosted')[0])).toEqual([
-      "~.routes[0]: 'rbac'",
-      "~.routes[0]: 'team'",
-      "~.routes[2]: 'team'",
+      "'a' (~.routes[0]): 'rbac'",
+      "'a' (~.routes[0]): 'team'",
+      "'c' (~.routes[2]): 'team'",
     ]);
   });
 
@@ -338,13 +330,14 @@ describe('the warning about a policy that never abstains', () => {
       {},
       {
         sources: ['team', 'own'],
+        combine: 'allow-overrides',
       },
     );
     expect(
       (await warnings(raw, { provided: hosted('team') })).map(
         each => each.split(':')[0],
       ),
-    ).toEqual(['~.sources.more', '~.routes[0]']);
+    ).toEqual(['~.sources.more', "'*' (~.routes[0])"]);
   });
 });
 
@@ -373,10 +366,11 @@ it('one warning is about all the routes of a policy that never abstains', async 
   const routes = Array.from({ length: 100 }, (_, index) => ({
     prefix: `p${index}`,
     sources: ['team', 'own'],
+    combine: 'allow-overrides',
   }));
   const raw = { fallback: 'deny', sources: { team: HOSTED, own: OWNERSHIP }, routes };
   expect(await warnings(raw, { provided: hosted('team') })).toEqual([
-    "~.routes[0]: 'team' is hosted and never abstains, so if it denies permissions that it does not know, they are denied here, whatever the other sources answer (deny-overrides); the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 94 more",
+    "'p0' (~.routes[0]): 'team' is hosted and never abstains, so if it allows permissions that it does not know, they are allowed here, whatever the other sources answer (allow-overrides); the same applies to 'p1', 'p2', 'p3', 'p4', 'p5' and 94 more",
   ]);
 });
 

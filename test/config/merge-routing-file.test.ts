@@ -122,8 +122,8 @@ describe('the routing file', () => {
     });
     const content = { fallback: 'allow', routes: [{ ...ROUTE, actions: ['read'] }] };
     expect(await warnings(raw, { file: { path: 'r.yaml', content } })).toEqual([
-      "r.yaml: routes[0]: prefix '*' has no route without constraints: " +
-        'its other permissions fall to the fallback (allow)',
+      "'*' [read] (r.yaml: routes[0]): other permissions of this prefix (create, update, delete, none) " +
+        'fall to the fallback, which allows what no source denies',
     ]);
   });
 });

@@ -53,7 +53,7 @@ describe('the config as a whole', () => {
     [
       'the fallback is required',
       config({ fallback: undefined }),
-      "~.fallback: is required: 'allow' or 'deny'",
+      "~.fallback: is required: 'allow' or 'deny'. It is not set; if it is ${…} in app-config, that environment variable is not set",
     ],
     [
       'the fallback must not be null',

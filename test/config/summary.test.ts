@@ -60,7 +60,7 @@ it.each([
   [
     'what an outage opens',
     { onUnavailable: 'fail-open' },
-    `${START} ${DENY} FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'catalog'.`,
+    `${START} ${DENY} FAIL-OPEN, so an outage allows: source 'opa' on 'catalog'.`,
   ],
   [
     'no source that its route closes again',
@@ -89,7 +89,7 @@ it('names at most ten of each', async () => {
   expect(open).toBe(
     `1 route, 1000 sources (${first(name => name, ', ')} and 990 more). ${DENY} ` +
       `Standby: ${first(name => `'${name}' → 'own'`, '; ')} and 990 more. ` +
-      `FAIL-OPEN, so an outage allows: ${first(name => `source '${name}' on routes[0] 'a'`, '; ')} and 990 more.`,
+      `FAIL-OPEN, so an outage allows: ${first(name => `source '${name}' on 'a'`, '; ')} and 990 more.`,
   );
 });
 

@@ -220,7 +220,7 @@ describeWithOpa('an outage of OPA', () => {
         'The policy router is the permission policy',
       );
       expect(start.message).toContain(
-        "FAIL-OPEN, so an outage allows: source 'opa' on routes[0] 'catalog'.",
+        "FAIL-OPEN, so an outage allows: source 'opa' on 'catalog'.",
       );
     } finally {
       await backend.stop();

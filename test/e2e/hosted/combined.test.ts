@@ -207,7 +207,7 @@ describeWithOpa('hosted policies that share a route with other sources', () => {
 
   it('cause a warning where they never abstain', async () => {
     const since = backend.logs.lines.length;
-    await backend.use({ sources: ['owners', 'rbac'], combine: 'deny-overrides' });
+    await backend.use({ sources: ['owners', 'rbac'], combine: 'allow-overrides' });
     const { message } = await backend.logs.waitFor("'rbac' is hosted", since);
     expect(message).toContain('never abstains');
   });

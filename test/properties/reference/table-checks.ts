@@ -2,6 +2,7 @@
 import {
   ACTIONS,
   constraintCount,
+  type Action,
   type RoutePattern,
 } from '../../../src/routing/route';
 
@@ -43,7 +44,11 @@ export function tiedGroups(routes: Routes): number[][] {
 }
 
 /** Each as `index: message`; lists of routes are complete. */
-export function coverageGaps(routes: Routes, fallback: string): string[] {
+export function coverageGaps(
+  routes: Routes,
+  isOpen: (route: RoutePattern) => boolean,
+  isFallbackOpen: boolean,
+): string[] {
   const prefixes = new Map<string, number[]>();
   routes.forEach((route, index) => {
     const key = JSON.stringify(route.segments);
@@ -51,7 +56,7 @@ export function coverageGaps(routes: Routes, fallback: string): string[] {
   });
   return [...prefixes.values()].flatMap(group => [
     ...group.flatMap(index => unreachable(routes, group, index)),
-    ...constrained(routes, group, fallback),
+    ...opened(routes, group, isOpen, isFallbackOpen),
   ]);
 }
 
@@ -69,7 +74,7 @@ function unreachable(routes: Routes, group: number[], index: number): string[] {
   if (!(route.resourceTypes?.every(isCovered) ?? isCovered())) return [];
   const match = winners.length === 1 ? 'matches' : 'match';
   return [
-    `${index}: can never be reached: ${list(winners)} already ${match} every action of '${shown(route)}'`,
+    `${index}: can never be reached: ${list(routes, winners)} already ${match} every action of '${shown(route)}'`,
   ];
 }
 
@@ -80,35 +85,71 @@ function winsOver(other: RoutePattern, route: RoutePattern): boolean {
   return route.resourceTypes.some(type => other.resourceTypes?.includes(type));
 }
 
-function constrained(routes: Routes, group: number[], fallback: string): string[] {
+/** What the permissions of a prefix that fit none of its routes can fall to, action by action. */
+function opened(
+  routes: Routes,
+  group: number[],
+  isOpen: (route: RoutePattern) => boolean,
+  isFallbackOpen: boolean,
+): string[] {
   const members = group.map(index => routes[index]!);
-  if (isComplete(members)) return [];
-  const first = group[0]!;
-  const { segments } = routes[first]!;
-  const next: number[] = [];
-  for (let length = segments.length - 1; length >= 0; length--) {
-    const prefix = { segments: segments.slice(0, length) };
-    const here = [...routes.keys()].filter(index => samePrefix(routes[index]!, prefix));
-    next.push(...here);
-    if (here.some(index => constraintCount(routes[index]!) === 0)) break;
-  }
-  const rest = isComplete(next.map(index => routes[index]!))
-    ? ''
-    : ` where they fit, else to ${fallback}`;
-  const where = next.length === 0 ? fallback : `${list(next)}${rest}`;
+  const { segments } = members[0]!;
+  const isOfReading = members.some(({ actions }) => actions?.includes('read') ?? true);
+  const byAction = ACTIONS.map(action => {
+    const places: string[] = [];
+    if (takesAll(members, action) || (action === 'read' && !isOfReading)) {
+      return { action, places };
+    }
+    for (let length = segments.length - 1; length >= 0; length--) {
+      const prefix = { segments: segments.slice(0, length) };
+      const here = routes.filter(each => samePrefix(each, prefix));
+      const named = here.some(
+        each => !each.resourceTypes && each.actions?.includes(action),
+      );
+      places.push(
+        ...here
+          .filter(each => each.actions?.includes(action) ?? true)
+          .filter(each => !named || constraintCount(each) > 0)
+          .filter(isOpen)
+          .map(
+            each => `${String(routes.indexOf(each)).padStart(3, '0')} ${label(each)}`,
+          ),
+      );
+      if (takesAll(here, action)) return { action, places };
+    }
+    // Sorted behind the routes.
+    return { action, places: isFallbackOpen ? [...places, '~ the fallback'] : places };
+  }).filter(({ places }) => places.length > 0);
+  if (byAction.length === 0) return [];
+  const places = [...new Set(byAction.flatMap(each => each.places))]
+    .sort()
+    .map(place => place.slice(place.indexOf(' ') + 1));
+  const actions = byAction.map(({ action }) => action).join(', ');
+  const last = places.pop()!;
+  const where = places.length > 0 ? `${places.join(', ')} or ${last}` : last;
   return [
-    `${first}: prefix '${shown(routes[first]!)}' has no route without constraints: its other permissions fall to ${where}`,
+    `${group[0]}: other permissions of this prefix (${actions}) fall to ${where}, which allows what no source denies`,
   ];
 }
 
-const isComplete = (routes: Routes): boolean =>
-  routes.some(route => constraintCount(route) === 0) ||
-  coverAllActions(routes.filter(route => !route.resourceTypes));
+/** Whether every permission of the action fits one of these routes. */
+const takesAll = (routes: Routes, action: Action): boolean =>
+  routes.some(
+    ({ actions, resourceTypes }) =>
+      !resourceTypes && (actions?.includes(action) ?? true),
+  );
 
 const coverAllActions = (routes: Routes): boolean =>
   ACTIONS.every(action => routes.some(route => route.actions?.includes(action)));
 
 const shown = ({ segments }: RoutePattern): string => segments.join('.') || '*';
 
-const list = (indices: number[]): string =>
-  indices.map(index => `routes[${index}]`).join(', ');
+const label = (route: RoutePattern): string =>
+  [
+    `'${shown(route)}'`,
+    ...(route.actions ? [`[${route.actions.join(', ')}]`] : []),
+    ...(route.resourceTypes ? [route.resourceTypes.join(', ')] : []),
+  ].join(' ');
+
+const list = (routes: Routes, indices: number[]): string =>
+  indices.map(index => label(routes[index]!)).join(', ');
