@@ -9,6 +9,7 @@ import {
   type RunningBackend,
 } from '../support/backend';
 import { allIngested } from '../support/ingestion';
+import { withoutDigests } from '../support/digest';
 
 let backend: RunningBackend;
 const tokens: Record<string, string> = {};
@@ -130,9 +131,9 @@ describe('the start', () => {
       'The policy router is the permission policy',
     );
     expect(line.level).toBe('info');
-    expect(line.message).toBe(
+    expect(withoutDigests(line.message)).toBe(
       'The policy router is the permission policy: 12 routes, 3 sources (opa, ownership, allow). ' +
-        'A permission no route matches gets DENY.',
+        'A permission no route matches gets DENY. Digest <digest>.',
     );
   });
 
