@@ -6,7 +6,7 @@ const YARN = '4.13.0';
 /** Enough for an install on a busy machine, in milliseconds. */
 const LIMIT = 600_000;
 /** A registry that is slow for a moment must not fail a run. */
-const ATTEMPTS = 3;
+export const ATTEMPTS = 3;
 
 /**
  * Runs a command to its end.
@@ -31,7 +31,7 @@ export async function run(
   throw new Error(`'${shown}' ended with ${String(code)}:\n${output().slice(-4000)}`);
 }
 
-/** For commands that ask a registry. */
+/** For commands that ask a registry, which may fail for a moment. */
 export async function runPatiently(
   ...[command, args, options]: Parameters<typeof run>
 ): Promise<string> {

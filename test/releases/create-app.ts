@@ -14,10 +14,11 @@ const NEEDED =
  * into it: `^` and the version of its release.
  *
  * @param version - of `@backstage/create-app`.
+ * @param whole - all that the template has from Backstage, its CLI too; else what is needed.
  */
 export async function backendDependencies(
   version: string,
-  env = process.env,
+  { env = process.env, whole = false } = {},
 ): Promise<Record<string, string>> {
   const folder = join(CACHE, version);
   await mkdir(folder, { recursive: true });
@@ -34,10 +35,14 @@ export async function backendDependencies(
   const filled = template.replace(/\{\{version '([^']+)'\}\}/g, (_, name: string) =>
     String(packageVersions[name]),
   );
-  const { dependencies } = JSON.parse(filled) as {
-    dependencies: Record<string, string>;
-  };
+  const { dependencies, devDependencies } = JSON.parse(filled) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >;
+  const all = Object.entries({ ...dependencies, ...devDependencies });
   return Object.fromEntries(
-    Object.entries(dependencies).filter(([name]) => NEEDED.test(name)),
+    all.filter(([name]) =>
+      whole ? name.startsWith('@backstage/') : NEEDED.test(name),
+    ),
   );
 }

@@ -16,8 +16,9 @@ import { dirname, join } from 'node:path';
 import { satisfies } from 'semver';
 import { parse, stringify } from 'yaml';
 import { until } from '../support/until';
-import { gather, run, runPatiently } from './commands';
+import { gather, run } from './commands';
 import { backendDependencies } from './create-app';
+import { cloudPins, installWith } from './install';
 import { NEWEST, type Release } from './releases';
 
 export const PACKAGE = 'backstage-plugin-permission-backend-module-policy-router';
@@ -48,6 +49,8 @@ export async function installHost(
   await cp(join(__dirname, 'host'), folder, { recursive: true });
   say('installing the backend');
   const { dependencies, pins } = await hostPackage(release, env);
+  // Of what is not Backstage's, whatever the release.
+  const others = await cloudPins();
   const write = (fields: object) =>
     writeFile(
       join(folder, 'package.json'),
@@ -61,31 +64,45 @@ export async function installHost(
     );
   const options = { cwd: folder, env };
   if (manager === 'npm') {
-    const flags = ['--no-audit', '--no-fund', '--ignore-scripts'];
+    const npm = (...args: string[]) =>
+      run(
+        'npm',
+        ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...args],
+        options,
+      );
     const direct = Object.keys(dependencies);
-    const overrides = Object.fromEntries(
+    const indirect = Object.fromEntries(
       Object.entries(pins).filter(([name]) => !direct.includes(name)),
     );
-    await write({
-      overrides,
-      dependencies: { ...dependencies, ...only(pins, direct) },
+    await installWith(others, async () => {
+      await write({
+        overrides: { ...indirect, ...others },
+        dependencies: { ...dependencies, ...only(pins, direct) },
+      });
+      await npm();
     });
-    await runPatiently('npm', ['install', ...flags], options);
-    await write({});
     say('adding the router');
-    await runPatiently('npm', ['install', ...flags, tarball], options);
+    await installWith(others, async () => {
+      await write({ overrides: others });
+      await npm(tarball);
+    });
   } else {
+    const yarn = (...args: string[]) => run('yarn', args, options);
     await writeFile(join(folder, 'yarn.lock'), '');
     await writeFile(
       join(folder, '.yarnrc.yml'),
       'nodeLinker: node-modules\nenableScripts: false\nnpmMinimalAgeGate: 0\n',
     );
-    await write({ resolutions: pins });
-    await runPatiently('yarn', ['install'], options);
+    await installWith(others, async () => {
+      await write({ resolutions: { ...pins, ...others } });
+      await yarn('install');
+    });
     await lockRanges(folder, pins);
-    await write({});
     say('adding the router');
-    await runPatiently('yarn', ['add', `${PACKAGE}@file:${tarball}`], options);
+    await installWith(others, async () => {
+      await write({ resolutions: others });
+      await yarn('add', `${PACKAGE}@file:${tarball}`);
+    });
   }
   await useBuiltSqlite(folder);
   return { folder, env, manager };
@@ -106,7 +123,7 @@ async function hostPackage(
   { name, createApp }: Release,
   env: NodeJS.ProcessEnv,
 ): Promise<{ dependencies: Record<string, string>; pins: Record<string, string> }> {
-  const dependencies = await backendDependencies(createApp, env);
+  const dependencies = await backendDependencies(createApp, { env });
   const entries = Object.entries(dependencies);
   if (name === NEWEST) {
     const newest = entries.map(([each, range]) => [each, range.replace('^', '>=')]);

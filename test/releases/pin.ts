@@ -1,6 +1,7 @@
 /**
- * Writes which versions make up a release: `npx tsx test/releases/pin.ts 1.43`. They never change,
- * so test/releases/pins/ holds them. From create-app's template, each package in the oldest version
+ * Writes which versions make up a release: `npx tsx test/releases/pin.ts 1.43`, or `new-app` for the
+ * whole backend of the app that test/releases/walk.test.ts makes. They never change, so
+ * test/releases/pins/ holds them. From create-app's template, each package in the oldest version
  * that satisfies all others, as on the day of the release.
  */
 import { writeFile } from 'node:fs/promises';
@@ -8,7 +9,7 @@ import { join } from 'node:path';
 import { gt, lt, minVersion, rsort } from 'semver';
 import { runPatiently } from './commands';
 import { backendDependencies } from './create-app';
-import { chosenReleases } from './releases';
+import { chosenReleases, NEW_APP, NEWEST, RELEASES } from './releases';
 
 const AT_ONCE = 6;
 
@@ -46,9 +47,12 @@ async function oldest(name: string, range: string): Promise<string> {
 
 const published = new Map<string, Promise<string>>();
 
-async function pinsOf(createApp: string): Promise<Record<string, string>> {
+async function pinsOf(
+  createApp: string,
+  whole: boolean,
+): Promise<Record<string, string>> {
   const pins = new Map<string, string>();
-  let open = Object.entries(await backendDependencies(createApp));
+  let open = Object.entries(await backendDependencies(createApp, { whole }));
   while (open.length > 0) {
     const raised = new Map<string, string>();
     for (const [name, range] of open) {
@@ -71,12 +75,18 @@ async function pinsOf(createApp: string): Promise<Record<string, string>> {
   return Object.fromEntries([...pins].sort(([a], [b]) => a.localeCompare(b)));
 }
 
-async function main(): Promise<void> {
-  for (const { name, createApp } of chosenReleases(process.argv[2])) {
-    const path = join(__dirname, 'pins', `${name}.json`);
-    await writeFile(path, `${JSON.stringify(await pinsOf(createApp), null, 2)}\n`);
-    console.log(path);
+async function write(name: string, createApp: string): Promise<void> {
+  const path = join(__dirname, 'pins', `${name}.json`);
+  const pins = await pinsOf(createApp, name === NEW_APP);
+  await writeFile(path, `${JSON.stringify(pins, null, 2)}\n`);
+  console.log(path);
+}
+
+async function main([names]: readonly string[]): Promise<void> {
+  if (names === NEW_APP) return write(NEW_APP, RELEASES.at(-1)!.createApp);
+  for (const { name, createApp } of chosenReleases(names)) {
+    if (name !== NEWEST) await write(name, createApp);
   }
 }
 
-void main();
+void main(process.argv.slice(2));

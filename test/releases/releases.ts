@@ -8,6 +8,9 @@ export interface Release {
 /** `newest` has the newest of all packages; of the others, test/releases/pins has the versions. */
 export const NEWEST = 'newest';
 
+/** The pins of the whole backend of a new app, as create-app's lock file would have them. */
+export const NEW_APP = 'new-app';
+
 /** The oldest comes first. */
 export const RELEASES: readonly Release[] = [
   { name: '1.43', createApp: '0.7.4' },
