@@ -24,13 +24,14 @@ class MatrixReporter {
     }
     const text = [
       HEADING,
-      `On ${new Date().toISOString().slice(0, 10)}, with Node.js ${process.versions.node}. Each is a backend`,
-      'made of the published packages, to which yarn and npm add the router: `npm run test:releases`.',
+      `With Node.js ${process.versions.node}, on ${new Date().toISOString().slice(0, 10)}:`,
+      '`npm run test:releases` makes a backend of the published packages of each release, adds the router',
+      'with yarn and with npm, and asks it.',
       '',
-      '| Backstage | yarn | npm |',
-      '| --- | --- | --- |',
+      '| Backstage | yarn  | npm   |',
+      '| --------- | ----- | ----- |',
       ...[...rows].map(
-        ([release, { yarn, npm }]) => `| ${release} | ${yarn} | ${npm} |`,
+        ([release, { yarn, npm }]) => `| ${release.padEnd(9)} | ${yarn} | ${npm} |`,
       ),
       '',
       '',
