@@ -25,6 +25,7 @@ const ROOMS = [
   'combining',
   'conditions',
   'trace',
+  'declared',
   'answer',
   'request',
   'verdict',

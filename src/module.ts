@@ -14,12 +14,11 @@ import {
   policyExtensionPoint,
   type PolicyExtensionPoint,
 } from '@backstage/plugin-permission-node/alpha';
-import {
-  readRuleMetadata,
-  type RuleMetadataServices,
-} from './conditions/rule-metadata';
+import { rulesIn } from './conditions/rule-metadata';
 import type { ReadConfig } from './config/read';
 import { summary } from './config/summary';
+import { installedPlugins, type InstalledPlugins } from './declared/installed-plugins';
+import { readPluginMetadata, type MetadataServices } from './declared/plugin-metadata';
 import { ProvidedPolicies } from './hosting/provided-policies';
 import {
   hostingExtensionPoint,
@@ -51,6 +50,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           discovery: coreServices.discovery,
           auth: coreServices.auth,
           httpRouter: coreServices.httpRouter,
+          installed: installedPlugins,
         },
         async init(services) {
           try {
@@ -65,17 +65,26 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
   });
 }
 
-interface Services extends RuleMetadataServices {
+interface Services extends MetadataServices {
   readonly permission: PolicyExtensionPoint;
   readonly rootConfig: RootConfigService;
   readonly logger: LoggerService;
   readonly lifecycle: LifecycleService;
   readonly userInfo: UserInfoService;
   readonly httpRouter: HttpRouterService;
+  readonly installed: InstalledPlugins;
 }
 
 async function start(
-  { permission, rootConfig, logger, lifecycle, userInfo, ...services }: Services,
+  {
+    permission,
+    rootConfig,
+    logger,
+    lifecycle,
+    userInfo,
+    installed,
+    ...services
+  }: Services,
   policies: ProvidedPolicies,
   sinks: readonly TraceSink[],
 ): Promise<void> {
@@ -90,17 +99,20 @@ async function start(
       );
     }
   };
+  const read = (pluginId: string) => readPluginMetadata(pluginId, services);
   const router = await createRouter({
     config: rootConfig,
     services: {
       logger,
       userInfo,
       policies,
-      readRules: pluginId => readRuleMetadata(pluginId, services),
+      readRules: async pluginId => rulesIn(await read(pluginId)),
+      plugins: { installed: () => installed.list(), read },
     },
     sinks,
     onReload: read => report('The changed config is in use', read),
   });
+  lifecycle.addStartupHook(() => router.open());
   lifecycle.addShutdownHook(() => router.close());
   try {
     setPolicy(permission, router.policy);

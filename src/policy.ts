@@ -1,6 +1,10 @@
-import type { UserInfoService } from '@backstage/backend-plugin-api';
+import type {
+  BackstageUserPrincipal,
+  UserInfoService,
+} from '@backstage/backend-plugin-api';
 import {
   AuthorizeResult,
+  type Permission,
   type PolicyDecision,
 } from '@backstage/plugin-permission-common';
 import type {
@@ -10,7 +14,10 @@ import type {
 } from '@backstage/plugin-permission-node';
 import { Batch } from './batch';
 import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
+import type { RouterConfig } from './config/types';
 import { bytesOf, excessOf } from './conditions/size';
+import { complete } from './declared/complete';
+import type { DeclaredPermissions } from './declared/declared-permissions';
 import { noTurn } from './guard/guard';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
@@ -43,6 +50,7 @@ export class PolicyRouter implements PermissionPolicy {
     snapshot: Snapshot,
     private readonly userInfo: UserInfoService,
     private readonly turns: Turns,
+    private readonly declared: Pick<DeclaredPermissions, 'of'>,
     private readonly sinks: readonly TraceSink[],
   ) {
     this.#snapshot = snapshot;
@@ -94,7 +102,7 @@ export class PolicyRouter implements PermissionPolicy {
     deadline: Deadline,
     record: DecisionRecord,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
-    const permission = (record.permission = readPermission(query));
+    const permission = this.question(readPermission(query), record);
     if (!user && snapshot.config.anonymous === 'deny') {
       return deny('the request has no user');
     }
@@ -113,6 +121,19 @@ export class PolicyRouter implements PermissionPolicy {
     return principal instanceof Promise ? principal.then(routed) : routed(principal);
   }
 
+  /** As the plugin declares it, where the caller left something out. */
+  private question(
+    asked: Readonly<Permission>,
+    record: DecisionRecord,
+  ): Readonly<Permission> {
+    record.permission = asked;
+    const { permission, declared } = complete(asked, this.declared.of(asked.name));
+    record.permission = permission;
+    record.declared = declared;
+    if (declared === 'completed') record.asked = asked;
+    return permission;
+  }
+
   private route(
     { config, table }: Snapshot,
     request: PermissionRequest,
@@ -122,8 +143,7 @@ export class PolicyRouter implements PermissionPolicy {
     const matched = table.match(request.permission);
     record.route = matched?.label ?? 'fallback';
     if (matched) {
-      const limit = config.maxConditionBytes;
-      return this.askSources(matched, request, deadline, record, limit);
+      return this.askSources(matched, request, deadline, record, config);
     }
     const reason = `no route matches: the fallback is ${config.fallback}`;
     return config.fallback === 'allow' ? allow(reason) : deny(reason);
@@ -135,7 +155,7 @@ export class PolicyRouter implements PermissionPolicy {
     request: PermissionRequest,
     deadline: Deadline,
     record: DecisionRecord,
-    maxConditionBytes: number,
+    { maxConditionBytes, whenAskedWithoutResource }: RouterConfig,
   ): Promise<ApplicableVerdict> {
     const { sources } = record;
     const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
@@ -171,6 +191,10 @@ export class PolicyRouter implements PermissionPolicy {
     if (combined.kind === 'CONDITIONAL') {
       const bytes = bytesOf(combined.conditions);
       record.conditionSize = { bytes, limit: maxConditionBytes };
+      if (record.asked?.type === 'basic') {
+        record.withoutResource = true;
+        return withoutResource(whenAskedWithoutResource, request.user);
+      }
     }
     return combined;
   }
@@ -199,6 +223,24 @@ function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict
   const message = `the sources of ${record.route} together give ${excess}`;
   record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
   return deny(message);
+}
+
+/**
+ * Backstage cannot apply conditions if it is asked about no resource. `allow` is only for what a
+ * user asks: a service that acts for a user does not show a page.
+ */
+function withoutResource(
+  setting: RouterConfig['whenAskedWithoutResource'],
+  user: PolicyQueryUser | undefined,
+): ApplicableVerdict {
+  const reason = 'allowed for some resources; asked without a resource';
+  if (setting === 'deny') return deny(reason);
+  const principal = user?.credentials.principal as
+    Partial<BackstageUserPrincipal> | undefined;
+  if (principal?.type !== 'user') return deny(reason);
+  return principal.actor
+    ? deny(`${reason}, by a service on behalf of the user`)
+    : allow(`${reason} (whenAskedWithoutResource: allow)`);
 }
 
 function denyWithoutTurn(record: DecisionRecord): ApplicableVerdict {

@@ -6,6 +6,10 @@ import type {
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { RuleDirectory } from './conditions/rule-directory';
 import type { RuleMetadata } from './conditions/rule-metadata';
+import {
+  DeclaredPermissions,
+  type DeclaredServices,
+} from './declared/declared-permissions';
 import type { ProvidedPolicyInfo } from './config/hosted';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
@@ -16,6 +20,7 @@ import type { HostedPolicies } from './sources/hosted/policies';
 import { warnOfFailures } from './trace/failure-log';
 import { logTraces } from './trace/log';
 import type { TraceSink } from './trace/record';
+import { warnOfOtherQuestions } from './trace/question-log';
 import { warnOfLargeConditions } from './trace/size-log';
 
 export interface RouterOptions {
@@ -33,6 +38,8 @@ export interface RouterServices {
   readonly userInfo: UserInfoService;
   /** The permission rules that a plugin publishes; never rejects. */
   readonly readRules: (pluginId: string) => Promise<RuleMetadata>;
+  /** The installed plugins, and what they publish. Default: none. */
+  readonly plugins?: Pick<DeclaredServices, 'installed' | 'read'>;
   /** The policies that other modules provide. */
   readonly policies: HostedPolicies & ProvidedPolicyInfo;
 }
@@ -41,6 +48,8 @@ export interface Router {
   readonly policy: PermissionPolicy;
   /** The config that it started with. */
   readonly startConfig: ReadConfig;
+  /** Begins to read what the plugins declare; to be called once they can answer. */
+  open(): void;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
 }
@@ -57,29 +66,44 @@ export async function createRouter({
   sinks = [],
   onReload = () => {},
 }: RouterOptions): Promise<Router> {
-  const { logger, userInfo, readRules, policies } = services;
+  const { logger, userInfo, readRules, policies, plugins = NO_PLUGINS } = services;
+  const declared = new DeclaredPermissions({ logger, ...plugins });
   const ruleDirectory = new RuleDirectory(readRules, logger);
   const turns = new Turns();
   const lasting = { logger, ruleDirectory, policies, turns };
   const liveConfig = new LiveConfig(config, logger, policies);
   const startConfig = await liveConfig.read();
   let snapshot = await Snapshot.build(startConfig.config, lasting);
-  const policy = new PolicyRouter(snapshot, userInfo, turns, [
+  declared.alsoRead(startConfig.config.declaredBy);
+  const policy = new PolicyRouter(snapshot, userInfo, turns, declared, [
     logTraces(logger),
     warnOfFailures(logger),
     warnOfLargeConditions(logger),
+    warnOfOtherQuestions(logger, declared),
     ...sinks,
   ]);
   liveConfig.watch(async read => {
     snapshot = await Snapshot.build(read.config, lasting, snapshot);
     policy.swap(snapshot);
+    declared.alsoRead(read.config.declaredBy);
     onReload(read);
   });
-  return new RunningRouter(policy, startConfig, () => {
-    liveConfig.stop();
-    policy.close();
-  });
+  return new RunningRouter(
+    policy,
+    startConfig,
+    () => declared.open(),
+    () => {
+      declared.close();
+      liveConfig.stop();
+      policy.close();
+    },
+  );
 }
+
+const NO_PLUGINS: NonNullable<RouterServices['plugins']> = {
+  installed: () => Promise.resolve([]),
+  read: () => Promise.resolve({ kind: 'none', why: 'not asked' }),
+};
 
 class RunningRouter implements Router {
   /** Contains secrets; `#`, so that printing the router prints none of them. */
@@ -88,6 +112,7 @@ class RunningRouter implements Router {
   constructor(
     readonly policy: PermissionPolicy,
     startConfig: ReadConfig,
+    readonly open: () => void,
     readonly close: () => void,
   ) {
     this.#startConfig = startConfig;

@@ -60,6 +60,7 @@ const routerOf = (snapshot: Snapshot): PolicyRouter =>
     snapshot,
     { getUserInfo: () => Promise.reject(new Error('unasked')) },
     new Turns(),
+    { of: () => ({ kind: 'unread' }) },
     [],
   );
 

@@ -127,6 +127,8 @@ class Reader {
       deadline: settings.deadline,
       verifyConditions: settings.verifyConditions,
       maxConditionBytes: settings.maxConditionBytes,
+      whenAskedWithoutResource: settings.whenAskedWithoutResource,
+      declaredBy: settings.declared?.plugins ?? [],
       sources,
       routes: routes as Route[],
     };

@@ -24,6 +24,9 @@ const verifyConditions = z.preprocess(
   ),
 );
 
+/** Beyond it, a list is a mistake: each of them is asked. */
+const MAX_PLUGINS = 200;
+
 export const routeSchema = strict({
   prefix: z.string({
     error: issue =>
@@ -50,6 +53,14 @@ export const settingsSchema = strict({
   verifyConditions: verifyConditions.default(true),
   // Backstage accepts 100 KiB, which includes what it adds to the conditions.
   maxConditionBytes: integer(1, 90_000, 65_536),
+  whenAskedWithoutResource: choice(['allow', 'deny']).default('deny'),
+  declared: strict({
+    plugins: nonEmptyList(
+      word('the id of a plugin'),
+      'plugin ids',
+      MAX_PLUGINS,
+    ).optional(),
+  }).optional(),
   sources: z
     .record(z.string(), z.unknown(), {
       error: 'must be an object of { <name>: { type, … } }',

@@ -32,6 +32,10 @@ export interface RouterConfig {
   readonly maxConditionBytes: number;
   /** By name, the built-in `allow` and `deny` included. */
   readonly sources: ReadonlyMap<string, SourceConfig>;
+  /** What CONDITIONAL becomes where the caller asked without a resource. */
+  readonly whenAskedWithoutResource: 'allow' | 'deny';
+  /** Ids of plugins that are asked for their permissions besides those installed here. */
+  readonly declaredBy: readonly string[];
   readonly routes: readonly Route[];
 }
 

@@ -1,4 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
+import type { Declared } from '../declared/complete';
 import type { AnswerDetails, Attempt } from '../answer';
 import type { ApplicableVerdict, Conditions, Failure, Verdict } from '../verdict';
 
@@ -23,8 +24,12 @@ export interface SourceRecord extends AnswerDetails {
 
 /** The record of one decision; explains it completely. The stages fill it in, in their order. */
 export interface DecisionRecord {
-  /** As asked; undefined if the request could not be read. */
+  /** As it was decided; undefined if the request could not be read. */
   permission: Readonly<Permission> | undefined;
+  /** As it was asked, if something was missing and was filled in as the plugin declares it. */
+  asked: Readonly<Permission> | undefined;
+  /** How it compares with what the plugins declare. */
+  declared: Declared | undefined;
   /** Entity ref; undefined for an anonymous request or if the identity could not be obtained. */
   user: string | undefined;
   /** `routes[<index>] '<prefix>'`, `fallback`, or undefined if the decision fell before routing. */
@@ -39,6 +44,11 @@ export interface DecisionRecord {
   failure: Failure | undefined;
   /** For Backstage to apply; set if the decision is CONDITIONAL. */
   conditions: Conditions | undefined;
+  /**
+   * Set if the decision would be CONDITIONAL, but the caller asked without a resource, and so
+   * cannot apply conditions.
+   */
+  withoutResource: true | undefined;
   /** Of those conditions as JSON, in bytes. */
   conditionSize: { readonly bytes: number; readonly limit: number } | undefined;
   /** Time of the whole decision, in milliseconds. */
@@ -48,6 +58,8 @@ export interface DecisionRecord {
 /** A record that no stage has filled in says DENY. */
 export const newRecord = (): DecisionRecord => ({
   permission: undefined,
+  asked: undefined,
+  declared: undefined,
   user: undefined,
   route: undefined,
   sources: [],
@@ -55,6 +67,7 @@ export const newRecord = (): DecisionRecord => ({
   reason: 'not decided',
   failure: undefined,
   conditions: undefined,
+  withoutResource: undefined,
   conditionSize: undefined,
   milliseconds: 0,
 });

@@ -1,6 +1,10 @@
 import type { Attempt } from '../../src/answer';
 import { warnOfFailures } from '../../src/trace/failure-log';
-import type { DecisionRecord, SourceRecord } from '../../src/trace/record';
+import {
+  newRecord,
+  type DecisionRecord,
+  type SourceRecord,
+} from '../../src/trace/record';
 import type { Failure, FailureClass } from '../../src/verdict';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
@@ -12,15 +16,13 @@ const failure = (
 ): Failure => ({ class: failureClass, code, message });
 
 const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionRecord => ({
+  ...newRecord(),
   permission: permission(name),
   user: 'user:default/olivia',
   route: "routes[0] 'catalog'",
   sources: [{ source: 'opa', verdict: 'DENY', reason: 'why', failure: each }],
   result: 'DENY',
   reason: 'why',
-  failure: undefined,
-  conditions: undefined,
-  conditionSize: undefined,
   milliseconds: 1,
 });
 

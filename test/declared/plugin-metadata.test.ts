@@ -6,11 +6,8 @@ import type {
   BackstageServicePrincipal,
   DiscoveryService,
 } from '@backstage/backend-plugin-api';
-import {
-  READ_TIMEOUT,
-  readRuleMetadata,
-  type RuleMetadata,
-} from '../../src/conditions/rule-metadata';
+import { rulesIn, type RuleMetadata } from '../../src/conditions/rule-metadata';
+import { READ_TIMEOUT, readPluginMetadata } from '../../src/declared/plugin-metadata';
 import {
   answer,
   silence,
@@ -46,8 +43,8 @@ const discovery = {
   getBaseUrl: async pluginId => `${stub.url}/api/${pluginId}`,
 } as DiscoveryService;
 
-const read = (services: object = {}): Promise<RuleMetadata> =>
-  readRuleMetadata('catalog', { discovery, auth, ...services });
+const read = async (services: object = {}): Promise<RuleMetadata> =>
+  rulesIn(await readPluginMetadata('catalog', { discovery, auth, ...services }));
 
 /** Reads a large body; again if the machine was too busy to deliver it in time. */
 async function readLarge(): Promise<RuleMetadata> {
@@ -68,7 +65,7 @@ function plugin(behaviour: Behaviour): void {
 
 const unread = (why: unknown): object => ({ kind: 'unread', why });
 const none = (why: string): object => ({ kind: 'none', why });
-const NO_METADATA = none('its answer is not rule metadata');
+const NO_METADATA = none('its answer is not permission metadata');
 
 /** Whether this rule was read. */
 const has = (metadata: RuleMetadata, rule: string): boolean =>
@@ -184,10 +181,14 @@ describe('a plugin does not exist, or has no rules, if it answers', () => {
       plugin(answer(body, status));
       const services = { discovery, auth };
       const why = `HTTP ${status.slice(0, 3)}`;
-      expect(await readRuleMetadata('Catalog', services)).toEqual(none(why));
-      expect(await readRuleMetadata('catalog', services)).toEqual(unread(why));
+      expect(rulesIn(await readPluginMetadata('Catalog', services))).toEqual(none(why));
+      expect(rulesIn(await readPluginMetadata('catalog', services))).toEqual(
+        unread(why),
+      );
       plugin(answer(body, '503 Service Unavailable'));
-      expect(await readRuleMetadata('Catalog', services)).toEqual(unread('HTTP 503'));
+      expect(rulesIn(await readPluginMetadata('Catalog', services))).toEqual(
+        unread('HTTP 503'),
+      );
     },
   );
 });

@@ -1,0 +1,214 @@
+import {
+  DeclaredPermissions,
+  LONGEST_WAIT,
+  READ_AGAIN_AFTER,
+} from '../../src/declared/declared-permissions';
+import type { PluginMetadata } from '../../src/declared/plugin-metadata';
+import { CapturedLogs } from '../support/captured-logs';
+import { until } from '../support/until';
+
+const permission = (name: string, resourceType?: string) =>
+  resourceType === undefined
+    ? { name, type: 'basic', attributes: { action: 'read' } }
+    : { name, type: 'resource', resourceType, attributes: { action: 'read' } };
+const published = (...permissions: unknown[]): PluginMetadata => ({
+  kind: 'published',
+  body: { permissions, rules: [] },
+});
+const unread: PluginMetadata = { kind: 'unread', why: 'ECONNREFUSED' };
+
+class Plugins {
+  readonly logs = new CapturedLogs();
+  readonly asked: string[] = [];
+  time = 0;
+  timer: { callback: () => void; milliseconds: number } | undefined;
+  isListed = true;
+  lists = 0;
+  readonly declared = new DeclaredPermissions({
+    logger: this.logs.logger(),
+    installed: async () => {
+      this.lists += 1;
+      if (!this.isListed) throw new Error('no');
+      return Object.keys(this.published);
+    },
+    read: async pluginId => {
+      this.asked.push(pluginId);
+      return this.published[pluginId] ?? this.others[pluginId] ?? unread;
+    },
+    now: () => this.time,
+    later: (callback, milliseconds) => {
+      this.timer = { callback, milliseconds };
+      return () => (this.timer = undefined);
+    },
+  });
+
+  constructor(
+    public published: Record<string, PluginMetadata>,
+    public others: Record<string, PluginMetadata> = {},
+  ) {}
+
+  kindOf = (name: string) => this.declared.of(name).kind;
+
+  warnings = () =>
+    this.logs.lines
+      .filter(({ level }) => level === 'warn')
+      .map(({ message }) => message);
+
+  async read(): Promise<this> {
+    const before = this.lists;
+    this.declared.open();
+    await this.untilRead(before);
+    return this;
+  }
+
+  async readAgain(alsoRead: readonly string[] = []): Promise<void> {
+    const before = this.lists;
+    this.declared.alsoRead(alsoRead);
+    await this.untilRead(before);
+  }
+
+  /** Plugins answer at once here. */
+  private async untilRead(before: number): Promise<void> {
+    await until(() => this.lists > before, 'the plugins are read');
+    await new Promise(setImmediate);
+  }
+}
+
+it('knows nothing before it is opened, and asks nobody', async () => {
+  const plugins = new Plugins({ catalog: published(permission('a')) });
+  expect(plugins.kindOf('a')).toBe('unread');
+  await new Promise(setImmediate);
+  expect(plugins.asked).toEqual([]);
+});
+
+it('reads what the installed plugins declare', async () => {
+  const plugins = await new Plugins({
+    catalog: published(permission('a', 't')),
+    app: { kind: 'none', why: 'HTTP 404' },
+  }).read();
+  expect(plugins.declared.of('a')).toEqual({
+    kind: 'one',
+    pluginId: 'catalog',
+    permission: permission('a', 't'),
+  });
+  expect(plugins.kindOf('b')).toBe('none');
+});
+
+it('leaves out what is not a permission', async () => {
+  const odd = [null, 7, {}, { name: 'x'.repeat(257), type: 'basic' }, permission('a')];
+  const plugins = await new Plugins({ catalog: published(...odd) }).read();
+  expect(plugins.kindOf('a')).toBe('one');
+});
+
+it.each([
+  ['null', { kind: 'published', body: null }],
+  ['permissions that are not a list', { kind: 'published', body: { permissions: {} } }],
+] as const)('takes %s for no permissions', async (_, metadata) => {
+  const plugins = await new Plugins({ catalog: metadata }).read();
+  expect(plugins.kindOf('a')).toBe('none');
+});
+
+it('decides as asked what two plugins declare, and says so once', async () => {
+  const plugins = await new Plugins({
+    one: published(permission('a'), permission('b')),
+    two: published(permission('a')),
+  }).read();
+  expect(plugins.declared.of('a')).toEqual({
+    kind: 'several',
+    pluginIds: ['one', 'two'],
+  });
+  expect(plugins.kindOf('b')).toBe('one');
+  await plugins.readAgain();
+  expect(plugins.warnings()).toEqual([
+    "More than one plugin declares 'a', so questions for it are decided as they are asked",
+  ]);
+});
+
+it('reads the plugins that the config names', async () => {
+  const plugins = await new Plugins({}, { search: published(permission('a')) }).read();
+  expect(plugins.kindOf('a')).toBe('none');
+  await plugins.readAgain(['search']);
+  expect(plugins.kindOf('a')).toBe('one');
+});
+
+it('does not know until every plugin was read, and asks again ever later', async () => {
+  const plugins = await new Plugins({
+    catalog: published(permission('a')),
+    late: unread,
+  }).read();
+  expect([plugins.kindOf('a'), plugins.kindOf('b')]).toEqual(['one', 'unread']);
+  const waits: number[] = [];
+  for (let times = 0; times < 9; times += 1) {
+    const { callback, milliseconds } = plugins.timer!;
+    waits.push(milliseconds);
+    plugins.timer = undefined;
+    callback();
+    await until(() => plugins.timer, 'it was read again');
+  }
+  expect(waits.slice(0, 3)).toEqual([1000, 2000, 4000]);
+  expect(waits.at(-1)).toBe(LONGEST_WAIT);
+  plugins.published = {
+    catalog: published(permission('a')),
+    late: published(permission('b')),
+  };
+  plugins.timer!.callback();
+  await until(() => plugins.kindOf('b') === 'one', 'the late plugin was read');
+  expect(plugins.timer).toBeUndefined();
+  expect(plugins.warnings()).toEqual([
+    'Could not read the permissions that plugin "late" declares (ECONNREFUSED). Until they can be read, a question that leaves out the action or the resource type is decided as it is asked',
+  ]);
+});
+
+it('keeps what was read while a plugin cannot be read', async () => {
+  const plugins = await new Plugins({ catalog: published(permission('a')) }).read();
+  plugins.published = { catalog: unread };
+  await plugins.readAgain();
+  expect(plugins.timer).toBeDefined();
+  expect([plugins.kindOf('a'), plugins.kindOf('b')]).toEqual(['one', 'none']);
+});
+
+it('forgets a plugin that is not installed any more', async () => {
+  const plugins = await new Plugins({
+    catalog: published(permission('a')),
+    b: unread,
+  }).read();
+  plugins.published = { b: published() };
+  await plugins.readAgain();
+  expect(plugins.kindOf('a')).toBe('none');
+});
+
+it('looks for an unknown name, at most every ten seconds', async () => {
+  const plugins = await new Plugins({ catalog: published() }).read();
+  plugins.published = { catalog: published(permission('new')) };
+  const before = plugins.asked.length;
+  for (let times = 0; times < 100; times += 1) plugins.declared.of(`new.${times}`);
+  expect(plugins.kindOf('new')).toBe('none');
+  await new Promise(setImmediate);
+  expect(plugins.asked).toHaveLength(before);
+  plugins.time += READ_AGAIN_AFTER;
+  for (let times = 0; times < 100; times += 1) plugins.declared.of(`new.${times}`);
+  await until(() => plugins.kindOf('new') === 'one', 'the new name is known');
+  expect(plugins.asked).toHaveLength(before + 1);
+});
+
+it('goes on without a list of plugins, and tries again', async () => {
+  const plugins = new Plugins({ catalog: published(permission('a')) });
+  plugins.isListed = false;
+  plugins.declared.open();
+  await until(() => plugins.timer, 'it failed');
+  expect(plugins.kindOf('a')).toBe('unread');
+  plugins.isListed = true;
+  plugins.timer!.callback();
+  await until(() => plugins.kindOf('a') === 'one', 'the plugins are listed');
+});
+
+it('stops when it is closed', async () => {
+  const plugins = await new Plugins({ late: unread }).read();
+  await until(() => plugins.timer, 'it failed');
+  plugins.declared.close();
+  expect(plugins.timer).toBeUndefined();
+  plugins.time += READ_AGAIN_AFTER;
+  plugins.declared.of('a');
+  await new Promise(setImmediate);
+  expect(plugins.asked).toEqual(['late']);
+});
