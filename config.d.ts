@@ -211,6 +211,20 @@ export interface Config {
        * ones are denied. Default 65536.
        */
       maxConditionBytes?: number;
+      /**
+       * What a user gets who is allowed something on some resources only, and asks without a
+       * resource, as pages do that ask by name.
+       *
+       * - `deny` (default): DENY, so the page may hide what the user may do.
+       * - `allow`: ALLOW, so the page shows it; the plugin then decides about the resource. Only for
+       *   what the user asks, not for a service that asks on behalf of the user.
+       */
+      whenAskedWithoutResource?: 'allow' | 'deny';
+      /** Whom to ask what permissions they declare, besides the plugins installed here. */
+      declared?: {
+        /** Ids of plugins of other backends; at most 200. */
+        plugins?: string[];
+      };
       /** The sources by name; `allow` and `deny` are built in. */
       sources?: {
         [name: string]: Source;

@@ -65,6 +65,11 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
   });
 }
 
+/** What completes the start line of an older Backstage. */
+const UNLISTED =
+  ' This release of Backstage does not list its plugins, so only those in declared.plugins are ' +
+  'asked what they declare.';
+
 interface Services extends MetadataServices {
   readonly permission: PolicyExtensionPoint;
   readonly rootConfig: RootConfigService;
@@ -91,7 +96,7 @@ async function start(
   // Modules that provide a policy have been initialised before this one.
   policies.close();
   const report = (what: string, read: ReadConfig): void => {
-    logger.info(`${what}: ${summary(read)}`);
+    logger.info(`${what}: ${summary(read)}${installed.isKnown ? '' : UNLISTED}`);
     for (const warning of read.warnings) logger.warn(warning);
     if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
       logger.warn(

@@ -129,7 +129,7 @@ export class PolicyRouter implements PermissionPolicy {
     record.permission = asked;
     const { permission, declared } = complete(asked, this.declared.of(asked.name));
     record.permission = permission;
-    record.declared = declared;
+    if (declared !== 'same') record.declared = declared;
     if (declared === 'completed') record.asked = asked;
     return permission;
   }

@@ -210,6 +210,7 @@ describe('a trace', () => {
           name: 'open.read',
           attributes: { action: 'read' },
         },
+        declared: 'unread',
         user: 'user:default/olivia',
         route: "routes[0] 'open'",
         sources: [

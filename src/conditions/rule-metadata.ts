@@ -11,6 +11,7 @@ export type RuleMetadata =
 
 /** The rules in what a plugin publishes. */
 export function rulesIn(metadata: PluginMetadata): RuleMetadata {
+  if (metadata.kind === 'refused') return { kind: 'unread', why: metadata.why };
   if (metadata.kind !== 'published') return metadata;
   try {
     return { kind: 'published', rules: new PublishedRules(metadata.body) };

@@ -142,8 +142,9 @@ export class DeclaredPermissions {
     }
     plugin.failures = 0;
     plugin.isRead = true;
-    plugin.permissions =
-      metadata.kind === 'published' ? permissionsIn(metadata.body) : [];
+    if (metadata.kind === 'published')
+      plugin.permissions = permissionsIn(metadata.body);
+    if (metadata.kind === 'none') plugin.permissions = [];
   }
 
   private index(): ReadonlyMap<string, Declaration> {

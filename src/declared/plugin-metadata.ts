@@ -8,6 +8,8 @@ export type PluginMetadata =
   | { readonly kind: 'published'; readonly body: unknown }
   /** There is no such plugin, or it publishes nothing. */
   | { readonly kind: 'none'; readonly why: string }
+  /** It lets no service in, at least not now. */
+  | { readonly kind: 'refused'; readonly why: string }
   /** Unknown, because the plugin could not be asked. */
   | { readonly kind: 'unread'; readonly why: string };
 
@@ -55,7 +57,10 @@ async function ask(
   if (statusCode !== 200) {
     await body.dump();
     const why = `HTTP ${statusCode}`;
-    return isFinal(statusCode, pluginId) ? { kind: 'none', why } : unread(why);
+    if (isFinal(statusCode, pluginId)) return { kind: 'none', why };
+    return statusCode === 401 || statusCode === 403
+      ? { kind: 'refused', why }
+      : unread(why);
   }
   const chunks: Buffer[] = [];
   let bytes = 0;

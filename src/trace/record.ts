@@ -28,8 +28,8 @@ export interface DecisionRecord {
   permission: Readonly<Permission> | undefined;
   /** As it was asked, if something was missing and was filled in as the plugin declares it. */
   asked: Readonly<Permission> | undefined;
-  /** How it compares with what the plugins declare. */
-  declared: Declared | undefined;
+  /** How it compares with what the plugins declare, unless it is the same. */
+  declared: Exclude<Declared, 'same'> | undefined;
   /** Entity ref; undefined for an anonymous request or if the identity could not be obtained. */
   user: string | undefined;
   /** `routes[<index>] '<prefix>'`, `fallback`, or undefined if the decision fell before routing. */

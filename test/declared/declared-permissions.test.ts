@@ -167,6 +167,18 @@ it('keeps what was read while a plugin cannot be read', async () => {
   expect([plugins.kindOf('a'), plugins.kindOf('b')]).toEqual(['one', 'none']);
 });
 
+it('takes a plugin that lets no service in for one that declares nothing', async () => {
+  const refused: PluginMetadata = { kind: 'refused', why: 'HTTP 403' };
+  const plugins = await new Plugins({
+    a: refused,
+    b: published(permission('b')),
+  }).read();
+  expect([plugins.kindOf('a'), plugins.timer]).toEqual(['none', undefined]);
+  plugins.published = { b: refused };
+  await plugins.readAgain();
+  expect(plugins.kindOf('b')).toBe('one');
+});
+
 it('forgets a plugin that is not installed any more', async () => {
   const plugins = await new Plugins({
     catalog: published(permission('a')),
