@@ -96,7 +96,9 @@ it('decides what says everything as it does without declarations', async () => {
         );
         for (const asked of questions) {
           const decision = await informed.decide({ permission: asked }, USER);
-          expect(decision).toEqual(await uninformed.decide({ permission: asked }, USER));
+          expect(decision).toEqual(
+            await uninformed.decide({ permission: asked }, USER),
+          );
           expect(informed.record?.asked).toBeUndefined();
         }
         informed.close();
