@@ -154,9 +154,16 @@ interface Route {
   /**
    * Matches whole segments of permission names: `catalog.entity` (or `catalog.entity.*`) matches
    * `catalog.entity` and `catalog.entity.read`, but not `catalog.entityx`. `''` or `*` matches
-   * every name. The longest prefix wins; if they are equally long, the route with more constraints.
+   * every name. A prefix that ends in `/` matches the names that begin with it: `cost/` matches
+   * `cost/a b`. The longest prefix wins; if they are equally long, the route with more constraints.
+   * Required, unless there is a `name`.
    */
-  prefix: string;
+  prefix?: string;
+  /**
+   * In place of `prefix`: matches one exact name, which may contain any characters. Wins over every
+   * prefix.
+   */
+  name?: string;
   /** Only permissions with these actions; `none` means without an action. Default: any. */
   actions?: Array<'create' | 'read' | 'update' | 'delete' | 'none'>;
   /** Only resource permissions of these types. Default: any, and basic permissions. */

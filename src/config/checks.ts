@@ -4,8 +4,8 @@ import { MAX_ITEMS } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
 import type { Slices } from '../lib/slices';
 import { findCoverageGaps } from '../routing/coverage';
-import { routeLabel } from '../routing/label';
-import { formatPrefix } from '../routing/prefix';
+import { patternLabel, routeLabel } from '../routing/label';
+import { textOf, type NamePattern } from '../routing/prefix';
 import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
@@ -129,12 +129,13 @@ export async function ties(
   { findings, slices }: Checking,
 ): Promise<void> {
   for (const [first, second, ...others] of await findTies(routes, slices)) {
-    const prefix = cut(formatPrefix(routes[first!]!.segments));
+    const route = routes[first!]!;
+    const what = `${route.kind === 'name' ? '' : 'prefix '}${patternLabel(route)}`;
     const message =
       others.length === 0
-        ? `ties with routes[${first}]: prefix '${prefix}' and number of constraints are ` +
+        ? `ties with routes[${first}]: ${what} and number of constraints are ` +
           'equal and some permission fits both; make their actions or resourceTypes disjoint'
-        : `ties with ${list([first!, ...others])}: their prefix '${prefix}' and number of constraints are ` +
+        : `ties with ${list([first!, ...others])}: their ${what} and number of constraints are ` +
           'equal and some permission fits more than one of them; make their actions or resourceTypes disjoint';
     findings.add({ path: ['routes', second!], message });
   }
@@ -180,10 +181,9 @@ export async function oddities(
   const named = new Set<string>();
   await slices.each(routes, (route, index) => {
     for (const name of route.sources) named.add(name);
-    const odd = /[^A-Za-z0-9_.-]/u.exec(route.segments.join('.'));
-    if (!odd) return;
-    const message = `contains '${odd[0]}'; names of permissions are words joined by '.'`;
-    const path = ['routes', index, 'prefix'];
+    const message = oddPattern(route);
+    if (message === undefined) return;
+    const path = ['routes', index, route.kind === 'name' ? 'name' : 'prefix'];
     findings.add({ path, subject: subjectOf(index), message, sameAs: message });
   });
   const used = withStandbys(named, sources);
@@ -191,5 +191,29 @@ export async function oddities(
     if (used.has(name) || isBuiltIn(name)) continue;
     const message = 'no route names this source';
     findings.add({ path: ['sources', name], message, sameAs: message });
+  }
+}
+
+/** Why a prefix or name may match something else than was meant. */
+function oddPattern(pattern: NamePattern): string | undefined {
+  const text = textOf(pattern);
+  switch (pattern.kind) {
+    case 'start':
+      return undefined;
+    case 'name':
+      if (/[./*]$/.test(text)) {
+        return "looks like a prefix, but matches only this exact name; for all names that begin with it write 'prefix' in place of 'name'";
+      }
+      if (/^\p{Z}|\p{Z}$|\p{C}/u.test(text)) {
+        return 'begins or ends with white space, or contains invisible characters; a permission must have exactly this name';
+      }
+      return undefined;
+    case undefined: {
+      const odd = /[^A-Za-z0-9_.-]/u.exec(text);
+      return odd
+        ? `contains '${odd[0]}', but matches whole words joined by '.'; for all names that begin with it ` +
+            "end it with '/', and for one exact name write 'name' in place of 'prefix'"
+        : undefined;
+    }
   }
 }

@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import { cut } from '../lib/bounded';
 import { isJsonObject } from '../lib/json-object';
+import { escapeInvisible } from '../lib/quote';
 import { Slices } from '../lib/slices';
-import { formatPrefix, parsePrefix } from '../routing/prefix';
+import { patternLabel } from '../routing/label';
+import { parseName, parsePrefix, type NamePattern } from '../routing/prefix';
 import type {
   RemoteKind,
   RemoteSettings,
@@ -44,6 +46,13 @@ import {
   type RouterConfig,
 } from './types';
 import { unsetVariable } from './unset';
+
+/** Of the prefix or name in the label of a route; longer than a name without escaped characters. */
+const MAX_LABEL = 300;
+
+const PREFIX_REQUIRED =
+  "is required: a permission prefix such as 'catalog.entity', or '' for every permission; " +
+  "or 'name', for one exact name";
 
 export interface ReadConfig {
   readonly config: RouterConfig;
@@ -194,17 +203,43 @@ class Reader {
 
   private readRoute(raw: unknown, index: number): Route | undefined {
     const path = ['routes', index];
+    const isOfOne = this.hasPrefixOrName(raw, path);
     const parsed = this.parse(routeSchema, raw, path);
-    if (!parsed) return undefined;
-    const { prefix, ...route } = parsed;
+    if (!parsed || !isOfOne) return undefined;
+    const { prefix, name, ...route } = parsed;
+    const pattern = this.readPattern(
+      prefix === undefined ? ['name', name!] : ['prefix', prefix],
+      path,
+    );
+    if (!pattern) return undefined;
+    const label = `routes[${index}] ${patternLabel(pattern, MAX_LABEL)}`;
+    return { ...route, onUnavailable: route.onUnavailable, ...pattern, label };
+  }
+
+  /** A route has exactly one of them. */
+  private hasPrefixOrName(raw: unknown, path: Path): boolean {
+    // What is not an object is an error of its own.
+    if (!isJsonObject(raw)) return false;
+    const hasPrefix = raw.prefix !== undefined;
+    const hasName = raw.name !== undefined;
+    if (hasPrefix !== hasName) return true;
+    const [where, message] = hasPrefix
+      ? [path, "has both 'prefix' and 'name'; keep one of them"]
+      : [[...path, 'prefix'], PREFIX_REQUIRED];
+    this.findings.add({ path: where, message, sameAs: message });
+    return false;
+  }
+
+  private readPattern(
+    [key, text]: readonly ['prefix' | 'name', string],
+    path: Path,
+  ): NamePattern | undefined {
     try {
-      const segments = parsePrefix(prefix);
-      const label = `routes[${index}] '${formatPrefix(segments)}'`;
-      return { ...route, onUnavailable: route.onUnavailable, segments, label };
+      return key === 'name' ? parseName(text) : parsePrefix(text);
     } catch (error) {
       const why = (error as Error).message;
-      const message = `'${cut(prefix)}' ${why}`;
-      this.findings.add({ path: [...path, 'prefix'], message, sameAs: why });
+      const message = `'${cut(escapeInvisible(cut(text)))}' ${why}`;
+      this.findings.add({ path: [...path, key], message, sameAs: `${key} ${why}` });
       return undefined;
     }
   }

@@ -27,13 +27,10 @@ const verifyConditions = z.preprocess(
 /** Beyond it, a list is a mistake: each of them is asked. */
 const MAX_PLUGINS = 200;
 
+/** A route has either `prefix` or `name`, which the reader checks. */
 export const routeSchema = strict({
-  prefix: z.string({
-    error: issue =>
-      issue.input === undefined
-        ? "is required: a permission prefix such as 'catalog.entity', or '' for every permission"
-        : 'must be a string',
-  }),
+  prefix: z.string({ error: 'must be a string' }).optional(),
+  name: z.string({ error: 'must be a string' }).optional(),
   actions: nonEmptyList(choice(ACTIONS), 'actions').optional(),
   resourceTypes: nonEmptyList(word('a resource type'), 'resource types').optional(),
   sources: nonEmptyList(text('the name of a source'), 'source names'),

@@ -9,7 +9,7 @@ export const CONFIG_PATH = 'permission.policyRouter';
 
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
-  /** `routes[<index>] '<prefix>'`; names the row in logs and traces. */
+  /** `routes[<index>] '<prefix>'`, or `… name '<name>'`; names the row in logs and traces. */
   readonly label: string;
   /** Names of sources, asked in this order; one or more. */
   readonly sources: readonly string[];

@@ -7,6 +7,10 @@ export function quote(text: unknown): string {
   return JSON.stringify(shown).replace(INVISIBLE, escaped);
 }
 
+/** Text of the config for use in a message: one line, not quoted. */
+export const escapeInvisible = (text: string): string =>
+  text.replace(INVISIBLE, escaped);
+
 /** Text of other plugins for use in a message: one line of bounded length, not quoted. */
 export const oneLine = (text: string): string =>
   text.replace(/[\s\p{C}]+/gu, ' ').slice(0, 2 * MAX_SHOWN);

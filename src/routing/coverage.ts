@@ -1,7 +1,6 @@
-import { cut, someOf } from '../lib/bounded';
+import { someOf } from '../lib/bounded';
 import type { Slices } from '../lib/slices';
-import { routeLabel } from './label';
-import { formatPrefix } from './prefix';
+import { patternLabel, routeLabel } from './label';
 import { groupByPrefix, type PrefixGroup } from './prefix-groups';
 import { ACTIONS, constraintCount, type Action, type RoutePattern } from './route';
 
@@ -38,17 +37,22 @@ export async function findCoverageGaps(
   found: (finding: CoverageFinding) => void,
   slices: Slices,
 ): Promise<void> {
-  const groups = await groupByPrefix(routes, slices);
+  const { groups, wider } = await groupByPrefix(routes, slices);
   const coverage = new Map<PrefixGroup, Coverage>();
   await slices.each(groups, async group => {
     coverage.set(group, await coverageOf(routes, group, openness, slices));
   });
   await slices.each(groups, async group => {
-    await findUnreachable(routes, group, coverage.get(group)!, found, slices);
-    const opened = whatIsOpened(routes, group, coverage, openness);
+    const own = coverage.get(group)!;
+    await findUnreachable(routes, group, own, found, slices);
+    if (own.isComplete) return;
+    const others = wider(group).map(each => coverage.get(each)!);
+    const opened = whatIsOpened(routes, own, others, openness);
     if (opened === undefined) return;
-    const message = `other permissions of this prefix ${opened}`;
-    found({ route: group.members[0]!, message, sameAs: message });
+    const route = group.members[0]!;
+    const what = routes[route]!.kind === 'name' ? 'name' : 'prefix';
+    const message = `other permissions of this ${what} ${opened}`;
+    found({ route, message, sameAs: message });
   });
 }
 
@@ -119,7 +123,7 @@ async function findUnreachable(
       : isEveryAction(actions) && byAction;
     if (!winners) return;
     const match = winners.length === 1 ? 'matches' : 'match';
-    const message = `can never be reached: ${list(routes, winners)} already ${match} every action of '${shownPrefix(route)}'`;
+    const message = `can never be reached: ${list(routes, winners)} already ${match} every action of ${patternLabel(route)}`;
     found({ route: index, message, sameAs: 'unreachable' });
   });
 }
@@ -163,15 +167,17 @@ function winnersOfTypes(
   return [...winners].sort((a, b) => a - b);
 }
 
-/** Where permissions of the prefix are open that none of its routes fits; undefined if nowhere. */
+/**
+ * Where permissions of the prefix are open that none of its routes fits; undefined if nowhere.
+ *
+ * @param wider - what the wider prefixes match, longest first.
+ */
 function whatIsOpened(
   routes: Routes,
-  group: PrefixGroup,
-  coverage: ReadonlyMap<PrefixGroup, Coverage>,
+  own: Coverage,
+  wider: readonly Coverage[],
   { isFallbackOpen }: Openness,
 ): string | undefined {
-  const own = coverage.get(group)!;
-  if (own.isComplete) return undefined;
   const opened: Action[] = [];
   const openRoutes = new Set<number>();
   let isToFallback = false;
@@ -179,9 +185,8 @@ function whatIsOpened(
     if (own.actions.has(action) || (action === 'read' && !own.isOfReading)) continue;
     const first: number[] = [];
     let isDecided = false;
-    for (let next = group.shorter; next && !isDecided; next = next.shorter) {
-      const here = coverage.get(next);
-      if (!here) continue;
+    for (const here of wider) {
+      if (isDecided) break;
       if (first.length <= MAX_LISTED) first.push(...(here.open.get(action) ?? []));
       isDecided = here.isComplete || here.actions.has(action);
     }
@@ -205,8 +210,6 @@ function whatIsOpened(
 
 const isEveryAction = (actions: ReadonlySet<Action>): boolean =>
   actions.size === ACTIONS.length;
-
-const shownPrefix = ({ segments }: RoutePattern): string => cut(formatPrefix(segments));
 
 const MAX_LISTED = 5;
 

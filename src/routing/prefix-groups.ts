@@ -1,41 +1,42 @@
 import type { Slices } from '../lib/slices';
+import { NameIndex } from './name-index';
+import type { NamePattern } from './prefix';
 import type { RoutePattern } from './route';
 
-/** The routes of one prefix. */
-export class PrefixGroup {
-  /** Indices of its routes, in the order of the table; may be empty. */
-  readonly members: number[] = [];
-  private longer: Map<string, PrefixGroup> | undefined;
+/** The routes of one prefix, or of one exact name. */
+export interface PrefixGroup {
+  /** Indices of its routes, in the order of the table. */
+  readonly members: number[];
+}
 
-  /** @param shorter - the prefix without its last segment; undefined if it has no segments. */
-  constructor(readonly shorter?: PrefixGroup) {}
-
-  /** The prefix with one segment more. */
-  with(segment: string): PrefixGroup {
-    this.longer ??= new Map();
-    let group = this.longer.get(segment);
-    if (!group) this.longer.set(segment, (group = new PrefixGroup(this)));
-    return group;
-  }
+/** The routes of a table by prefix. */
+export interface PrefixGroups {
+  /** In the order of the first route of each. */
+  readonly groups: readonly PrefixGroup[];
+  /** Those whose prefix matches every name that this one matches, and more; longest prefix first. */
+  readonly wider: (group: PrefixGroup) => readonly PrefixGroup[];
 }
 
 /**
- * The prefixes that have routes, in the order of the first one of each.
+ * Groups the routes of a table by prefix.
  *
  * @param routes - undefined where a route could not be read.
+ * @param patternOf - what makes routes members of one group.
  */
 export async function groupByPrefix(
   routes: ReadonlyArray<RoutePattern | undefined>,
   slices: Slices,
-): Promise<PrefixGroup[]> {
-  const root = new PrefixGroup();
-  const found: PrefixGroup[] = [];
-  await slices.each(routes, (route, index) => {
+  patternOf: (route: RoutePattern) => NamePattern = route => route,
+): Promise<PrefixGroups> {
+  const index = new NameIndex<PrefixGroup>(() => ({ members: [] }));
+  const groups: PrefixGroup[] = [];
+  await slices.each(routes, (route, position) => {
     if (!route) return;
-    let group = root;
-    for (const segment of route.segments) group = group.with(segment);
-    if (group.members.length === 0) found.push(group);
-    group.members.push(index);
+    const group = index.at(patternOf(route));
+    if (group.members.length === 0) groups.push(group);
+    group.members.push(position);
   });
-  return found;
+  const wider = ({ members }: PrefixGroup): readonly PrefixGroup[] =>
+    index.wider(patternOf(routes[members[0]!]!));
+  return { groups, wider };
 }

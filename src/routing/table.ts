@@ -1,17 +1,17 @@
 import type { Permission } from '@backstage/plugin-permission-common';
-import { actionOf, resourceTypeOf, type RoutePattern } from './route';
+import { NameIndex } from './name-index';
+import { actionOf, constraintCount, resourceTypeOf, type RoutePattern } from './route';
 
 /**
- * The routing table: a trie over the dot-separated segments of permission names.
+ * The routing table.
  *
- * The longest matching prefix wins, in whatever order the routes are listed. At equal length the
- * route with more constraints wins. A route whose constraints do not fit is skipped for the next
- * longest prefix. The cost of a match depends on the number of segments, not on the number of
- * routes: every lookup is by key, in maps rather than objects because names are arbitrary input
- * (`__proto__`).
+ * A route of exactly this name wins; else that of the longest matching prefix, in characters, in
+ * whatever order the routes are listed. At equal length the route with more constraints wins. A
+ * route whose constraints do not fit is skipped for the next longest prefix. The cost of a match
+ * depends on the number of segments, not on the number of routes (see `NameIndex`).
  */
 export class RoutingTable<R extends RoutePattern> {
-  private readonly root = new Node<R>();
+  private readonly index = new NameIndex(() => new RoutesOfPattern<R>());
 
   /** @param routes - as for `add`. */
   constructor(routes: readonly R[] = []) {
@@ -20,47 +20,31 @@ export class RoutingTable<R extends RoutePattern> {
 
   /** @param route - ties with no other: the config check has refused ties (see `findTies`). */
   add(route: R): void {
-    let node = this.root;
-    for (const segment of route.segments) node = node.descend(segment);
-    node.add(route);
+    this.index.at(route).add(route);
   }
 
   match(permission: Permission): R | undefined {
     const action = actionOf(permission);
     const resourceType = resourceTypeOf(permission);
     let best: R | undefined;
-    let node: Node<R> | undefined = this.root;
-    let rest: string | undefined = permission.name;
-    while (node) {
-      best = node.pick(action, resourceType) ?? best;
-      if (rest === undefined) break;
-      const dot: number = rest.indexOf('.');
-      const segment = dot === -1 ? rest : rest.slice(0, dot);
-      rest = dot === -1 ? undefined : rest.slice(dot + 1);
-      node = node.child(segment);
+    let longest = 0;
+    for (const { value, length } of this.index.matching(permission.name)) {
+      if (best && length < longest) break;
+      const route = value.pick(action, resourceType);
+      if (!route) continue;
+      if (!best || constraintCount(route) > constraintCount(best)) best = route;
+      longest = length;
     }
     return best;
   }
 }
 
-/** The routes of one prefix, indexed by their constraints. Most prefixes need few of the maps. */
-class Node<R extends RoutePattern> {
-  private children: Map<string, Node<R>> | undefined;
+/** The routes of one pattern, indexed by their constraints. Most patterns need few of the maps. */
+class RoutesOfPattern<R extends RoutePattern> {
   private byBoth: Map<string, Map<string, R>> | undefined;
   private byAction: Map<string, R> | undefined;
   private byResourceType: Map<string, R> | undefined;
   private unconstrained: R | undefined;
-
-  child(segment: string): Node<R> | undefined {
-    return this.children?.get(segment);
-  }
-
-  descend(segment: string): Node<R> {
-    this.children ??= new Map();
-    let child = this.children.get(segment);
-    if (!child) this.children.set(segment, (child = new Node()));
-    return child;
-  }
 
   add(route: R): void {
     const { actions, resourceTypes } = route;

@@ -1,24 +1,33 @@
 import type { Slices } from '../lib/slices';
+import { textOf, type NamePattern } from './prefix';
 import { groupByPrefix } from './prefix-groups';
 import type { RoutePattern } from './route';
 
 type Routes = ReadonlyArray<RoutePattern | undefined>;
 
 /**
- * The groups of routes (as indices) that tie. Two routes tie if they have the same prefix and the
- * same number of constraints, and some permission fits both: only their order could choose between
- * them. A group is what such pairs connect. Found by index, so that pairs need not be compared.
+ * The groups of routes (as indices) that tie. Two routes tie if they have the same prefix or name
+ * and the same number of constraints, and some permission fits both: only their order could choose
+ * between them. A group is what such pairs connect. Found by index, so that pairs need not be compared.
  *
  * @param routes - undefined where a route could not be read.
  * @returns each group and the list of groups in the order of the table.
  */
 export async function findTies(routes: Routes, slices: Slices): Promise<number[][]> {
   const connected = new Connected();
-  for (const { members } of await groupByPrefix(routes, slices)) {
+  const { groups } = await groupByPrefix(routes, slices, equallyLong);
+  for (const { members } of groups) {
     if (members.length > 1) await connectTies(routes, members, connected, slices);
   }
   return connected.groups(slices);
 }
+
+/**
+ * Equal for patterns that match some name with the same length. `cost/` and `cost/.*` do: both
+ * match `cost/`, so only constraints can choose between them.
+ */
+const equallyLong = (pattern: NamePattern): NamePattern =>
+  pattern.kind === 'start' ? { segments: textOf(pattern).split('.') } : pattern;
 
 async function connectTies(
   routes: Routes,

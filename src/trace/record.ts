@@ -32,7 +32,7 @@ export interface DecisionRecord {
   declared: Exclude<Declared, 'same'> | undefined;
   /** Entity ref; undefined for an anonymous request or if the identity could not be obtained. */
   user: string | undefined;
-  /** `routes[<index>] '<prefix>'`, `fallback`, or undefined if the decision fell before routing. */
+  /** The label of the route, `fallback`, or undefined if the decision fell before routing. */
   route: string | undefined;
   readonly sources: SourceRecord[];
   result: ApplicableVerdict['kind'];

@@ -51,6 +51,16 @@ describe('a route', () => {
       "~.routes[1]: ties with routes[0]: prefix 'a' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
     ],
     [
+      'of a name ties with one of the same name',
+      withRoutes({ name: 'a b' }, { prefix: 'a' }, { name: 'a b', sources: ['deny'] }),
+      "~.routes[2]: ties with routes[0]: name 'a b' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
+    ],
+    [
+      "of a prefix that ends in '/' ties with the same prefix of segments",
+      withRoutes({ prefix: 'cost/' }, { prefix: 'cost/.*' }),
+      "~.routes[1]: ties with routes[0]: prefix 'cost/' and number of constraints are equal and some permission fits both; make their actions or resourceTypes disjoint",
+    ],
+    [
       'that ties is named by its index, also after broken ones',
       withRoutes({ prefix: 1 }, { prefix: 'a' }, { prefix: 'a.' }),
       '~.routes[0].prefix: must be a string',
@@ -464,6 +474,64 @@ describe('a warning about what is allowed, but perhaps not meant,', () => {
     expect(await warnings(raw)).toEqual([
       "'*' (~.routes[0]): can never be reached: '*' [create, read, update, delete, none] already matches every action of '*'",
     ]);
+  });
+
+  it.each<[odd: string, route: object, warning: string]>([
+    [
+      'a prefix with a slash inside',
+      { prefix: 'cost/all' },
+      "'cost/all' (~.routes[0].prefix): %s",
+    ],
+    [
+      'a name like a prefix',
+      { name: 'catalog.entity.*' },
+      "name 'catalog.entity.*' (~.routes[0].name): %p",
+    ],
+    ['a name that ends in a dot', { name: 'a.' }, "name 'a.' (~.routes[0].name): %p"],
+    ['a name that ends in a slash', { name: 'a/' }, "name 'a/' (~.routes[0].name): %p"],
+    ["the name '*'", { name: '*' }, "name '*' (~.routes[0].name): %p"],
+    [
+      'a name with white space at its beginning',
+      { name: ' a' },
+      "name ' a' (~.routes[0].name): %w",
+    ],
+    [
+      'a name with white space at its end',
+      { name: 'a\u00a0' },
+      "name 'a\u00a0' (~.routes[0].name): %w",
+    ],
+    [
+      'a name with a line break',
+      { name: 'a\nb' },
+      "name 'a\\u000ab' (~.routes[0].name): %w",
+    ],
+  ])('names %s', async (_odd, route, warning) => {
+    expect(await warnings(withRoutes(route))).toEqual([
+      warning
+        .replace(
+          '%s',
+          "contains '/', but matches whole words joined by '.'; for all names that begin with it end it with '/', and for one exact name write 'name' in place of 'prefix'",
+        )
+        .replace(
+          '%p',
+          "looks like a prefix, but matches only this exact name; for all names that begin with it write 'prefix' in place of 'name'",
+        )
+        .replace(
+          '%w',
+          'begins or ends with white space, or contains invisible characters; a permission must have exactly this name',
+        ),
+    ]);
+  });
+
+  it('has no warning about names and prefixes that end in a slash', async () => {
+    const raw = withRoutes(
+      { prefix: 'ros/' },
+      { prefix: 'ros/Openshift on Azure/' },
+      { name: 'ros/Openshift on Azure/mobile, 1' },
+      { name: 'a.b' },
+      { name: 'übersicht/*/x' },
+    );
+    expect(await warnings(raw)).toEqual([]);
   });
 
   it('names a hosted source that no route uses', async () => {

@@ -81,6 +81,34 @@ describe('is equal for', () => {
   });
 });
 
+it('is different for prefixes and a name of the same characters', async () => {
+  const written = [
+    { prefix: 'a/' },
+    { prefix: 'a/.*' },
+    { name: 'a/' },
+    { prefix: 'a' },
+  ];
+  const digests = written.map(names =>
+    digest(withEntity({ prefix: undefined, ...names })),
+  );
+  expect(new Set(await Promise.all(digests)).size).toBe(written.length);
+});
+
+it('stays what it was for a table of prefixes of segments', async () => {
+  const { config: read } = await readConfig(
+    config({
+      routes: [
+        { prefix: '', sources: ['allow'] },
+        { prefix: 'catalog.entity.*', actions: ['read'], sources: ['opa'] },
+        { prefix: 'ros/a.b', resourceTypes: ['x'], sources: ['ownership'] },
+      ],
+    }),
+  );
+  // Only of the routes: settings have been added since.
+  const ofRoutes = { routes: read.routes, sources: new Map() } as never;
+  expect(await digestOf(ofRoutes, new Slices())).toBe('54fabd6ae8bc');
+});
+
 describe('is different for', () => {
   it.each<[what: string, raw: object]>([
     ['another fallback', { ...TABLE, fallback: 'allow' }],
@@ -91,6 +119,11 @@ describe('is different for', () => {
     ['another failure mode', { ...TABLE, onUnavailable: 'fail-open' }],
     ['a route less', { ...TABLE, routes: [CATALOG, ENTITY] }],
     ['another prefix', withEntity({ prefix: 'catalog.location' })],
+    [
+      'a name in place of a prefix',
+      withEntity({ prefix: undefined, name: 'catalog.entity' }),
+    ],
+    ["a prefix that ends in '/'", withEntity({ prefix: 'catalog.entity/' })],
     ['an action less', withEntity({ actions: ['update'] })],
     ['no actions', withEntity({ actions: undefined })],
     ['another resource type', withEntity({ resourceTypes: ['catalog-entity'] })],

@@ -371,7 +371,7 @@ describe('a table of ten thousand routes', () => {
     [
       'one misspelt key',
       tableOf(index => ({ prefix: `p${index}`, defualt: 'deny' })),
-      "~.routes[0]: unknown key 'defualt'; allowed: prefix, actions, resourceTypes, sources, combine, onUnavailable, default; the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
+      "~.routes[0]: unknown key 'defualt'; allowed: prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default; the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
     ],
     [
       'wrong values of one key',
@@ -432,7 +432,7 @@ describe('a table of ten thousand routes', () => {
     [
       'unusual characters',
       tableOf(index => ({ prefix: `p${index}/q` })),
-      "'p0/q' (~.routes[0].prefix): contains '/'; names of permissions are words joined by '.'; the same applies to 'p1/q', 'p2/q', 'p3/q', 'p4/q', 'p5/q' and 9994 more",
+      "'p0/q' (~.routes[0].prefix): contains '/', but matches whole words joined by '.'; for all names that begin with it end it with '/', and for one exact name write 'name' in place of 'prefix'; the same applies to 'p1/q', 'p2/q', 'p3/q', 'p4/q', 'p5/q' and 9994 more",
     ],
     [
       'unused sources',

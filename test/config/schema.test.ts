@@ -12,7 +12,7 @@ import {
 const TOP_KEYS =
   'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
 const ROUTE_KEYS =
-  'prefix, actions, resourceTypes, sources, combine, onUnavailable, default';
+  'prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default';
 
 describe('the config as a whole', () => {
   it.each<Row>([
@@ -134,7 +134,33 @@ describe('a route', () => {
     [
       'needs a prefix',
       withRoute({ prefix: undefined }),
-      "~.routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission",
+      "~.routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission; or 'name', for one exact name",
+    ],
+    [
+      'has a prefix or a name, not both',
+      withRoute({ name: 'a b' }),
+      "~.routes[0]: has both 'prefix' and 'name'; keep one of them",
+    ],
+    [
+      'needs a name that is text',
+      withRoute({ prefix: undefined, name: 1 }),
+      '~.routes[0].name: must be a string',
+    ],
+    [
+      'needs a name that is not empty',
+      withRoute({ prefix: undefined, name: '' }),
+      "~.routes[0].name: '' is empty; write the name of a permission",
+    ],
+    [
+      'needs a name that a permission can have',
+      withRoute({ prefix: undefined, name: `\n${'n'.repeat(256)}` }),
+      `~.routes[0].name: '\\u000a${'n'.repeat(93)}…' is longer than 256 characters, so no permission can match it`,
+    ],
+    [
+      'reports a missing prefix with its other mistakes',
+      withRoute({ prefix: undefined, combine: 'all' }),
+      "~.routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission; or 'name', for one exact name",
+      "~.routes[0].combine: must be 'deny-overrides' or 'allow-overrides' or 'first-applicable', not \"all\"",
     ],
     [
       'needs a prefix that is text',

@@ -93,7 +93,7 @@ describe('an app-config whose variables are not set', () => {
     const content = { routes: [{}] };
     expect(await problems({}, { file: { path: 'r.yaml', content } })).toEqual([
       "r.yaml: fallback: is required: 'allow' or 'deny'",
-      "r.yaml: routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission",
+      "r.yaml: routes[0].prefix: is required: a permission prefix such as 'catalog.entity', or '' for every permission; or 'name', for one exact name",
       'r.yaml: routes[0].sources: is required: a list of source names',
     ]);
   });

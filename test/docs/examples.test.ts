@@ -273,7 +273,8 @@ describe('docs/configuration.md', () => {
       schema: settingsSchema,
       needs: { fallback: 'deny', routes: [{}] },
     },
-    'A route: routes[]': { schema: routeSchema, needs: { prefix: '', sources: ['a'] } },
+    // And one of prefix and name, which exclude each other.
+    'A route: routes[]': { schema: routeSchema, needs: { sources: ['a'] } },
     'A source of type opa': {
       schema: schemaOf('opa'),
       needs: { type: 'opa', baseUrl: 'http://opa', entrypoint: 'a/b' },
@@ -609,6 +610,27 @@ describe('docs/routing.md', () => {
       ];
     });
     expect(worked.rows).toEqual(computed);
+  });
+
+  it('routes odd names as the table above them does', async () => {
+    const examples = tablesOf('docs/routing.md').find(
+      ({ columns }) => columns[0] === 'asked',
+    )!;
+    const { text } = blocks.find(
+      each => each.where.startsWith('docs/routing.md') && each.text.includes('name: '),
+    )!;
+    const { config } = await readConfig({
+      ...(parse(text) as object),
+      sources: { opa: { type: 'ownership' } },
+    });
+    const table = new RoutingTable(config.routes);
+    const computed = examples.rows.map(([name, action]) => [
+      name,
+      action,
+      table.match(permission(name!, { action }))?.label ?? 'fallback',
+    ]);
+    expect(examples.rows).toEqual(computed);
+    expect(computed.length).toBeGreaterThan(5);
   });
 
   it('lists the permissions of the catalog as they are', () => {

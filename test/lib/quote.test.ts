@@ -1,4 +1,4 @@
-import { oneLine, quote } from '../../src/lib/quote';
+import { escapeInvisible, oneLine, quote } from '../../src/lib/quote';
 
 describe('foreign text becomes one short line', () => {
   const long = `a\n${'b'.repeat(100_000)}`;
@@ -24,9 +24,14 @@ describe('a character that is invisible, or that a terminal acts on', () => {
     expect(oneLine(`a${unseen}\r\n\tb`)).toBe('a b');
   });
 
+  it('is escaped in text of the config', () => {
+    expect(escapeInvisible(`a ${unseen}'`)).toMatch(/^a (\\u[0-9a-f]{4}){13}'$/);
+  });
+
   it('is not one of those that people write', () => {
     const text = 'katalog.größe 目录 каталог 📦 "x" \\';
     expect(quote(text)).toBe(JSON.stringify(text));
     expect(oneLine(text)).toBe(text);
+    expect(escapeInvisible(text)).toBe(text);
   });
 });

@@ -2,7 +2,7 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import fc from 'fast-check';
 import { Slices } from '../../src/lib/slices';
 import { findCoverageGaps, type CoverageFinding } from '../../src/routing/coverage';
-import { formatPrefix, parsePrefix } from '../../src/routing/prefix';
+import { formatPattern, parsePrefix, type NamePattern } from '../../src/routing/prefix';
 import { ACTIONS, type Action, type RoutePattern } from '../../src/routing/route';
 import { RoutingTable } from '../../src/routing/table';
 import { findTies } from '../../src/routing/ties';
@@ -19,7 +19,7 @@ interface WrittenRoute {
 }
 
 // Only a few of each, so that routes overlap, tie and hide each other.
-const SEGMENTS = ['a', 'ab', '__proto__', 'é'];
+const SEGMENTS = ['a', 'ab', '__proto__', 'é', 'a/b'];
 const RESOURCE_TYPES = ['x', 'y', 'constructor'];
 const ASKED_ACTIONS = [undefined, 'create', 'read', 'update', 'delete', 'strange'];
 
@@ -129,27 +129,29 @@ describe('parsePrefix', () => {
     const words = fc.array(anyWord, { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(words, anyEnding, (segments, ending) => {
-        expect(parsePrefix(`${segments.join('.')}${ending}`)).toEqual(segments);
+        expect(parsePrefix(`${segments.join('.')}${ending}`)).toEqual({ segments });
       }),
       { numRuns: 200 },
     );
   });
 
   it('reads a prefix in only one way or refuses it', () => {
-    const anyText = fc.string({ unit: fc.constantFrom('a', 'B', '.', '*', ' ', 'é') });
+    const anyText = fc.string({
+      unit: fc.constantFrom('a', 'B', '.', '*', ' ', 'é', '/'),
+    });
     fc.assert(
       fc.property(anyText, text => {
-        const segments = parsed(text);
-        if (segments === undefined) return;
-        expect(parsed(formatPrefix(segments))).toEqual(segments);
+        const pattern = parsed(text);
+        if (pattern === undefined) return;
+        expect(parsed(formatPattern(pattern))).toEqual(pattern);
       }),
       { numRuns: 1000 },
     );
   });
 });
 
-/** The segments of a prefix; undefined if it is refused. */
-function parsed(prefix: string): readonly string[] | undefined {
+/** Undefined if the prefix is refused. */
+function parsed(prefix: string): NamePattern | undefined {
   try {
     return parsePrefix(prefix);
   } catch {

@@ -1,6 +1,6 @@
 import { Slices } from '../../src/lib/slices';
 import { findCoverageGaps } from '../../src/routing/coverage';
-import { route, type NamedRoute } from '../fixtures/builders';
+import { route, routeOfName, type NamedRoute } from '../fixtures/builders';
 
 interface TestRoute extends NamedRoute {
   readonly isOpen?: boolean;
@@ -76,6 +76,16 @@ describe('a route that no permission can reach', () => {
       ],
       [
         "1: can never be reached: 'a' [create, read, update, delete, none] x, 'a' [create, read, update, delete, none] y already match every action of 'a'",
+      ],
+    ],
+    [
+      'is one of a name',
+      [
+        routeOfName('a b'),
+        routeOfName('a b', { actions: ['create', 'read', 'update', 'delete', 'none'] }),
+      ],
+      [
+        "0: can never be reached: name 'a b' [create, read, update, delete, none] already matches every action of name 'a b'",
       ],
     ],
     [
@@ -172,6 +182,24 @@ describe('a constrained prefix says where its other permissions are open:', () =
       `1: ${OTHERS} (create, read, update, delete, none) fall to '*', ${OPEN}`,
     ],
     [
+      "at a shorter prefix that ends in '/'",
+      [open('a/'), route('a/b.c', { actions: ['read'] })],
+      'deny',
+      `1: ${OTHERS} (create, update, delete, none) fall to 'a/', ${OPEN}`,
+    ],
+    [
+      "at a shorter prefix of segments, of one that ends in '/'",
+      [open('a'), route('a.b/', { actions: ['read'] }), open('a.b')],
+      'deny',
+      `1: ${OTHERS} (create, update, delete, none) fall to 'a', ${OPEN}`,
+    ],
+    [
+      'at a prefix, of a name',
+      [open('a'), routeOfName('a', { actions: ['update', 'delete'] })],
+      'deny',
+      `1: other permissions of this name (create, none) fall to 'a', ${OPEN}`,
+    ],
+    [
       'once for all the routes of the prefix',
       [
         open(''),
@@ -219,6 +247,14 @@ describe('a constrained prefix says where its other permissions are open:', () =
     [
       'the open route has a longer prefix',
       [open('a.b'), route('a', { actions: ['read'] })],
+    ],
+    [
+      'the open route is that of a name',
+      [{ ...routeOfName('a'), isOpen: true }, route('a', { actions: ['read'] })],
+    ],
+    [
+      "a prefix that ends in '/' decides them",
+      [open(''), route('a/'), routeOfName('a/b', { actions: ['read'] })],
     ],
     ['every action is taken', [open(''), ...everyAction]],
     ['there are no routes', []],

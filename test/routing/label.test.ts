@@ -1,5 +1,5 @@
 import { routeLabel } from '../../src/routing/label';
-import { route, routeOf } from '../fixtures/builders';
+import { route, routeOf, routeOfName } from '../fixtures/builders';
 
 it.each([
   [route('catalog'), "'catalog'"],
@@ -13,6 +13,9 @@ it.each([
     }),
     "'catalog.entity' [update, delete] catalog-entity",
   ],
+  [route('ros/a b/', { actions: ['read'] }), "'ros/a b/' [read]"],
+  [routeOfName('ros/a b', { actions: ['read'] }), "name 'ros/a b' [read]"],
+  [routeOfName('a\nb\u202e'), "name 'a\\u000ab\\u202e'"],
   [route('a', { resourceTypes: ['v', 'w', 'x', 'y', 'z'] }), "'a' v, w, x and 2 more"],
 ])('$name is named by what it fits', (pattern, label) => {
   expect(routeLabel(pattern)).toBe(label);
@@ -22,4 +25,5 @@ it('is short whatever the route', () => {
   const resourceTypes = Array.from({ length: 1000 }, () => 't'.repeat(1000));
   const long = { ...routeOf('p'.repeat(1000)), resourceTypes };
   expect(routeLabel(long).length).toBeLessThan(300);
+  expect(routeLabel({ ...long, kind: 'name' }).length).toBeLessThan(310);
 });

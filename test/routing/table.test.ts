@@ -1,6 +1,12 @@
 import type { Permission } from '@backstage/plugin-permission-common';
 import { RoutingTable } from '../../src/routing/table';
-import { permission, route, routeOf, type NamedRoute } from '../fixtures/builders';
+import {
+  permission,
+  route,
+  routeOf,
+  routeOfName,
+  type NamedRoute,
+} from '../fixtures/builders';
 
 /** Routes a permission, written `name [action] <resource type>`. */
 function routed(routes: NamedRoute[], asked: string): string | undefined {
@@ -51,6 +57,90 @@ describe('a prefix', () => {
 
   it('matches nothing if there are no routes', () => {
     expect(routed([], 'catalog')).toBeUndefined();
+  });
+});
+
+describe('a prefix that ends in a slash', () => {
+  const routes = [
+    route('ros'),
+    route('ros/'),
+    route('ros/Openshift on Azure/'),
+    route('ros/a.b'),
+    route('x.y/'),
+  ];
+
+  it.each([
+    ['matches the names that begin with it', 'ros/a', 'ros/'],
+    ['matches itself', 'ros/', 'ros/'],
+    ['matches whatever follows', 'ros/a.c/d, e//', 'ros/'],
+    ['wins by its length', 'ros/Openshift on Azure/mobile', 'ros/Openshift on Azure/'],
+    ['does not match without the slash', 'ros/Openshift on Azure', 'ros/'],
+    ['leaves the names between dots to another prefix', 'ros.a', 'ros'],
+    ['loses to a longer prefix of segments', 'ros/a.b.c', 'ros/a.b'],
+    ['wins where that does not match', 'ros/a.bc', 'ros/'],
+    ['is compared with the whole beginning', 'x.y/z', 'x.y/'],
+    ['never matches from the middle', 'x/ros/a', undefined],
+    ['matches in its letter case only', 'Ros/a', undefined],
+  ])('%s', (_rule, asked, expected) => {
+    expect(routed(routes, asked)).toBe(expected);
+    expect(routed([...routes].reverse(), asked)).toBe(expected);
+  });
+
+  it('wins by more constraints over the same prefix of segments', () => {
+    const same = [route('a/', { actions: ['read'] }), route('a/.*'), route('')];
+    for (const each of [same, [...same].reverse()]) {
+      expect(routed(each, 'a/.b [read]')).toBe('a/ [read]');
+      expect(routed(each, 'a/.b')).toBe('a/.*');
+      expect(routed(each, 'a/b [read]')).toBe('a/ [read]');
+      expect(routed(each, 'a/b')).toBe('');
+    }
+    const other = [route('a/'), route('a/.*', { actions: ['read'] })];
+    expect(routed(other, 'a/.b [read]')).toBe('a/.* [read]');
+    expect(routed(other, 'a/.b')).toBe('a/');
+    expect(routed(other, 'a/b [read]')).toBe('a/');
+  });
+
+  it('that does not fit is skipped for the next longest, of either kind', () => {
+    const narrow = [
+      route('a/b/', { actions: ['read'] }),
+      route('a/b/c', { actions: ['update'] }),
+      route('a/', { actions: ['delete'] }),
+      route('', { actions: ['create'] }),
+    ];
+    expect(routed(narrow, 'a/b/c.d [read]')).toBe('a/b/ [read]');
+    expect(routed(narrow, 'a/b/c.d [update]')).toBe('a/b/c [update]');
+    expect(routed(narrow, 'a/b/c.d [delete]')).toBe('a/ [delete]');
+    expect(routed(narrow, 'a/b/c.d [create]')).toBe(' [create]');
+    expect(routed(narrow, 'a/b/c.d')).toBeUndefined();
+  });
+});
+
+describe('an exact name', () => {
+  const routes = [
+    route(''),
+    route('a.b'),
+    route('cost/'),
+    routeOfName('a.b', { actions: ['read'] }),
+    routeOfName('cost/'),
+    routeOfName('cost/a, b\n'),
+    routeOfName('a.*'),
+    routeOfName('__proto__'),
+  ];
+
+  it.each([
+    ['wins over an equal prefix', 'a.b [read]', '= a.b [read]'],
+    ['that does not fit is skipped', 'a.b [update]', 'a.b'],
+    ['does not match names below it', 'a.b.c [read]', 'a.b'],
+    ['wins over an equal prefix that ends in a slash', 'cost/', '= cost/'],
+    ['does not match names that begin with it', 'cost/a', 'cost/'],
+    ['may have any characters', 'cost/a, b\n', '= cost/a, b\n'],
+    ['is no pattern', 'a.c', ''],
+    ['is what it looks like', 'a.*', '= a.*'],
+    ['may be that of a member of objects', '__proto__', '= __proto__'],
+    ['matches in its letter case only', '__Proto__', ''],
+  ])('%s', (_rule, asked, expected) => {
+    expect(routed(routes, asked)).toBe(expected);
+    expect(routed([...routes].reverse(), asked)).toBe(expected);
   });
 });
 
@@ -168,6 +258,7 @@ describe('an odd name', () => {
     ['one segment of a megabyte', 'a'.repeat(1_000_000), undefined],
     ['a million segments', 'catalog' + '.a'.repeat(1_000_000), 'catalog'],
     ['a million dots', '.'.repeat(1_000_000), undefined],
+    ['a million slashes', '/'.repeat(1_000_000), undefined],
     [
       'a matching segment before a megabyte',
       `catalog.${'é'.repeat(1_000_000)}`,
@@ -192,16 +283,25 @@ describe('a match costs the segments of the name, not the routes', () => {
 
   const tableOf = (count: number): RoutingTable<NamedRoute> =>
     new RoutingTable(
-      Array.from({ length: count }, (_, index) => route(`plugin${index}.a.b.c`)).concat(
-        Array.from({ length: count }, (_, index) =>
-          route('plugin1.a', { resourceTypes: [`type${index}`] }),
-        ),
-      ),
+      Array.from({ length: count }, (_, index) => [
+        route(`plugin${index}.a.b.c`),
+        route('plugin1.a', { resourceTypes: [`type${index}`] }),
+        route(`ros/${index}/a/`),
+        routeOfName(`ros/${index}/a/b`),
+      ]).flat(),
     );
 
-  it('takes as many lookups among 20,000 routes as among 20', () => {
+  it('takes as many lookups among 40,000 routes as among 40', () => {
     const [small, large] = [tableOf(10), tableOf(10_000)];
-    for (const name of ['plugin1', 'plugin1.a', 'plugin1.a.b.c.d', 'other.a.b.c']) {
+    for (const name of [
+      'plugin1',
+      'plugin1.a',
+      'plugin1.a.b.c.d',
+      'other.a.b.c',
+      'ros/1/a/b',
+      'ros/1/a/c.d',
+      'ros/x/a/b',
+    ]) {
       expect(lookups(small, name)).toBeGreaterThan(0);
       expect(lookups(large, name)).toBe(lookups(small, name));
     }
@@ -211,5 +311,8 @@ describe('a match costs the segments of the name, not the routes', () => {
     const table = tableOf(10);
     const name = 'plugin1.a.b.c.d';
     expect(lookups(table, `${name}${'.e'.repeat(1000)}`)).toBe(lookups(table, name));
+    expect(lookups(table, `ros/1/a/x${'/e'.repeat(1000)}`)).toBe(
+      lookups(table, 'ros/1/a/x/'),
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { Slices } from '../../src/lib/slices';
 import { findTies } from '../../src/routing/ties';
-import { route, routeOf, type NamedRoute } from '../fixtures/builders';
+import { route, routeOf, routeOfName, type NamedRoute } from '../fixtures/builders';
 
 describe('findTies', () => {
   it.each<[rule: string, routes: Array<NamedRoute | undefined>, ties: number[][]]>([
@@ -12,6 +12,40 @@ describe('findTies', () => {
       [[0, 1]],
     ],
     ["spellings of one prefix tie ('' and '*')", [route(''), route('*')], [[0, 1]]],
+    ["equal prefixes that end in '/' tie", [route('a/'), route('a/')], [[0, 1]]],
+    [
+      "a prefix that ends in '/' ties with the same of segments",
+      [route('a/.*'), route('a/')],
+      [[0, 1]],
+    ],
+    [
+      '… of the same number of constraints',
+      [
+        route('a/.*', { actions: ['read'] }),
+        route('a/'),
+        route('a/', { actions: ['read'] }),
+      ],
+      [[0, 2]],
+    ],
+    [
+      "a prefix that ends in '/' does not tie with one without it",
+      [route('a'), route('a/')],
+      [],
+    ],
+    ['equal names tie', [routeOfName('a b'), routeOfName('a b')], [[0, 1]]],
+    [
+      'a name does not tie with a prefix',
+      [
+        routeOfName('a'),
+        route('a'),
+        routeOfName('a/'),
+        route('a/'),
+        routeOfName('a.'),
+        routeOfName('*'),
+        route('*'),
+      ],
+      [],
+    ],
     [
       'disjoint actions do not tie',
       [route('a', { actions: ['read'] }), route('a', { actions: ['update', 'none'] })],

@@ -9,7 +9,41 @@ import {
 type Routes = readonly RoutePattern[];
 
 const samePrefix = (a: RoutePattern, b: RoutePattern): boolean =>
-  JSON.stringify(a.segments) === JSON.stringify(b.segments);
+  a.kind === b.kind && text(a) === text(b);
+
+/** What matching names begin with, or are. */
+const text = ({ segments, kind }: RoutePattern): string =>
+  kind === 'start' ? `${segments.join('/')}/` : segments.join('.');
+
+const matches = (route: RoutePattern, name: string): boolean => {
+  const whole = text(route);
+  if (route.kind === 'name') return name === whole;
+  if (route.kind === 'start') return name.startsWith(whole);
+  return whole === '' || name === whole || name.startsWith(`${whole}.`);
+};
+
+/** Some of the names that it matches, which everything matches that matches all its names. */
+function samplesOf(route: RoutePattern): string[] {
+  const whole = text(route);
+  if (route.kind === 'name') return [whole];
+  if (route.kind === 'start') return [whole, `${whole}~`, `${whole}/`, `${whole}.~`];
+  return whole === '' ? ['', '~', '/'] : [whole, `${whole}.`, `${whole}.~`];
+}
+
+/** One route of each prefix that matches all names of this one and more, longest first. */
+function widerThan(routes: Routes, route: RoutePattern): RoutePattern[] {
+  const wider = routes.filter(
+    other =>
+      !samePrefix(other, route) && samplesOf(route).every(name => matches(other, name)),
+  );
+  return wider
+    .filter(
+      (other, index) => wider.findIndex(each => samePrefix(each, other)) === index,
+    )
+    .sort(
+      (a, b) => text(b).length - text(a).length || Number(!!a.kind) - Number(!!b.kind),
+    );
+}
 
 /** An absent list stands for every value. */
 const intersect = (
@@ -17,9 +51,10 @@ const intersect = (
   b: readonly string[] | undefined,
 ): boolean => !a || !b || a.some(value => b.includes(value));
 
-/** Same prefix, same number of constraints, and some permission fits both. */
+/** Same prefix or name, same number of constraints, and some permission fits both. */
 const tie = (a: RoutePattern, b: RoutePattern): boolean =>
-  samePrefix(a, b) &&
+  (a.kind === 'name') === (b.kind === 'name') &&
+  text(a) === text(b) &&
   constraintCount(a) === constraintCount(b) &&
   intersect(a.actions, b.actions) &&
   intersect(a.resourceTypes, b.resourceTypes);
@@ -51,7 +86,7 @@ export function coverageGaps(
 ): string[] {
   const prefixes = new Map<string, number[]>();
   routes.forEach((route, index) => {
-    const key = JSON.stringify(route.segments);
+    const key = JSON.stringify([route.kind ?? '', text(route)]);
     prefixes.set(key, [...(prefixes.get(key) ?? []), index]);
   });
   return [...prefixes.values()].flatMap(group => [
@@ -74,7 +109,7 @@ function unreachable(routes: Routes, group: number[], index: number): string[] {
   if (!(route.resourceTypes?.every(isCovered) ?? isCovered())) return [];
   const match = winners.length === 1 ? 'matches' : 'match';
   return [
-    `${index}: can never be reached: ${list(routes, winners)} already ${match} every action of '${shown(route)}'`,
+    `${index}: can never be reached: ${list(routes, winners)} already ${match} every action of ${shown(route)}`,
   ];
 }
 
@@ -93,15 +128,13 @@ function opened(
   isFallbackOpen: boolean,
 ): string[] {
   const members = group.map(index => routes[index]!);
-  const { segments } = members[0]!;
   const isOfReading = members.some(({ actions }) => actions?.includes('read') ?? true);
   const byAction = ACTIONS.map(action => {
     const places: string[] = [];
     if (takesAll(members, action) || (action === 'read' && !isOfReading)) {
       return { action, places };
     }
-    for (let length = segments.length - 1; length >= 0; length--) {
-      const prefix = { segments: segments.slice(0, length) };
+    for (const prefix of widerThan(routes, members[0]!)) {
       const here = routes.filter(each => samePrefix(each, prefix));
       const named = here.some(
         each => !each.resourceTypes && each.actions?.includes(action),
@@ -128,7 +161,7 @@ function opened(
   const last = places.pop()!;
   const where = places.length > 0 ? `${places.join(', ')} or ${last}` : last;
   return [
-    `${group[0]}: other permissions of this prefix (${actions}) fall to ${where}, which allows what no source denies`,
+    `${group[0]}: other permissions of this ${members[0]!.kind === 'name' ? 'name' : 'prefix'} (${actions}) fall to ${where}, which allows what no source denies`,
   ];
 }
 
@@ -142,11 +175,20 @@ const takesAll = (routes: Routes, action: Action): boolean =>
 const coverAllActions = (routes: Routes): boolean =>
   ACTIONS.every(action => routes.some(route => route.actions?.includes(action)));
 
-const shown = ({ segments }: RoutePattern): string => segments.join('.') || '*';
+const shown = (route: RoutePattern): string =>
+  route.kind === 'name' ? `name '${visible(text(route))}'` : `'${text(route) || '*'}'`;
+
+/** Without characters that a log should not contain. */
+const visible = (name: string): string =>
+  name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, character =>
+    [...Array(character.length).keys()]
+      .map(at => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 
 const label = (route: RoutePattern): string =>
   [
-    `'${shown(route)}'`,
+    shown(route),
     ...(route.actions ? [`[${route.actions.join(', ')}]`] : []),
     ...(route.resourceTypes ? [route.resourceTypes.join(', ')] : []),
   ].join(' ');
