@@ -6,15 +6,17 @@ export const onUnavailable = choice(['fail-closed', 'fail-open']);
 export interface RemoteDefaults {
   /** A duration, such as '500ms'. */
   readonly timeout: string;
+  /** Questions under way at once. */
+  readonly concurrency: number;
   /** Questions that may wait for a slot. */
   readonly queue: number;
 }
 
 export type RemoteFields = ReturnType<typeof remoteFields>;
 
-export const remoteFields = ({ timeout, queue }: RemoteDefaults) => ({
+export const remoteFields = ({ timeout, concurrency, queue }: RemoteDefaults) => ({
   timeout: duration(timeout),
-  concurrency: integer(1, 10_000, 64),
+  concurrency: integer(1, 10_000, concurrency),
   queue: integer(0, 100_000, queue),
   circuitBreaker: strict({
     errorThreshold: integer(1, 99, 50),

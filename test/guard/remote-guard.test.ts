@@ -76,6 +76,27 @@ describe('the queue', () => {
     expect(states).toEqual([]);
   });
 
+  it('has slots for what a source asks while it decides, or makes it wait for nothing', async () => {
+    const nested = request(permission('nested'));
+    /** What each of two questions hears of the one that it waits for. */
+    const heard = async (concurrency: number): Promise<string[]> => {
+      const answers: string[] = [];
+      const source = sourceOf(async ({ permission: { name } }) => {
+        if (name === 'nested') return allow('a');
+        answers.push(outcome(await ask(undefined, 'fail-closed', nested)));
+        return deny('b');
+      });
+      const { ask } = guardOf(source, { concurrency, queue: 100 });
+      const asked = [ask(), ask()];
+      await pass(TIMEOUT / 2);
+      expect((await Promise.all(asked)).map(outcome)).toEqual(['DENY', 'DENY']);
+      return answers;
+    };
+    expect(await heard(3)).toEqual(['ALLOW', 'ALLOW']);
+    // The first one has waited until half of its time was over; its slot is then free.
+    expect((await heard(2))[0]).toBe('DENY overloaded NO_TIME_LEFT');
+  });
+
   it('keeps the async context of each caller', async () => {
     const storage = new AsyncLocalStorage<number>();
     const seen: Array<[number | undefined, number]> = [];

@@ -18,7 +18,7 @@ const remote = remoteKind({
   type: 'remote',
   settings,
   check,
-  defaults: { timeout: '250ms', queue: 7 },
+  defaults: { timeout: '250ms', concurrency: 5, queue: 7 },
   endpoints: ({ one, two }) => (two === undefined ? [one] : [one, two]),
   build: () => source,
 });
@@ -72,8 +72,8 @@ describe('a remote kind', () => {
     expect(remote.schema.parse({ type: 'remote', one: 'a' })).toMatchObject({
       one: 'a',
       timeout: 250,
+      concurrency: 5,
       queue: 7,
-      concurrency: 64,
     });
   });
 
@@ -82,7 +82,7 @@ describe('a remote kind', () => {
     const elsewhere = remoteKind({
       type: 'remote',
       settings: {},
-      defaults: { timeout: '1s', queue: 0 },
+      defaults: { timeout: '1s', concurrency: 1, queue: 0 },
       build: () => source,
     });
     expect('endpoints' in elsewhere).toBe(false);

@@ -63,7 +63,7 @@ export const opa = remoteKind({
     ['auth', 'token'],
     ['tls', 'key'],
   ],
-  defaults: { timeout: '500ms', queue: 256 },
+  defaults: { timeout: '500ms', concurrency: 64, queue: 256 },
   check: ({ baseUrl, tls: withTls }, context) => {
     if (!Array.isArray(baseUrl)) return;
     const plain = baseUrl.find(url => !/^https:/i.test(url));

@@ -23,7 +23,7 @@ describe('a source of type hosted', () => {
       remote: {
         guard: {
           timeout: 1000,
-          concurrency: 64,
+          concurrency: 2000,
           queue: 2000,
           circuitBreaker: {
             errorThreshold: 50,
