@@ -70,6 +70,7 @@ export class PublishedRule {
  */
 function closed(schema: unknown): unknown {
   if (!isJsonObject(schema) || !isJsonObject(schema.properties)) return schema;
+  if (namesNoParams(schema)) return { type: 'object' };
   const rulesOnOthers = [
     ...['additionalProperties', 'patternProperties', 'unevaluatedProperties'],
     ...['allOf', 'anyOf', 'oneOf', '$ref'],
@@ -78,6 +79,18 @@ function closed(schema: unknown): unknown {
     ? schema
     : { ...schema, additionalProperties: false };
 }
+
+/**
+ * Whether this is how a rule without a schema is published, as one whose schema is an empty object
+ * is. Backstage gives the params to such a rule unseen, and there is no name to misspell.
+ */
+const namesNoParams = (schema: Record<string, unknown>): boolean =>
+  Object.keys(schema.properties as object).length === 0 &&
+  (schema.type ?? 'object') === 'object' &&
+  (schema.additionalProperties ?? false) === false &&
+  Object.keys(schema).every(key => PLAIN_KEYS.has(key));
+
+const PLAIN_KEYS = new Set(['$schema', 'type', 'properties', 'additionalProperties']);
 
 /** JSON Schema patterns are Unicode regular expressions, but some plugins publish others. */
 function compileAny(schema: unknown): ValidateFunction {

@@ -91,8 +91,9 @@ const ofSeveral: Row[] = [
     [{}, { b: '' }, { a: '', b: null }],
   ],
   ['a default', object({ a: text.default('x') }), [{}, { a: '' }], [{ a: 1 }]],
-  ['none', object({}), [{}], []],
-  ['no schema', undefined, [{}], []],
+  ['none', object({}), [{}, { a: 1 }], []],
+  ['no schema', undefined, [{}, { a: 1 }], []],
+  ['none of zod 4', zod4.object({}), [{}, { a: 1 }], []],
   ['those known only', object({ a: text }).strict(), [{ a: '' }], [{ a: '', b: 1 }]],
   ['any others', object({ a: text }).passthrough(), [{ a: '', b: [1] }], [{ b: '' }]],
   ['an intersection', z.record(text).and(object({ b: text })), [{ b: '' }], [{}]],
@@ -192,8 +193,6 @@ it.each<[string, object, object, object]>([
 it.each([
   ['required and optional', { a: '' }],
   ['a default', {}],
-  ['none', {}],
-  ['no schema', {}],
   ['those of zod 4', { a: '' }],
 ])(
   'params that no schema knows are refused, though a plugin ignores them: %s',
@@ -219,7 +218,11 @@ describe('a message', () => {
   it.each([
     ['required and optional', {}, `"params" must have required property 'a'`],
     ['required and optional', { a: 1 }, '"params.a" must be string'],
-    ['none', { a: 1 }, '"params" must NOT have additional properties: "a"'],
+    [
+      'those known only',
+      { a: '', b: 1 },
+      '"params" must NOT have additional properties: "b"',
+    ],
     [nested, { a: { b: [{}, { c: 1 }] } }, 'a part of "params.a" must be string'],
     ['an enum', { a: 'z' }, '"params.a" must be equal to one of the allowed values'],
     ['a length', { a: 'z' }, '"params.a" must NOT have fewer than 2 characters'],
@@ -288,6 +291,16 @@ describe('a schema', () => {
     }
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
     jest.restoreAllMocks();
+  });
+
+  it.each<[object]>([
+    [{ required: ['a'] }],
+    [{ minProperties: 1 }],
+    [{ additionalProperties: { type: 'string' } }],
+    [{ type: 'array' }],
+  ])('%j without properties is more than that of a rule without a schema', more => {
+    const rule = ruleThat({ type: 'object', properties: {}, ...more });
+    expect(rule.paramsProblem({ b: 1 })?.kind).toBe('bad');
   });
 
   it.each<[object]>([

@@ -32,7 +32,8 @@ function copyOf(returned: unknown): Copied {
   const { conditions, ...rest } = read;
   if (rest.result !== 'CONDITIONAL') return { decision: { result: rest.result } };
   try {
-    return { decision: { ...rest, conditions: conditions && jsonCopy(conditions) } };
+    const copy = conditions && readKeysOnly(jsonCopy(conditions));
+    return { decision: { ...rest, conditions: copy } };
   } catch {
     return { problem: 'conditions: cannot be written as JSON' };
   }
@@ -56,6 +57,27 @@ function fieldsOf(returned: Record<string, unknown>) {
 /** Reading anything but a string could run the policy's code, so it is not looked at. */
 const textOrNull = (value: unknown): string | null =>
   typeof value === 'string' ? value : null;
+
+const CRITERIA = ['allOf', 'anyOf', 'not'] as const;
+
+/**
+ * Conditions without the keys that Backstage does not read: alone they would not matter. Nodes
+ * that Backstage could read in two ways, or not at all, stay as they are and are refused later.
+ */
+function readKeysOnly(node: unknown): unknown {
+  if (!isJsonObject(node)) return node;
+  const [key, ...others] = CRITERIA.filter(each => Object.hasOwn(node, each));
+  if (others.length > 0) return node;
+  if (!Object.hasOwn(node, 'rule'))
+    return key === undefined ? node : only(key, node[key]);
+  if (key !== undefined) return node;
+  const { rule, resourceType, params } = node;
+  return { rule, resourceType, ...(params === undefined ? {} : { params }) };
+}
+
+const only = (key: (typeof CRITERIA)[number], child: unknown): unknown => ({
+  [key]: Array.isArray(child) ? child.map(readKeysOnly) : readKeysOnly(child),
+});
 
 /** Conditions within `maxConditionBytes` cannot have more parts. */
 const MAX_PARTS = 90_000;

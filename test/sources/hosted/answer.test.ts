@@ -341,6 +341,10 @@ describe('conditions of a hosted policy', () => {
     expect(answer).toEqual(before);
   });
 
+  /** `not` around a rule, until the decision is so many objects deep. */
+  const nested = (depth: number, innermost: object = leaf): object =>
+    depth <= 2 ? innermost : { not: nested(depth - 1, innermost) };
+
   const SHAPE =
     'must be {resourceType, rule, params}, or a group: a non-empty allOf or anyOf, or a not';
   const UNREADABLE = 'cannot be written as JSON';
@@ -374,11 +378,13 @@ describe('conditions of a hosted policy', () => {
       `conditions.anyOf.0: ${SHAPE}`,
     ],
     ['a set of rules', { anyOf: new Set([leaf]) }, `conditions: ${SHAPE}`],
-    ['a rule with an unknown key', { ...leaf, name: 'x' }, `conditions: ${SHAPE}`],
+    ['a rule and a group in one', { ...leaf, anyOf: [leaf] }, `conditions: ${SHAPE}`],
+    ['only unknown keys', { name: 'x', resourceType: 't' }, `conditions: ${SHAPE}`],
+    ['a negation of a list', { not: [leaf] }, `conditions.not: ${SHAPE}`],
     [
-      'a rule with a __proto__',
-      own('{"rule":"R","resourceType":"t","__proto__":{"params":{}}}'),
-      `conditions: ${SHAPE}`,
+      'a group and a negation in a further one',
+      { anyOf: [leaf, { not: leaf, allOf: [leaf], name: 'x' }] },
+      `conditions.anyOf.1: ${SHAPE}`,
     ],
     ['a rule without a name', { ...leaf, rule: undefined }, `conditions: ${SHAPE}`],
     ['two groups in one', { anyOf: [leaf], allOf: [leaf] }, `conditions: ${SHAPE}`],
@@ -403,6 +409,28 @@ describe('conditions of a hosted policy', () => {
     expect(got).toContain(problem);
   });
 
+  it.each<[what: string, conditions: unknown, read: unknown]>([
+    ['in a rule', { ...leaf, description: 'x', name: null }, filled],
+    ['beside a group', { anyOf: [leaf], resourceType: 't' }, { anyOf: [filled] }],
+    ['beside a negation', { not: leaf, params: {} }, { not: filled }],
+    [
+      'at every level',
+      { a: 1, allOf: [{ not: { ...leaf, b: 1 }, c: 1 }] },
+      { allOf: [{ not: filled }] },
+    ],
+    [
+      'in a __proto__',
+      own('{"rule":"R","resourceType":"t","__proto__":{"params":{"a":1}}}'),
+      { rule: 'R', resourceType: 't', params: {} },
+    ],
+    ['that are deep', { ...leaf, deep: nested(MAX_DECISION_DEPTH + 1) }, filled],
+  ])(
+    'lose keys that Backstage does not read: %s',
+    async (_what, conditions, expected) => {
+      expect(await read(conditions)).toEqual(expected);
+    },
+  );
+
   it.each<[what: string, without: object, problem: string]>([
     ['a pluginId', { pluginId: undefined }, 'pluginId: must be a string'],
     ['text in pluginId', { pluginId: '' }, 'pluginId: must not be empty'],
@@ -413,10 +441,6 @@ describe('conditions of a hosted policy', () => {
     const { answer } = await ask(() => conditional(leaf, without));
     expect(wordsOf(answer)).toBe(`invalid BAD_DECISION: ${problem}`);
   });
-
-  /** `not` around a rule, until the decision is so many objects deep. */
-  const nested = (depth: number, innermost: object = leaf): object =>
-    depth <= 2 ? innermost : { not: nested(depth - 1, innermost) };
 
   it(`are read down to ${MAX_DECISION_DEPTH} levels, and refused below`, async () => {
     expect(await read(nested(MAX_DECISION_DEPTH))).toEqual(
