@@ -50,7 +50,7 @@ export function conditionCheck(
     const known =
       verifyConditions === false ? undefined : directory.known(verdict.pluginId);
     if (passed.has(verdict, permission, known)) return verdict;
-    const overgrown = treeProblem(verdict.conditions);
+    const overgrown = treeProblem(verdict.conditions, maxConditionBytes);
     if (overgrown !== undefined) return tooLarge(overgrown);
     const unfit = misfit(verdict, permission);
     if (unfit !== undefined) return failed('invalid', 'BAD_CONDITIONS', unfit);

@@ -1,13 +1,25 @@
 import type { Conditions, Criteria } from '../verdict';
 import { childrenOf } from './tree';
 
-/** A condition inside a group inside a `not` has depth 3. */
-export const MAX_CONDITION_DEPTH = 16;
-/** Of one verdict: groups, negations and rules together. */
-export const MAX_CONDITION_NODES = 500;
+/**
+ * A condition inside a group inside a `not` has depth 3. Backstage, and all that is done with
+ * conditions here, recurses. The catalog applies conditions of 400 levels, on PostgreSQL in some
+ * seconds; at 800 its stack overflows.
+ */
+export const MAX_CONDITION_DEPTH = 200;
 
-/** Which limit the tree exceeds, if any. Stops at the first limit that is exceeded. */
-export function treeProblem(conditions: Conditions): string | undefined {
+/** No group, negation or rule adds less to the JSON: `{"not":}`. */
+const LEAST_NODE_BYTES = 8;
+
+/**
+ * Which limit the tree exceeds, if any. Stops at the first one, so that huge trees are neither
+ * walked nor written as JSON; `bytesProblem` measures those that pass.
+ */
+export function treeProblem(
+  conditions: Conditions,
+  maxBytes: number,
+): string | undefined {
+  const maxNodes = maxBytes / LEAST_NODE_BYTES;
   let level: Criteria[] = [conditions];
   let nodes = 1;
   for (let depth = 1; level.length > 0; depth++) {
@@ -18,8 +30,8 @@ export function treeProblem(conditions: Conditions): string | undefined {
     for (const node of level) {
       const children = childrenOf(node);
       nodes += children.length;
-      if (nodes > MAX_CONDITION_NODES) {
-        return `conditions of more than ${MAX_CONDITION_NODES} nodes`;
+      if (nodes > maxNodes) {
+        return `conditions of more bytes than maxConditionBytes (${maxBytes})`;
       }
       next.push(...children);
     }
@@ -49,4 +61,4 @@ export const bytesProblem = (bytes: number, maxBytes: number): string | undefine
 export const excessOf =
   (maxBytes: number) =>
   (conditions: Conditions): string | undefined =>
-    treeProblem(conditions) ?? bytesProblem(bytesOf(conditions), maxBytes);
+    treeProblem(conditions, maxBytes) ?? bytesProblem(bytesOf(conditions), maxBytes);

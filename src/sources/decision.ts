@@ -5,8 +5,11 @@ import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
 import { allow, conditional, deny, notApplicable } from '../verdict';
 
-/** Deeper decisions are refused: nobody writes them, and reading conditions recurses. */
-export const MAX_DECISION_DEPTH = 32;
+/**
+ * Deeper decisions are refused, because reading conditions recurses. Each group is an object and
+ * a list, so the deepest conditions (`MAX_CONDITION_DEPTH`) have 100 levels left for params.
+ */
+export const MAX_DECISION_DEPTH = 500;
 
 const conditions = z.unknown().transform((value, context) => {
   const parsed = parseConditions(value);

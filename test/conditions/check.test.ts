@@ -152,7 +152,7 @@ describe('the checks run in order:', () => {
 
   it.each<[string, Conditions, object, number, string]>([
     ['tree before fit', overgrown, far, 1, 'CONDITIONS_TOO_LARGE: conditions of more'],
-    ['fit before bytes', A, far, 1, 'BAD_CONDITIONS: rule "A" for resource type'],
+    ['fit before bytes', A, far, 9, 'BAD_CONDITIONS: rule "A" for resource type'],
     ['fit before rules', A, far, 9999, 'BAD_CONDITIONS: rule "A" for resource type'],
     ['fit before asking', A, path, 9999, 'BAD_CONDITIONS: conditions of "../c'],
     ['bytes before rules', rule('C'), {}, 9, 'CONDITIONS_TOO_LARGE: conditions of 5'],

@@ -1,6 +1,5 @@
 import {
   MAX_CONDITION_DEPTH,
-  MAX_CONDITION_NODES,
   bytesOf,
   bytesProblem,
   treeProblem,
@@ -8,8 +7,10 @@ import {
 import type { Conditions } from '../../src/verdict';
 import { all, any, not, rule } from '../fixtures/builders';
 
-const TOO_MANY = 'conditions of more than 500 nodes';
-const TOO_DEEP = 'conditions nested deeper than 16 levels';
+const MAX_BYTES = 8000;
+const TOO_MANY = 'conditions of more bytes than maxConditionBytes (8000)';
+const TOO_DEEP = 'conditions nested deeper than 200 levels';
+const problemOf = (conditions: Conditions) => treeProblem(conditions, MAX_BYTES);
 
 const leaf = (): Conditions => rule('A');
 const rules = (count: number): Conditions[] => Array.from({ length: count }, leaf);
@@ -27,33 +28,45 @@ function wrapped(times: number, ...wraps: Array<(criteria: Conditions) => Condit
 /** Conditions of exactly this size: itself a node, with what is below it. */
 const ofNodes = (nodes: number): Conditions => all(...rules(nodes - 1));
 
-it('has the limits that the docs name', () => {
-  expect([MAX_CONDITION_NODES, MAX_CONDITION_DEPTH]).toEqual([500, 16]);
+it('has the limit that the docs name', () => {
+  expect(MAX_CONDITION_DEPTH).toBe(200);
 });
 
-describe('conditions of as many nodes as the limit allows pass, and of one more do not,', () => {
+it('no conditions have more nodes than their bytes allow', () => {
+  const shortest = [
+    rule('', { resourceType: '', params: {} }),
+    wrapped(199, not),
+    wrapped(199, all, not),
+    all(...rules(50).map(each => not(not(not(each))))),
+  ];
+  for (const conditions of shortest) {
+    expect(treeProblem(conditions, bytesOf(conditions))).toBeUndefined();
+  }
+});
+
+describe('conditions of as many nodes as bytes could hold pass, and of one more do not,', () => {
   it.each([
-    ['rules in one group', ofNodes(500), ofNodes(501)],
-    ['rules in an anyOf', any(...rules(499)), any(...rules(500))],
+    ['rules in one group', ofNodes(1000), ofNodes(1001)],
+    ['rules in an anyOf', any(...rules(999)), any(...rules(1000))],
     [
       'groups in groups',
-      all(ofNodes(300), any(...rules(198))),
-      all(ofNodes(300), any(...rules(199))),
+      all(ofNodes(800), any(...rules(198))),
+      all(ofNodes(800), any(...rules(199))),
     ],
     [
       'negations',
-      all(...rules(249).map(not), leaf()),
-      all(...rules(249).map(not), leaf(), leaf()),
+      all(...rules(499).map(not), leaf()),
+      all(...rules(499).map(not), leaf(), leaf()),
     ],
     [
       'negations of groups',
-      all(not(any(...rules(100))), ...rules(397)),
-      all(not(any(...rules(100))), ...rules(398)),
+      all(not(any(...rules(100))), ...rules(897)),
+      all(not(any(...rules(100))), ...rules(898)),
     ],
-    ['empty groups', all(...empty(499)), all(...empty(500))],
+    ['empty groups', all(...empty(999)), all(...empty(1000))],
   ])('counted in %s', (_what, at, over) => {
-    expect(treeProblem(at)).toBeUndefined();
-    expect(treeProblem(over)).toBe(TOO_MANY);
+    expect(problemOf(at)).toBeUndefined();
+    expect(problemOf(over)).toBe(TOO_MANY);
   });
 });
 
@@ -64,19 +77,19 @@ describe('conditions as deep as the limit allows pass, and one deeper do not,', 
     ['by not', [not]],
     ['by all of them', [any, not, all]],
   ])('%s', (_what, wraps) => {
-    expect(treeProblem(wrapped(15, ...wraps))).toBeUndefined();
-    expect(treeProblem(wrapped(16, ...wraps))).toBe(TOO_DEEP);
+    expect(problemOf(wrapped(199, ...wraps))).toBeUndefined();
+    expect(problemOf(wrapped(200, ...wraps))).toBe(TOO_DEEP);
   });
 
   it('even if only the last child is', () => {
-    expect(treeProblem(all(leaf(), wrapped(14, not)))).toBeUndefined();
-    expect(treeProblem(all(leaf(), wrapped(15, not)))).toBe(TOO_DEEP);
+    expect(problemOf(all(leaf(), wrapped(198, not)))).toBeUndefined();
+    expect(problemOf(all(leaf(), wrapped(199, not)))).toBe(TOO_DEEP);
   });
 
   it('and parameters do not count as levels', () => {
-    const params = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) as object;
+    const params = JSON.parse(`${'{"a":'.repeat(400)}1${'}'.repeat(400)}`) as object;
     const within = rule('A', { params } as object);
-    expect(treeProblem(within)).toBeUndefined();
+    expect(problemOf(within)).toBeUndefined();
   });
 });
 
@@ -144,6 +157,6 @@ describe('huge conditions are refused after a short look', () => {
     ['a million in each of five hundred', () => manyTimes(million()), TOO_MANY],
     ['a list of a billion holes', () => holes(1e9), TOO_MANY],
   ])('%s', (_what, criteria, problem) => {
-    expect(treeProblem(criteria())).toBe(problem);
+    expect(problemOf(criteria())).toBe(problem);
   });
 });

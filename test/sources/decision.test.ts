@@ -170,6 +170,6 @@ describe('a deeply nested decision', () => {
   });
 
   it('is refused whatever its result', () => {
-    expect(read({ result: nested(100) })).toBe('invalid TOO_DEEP');
+    expect(read({ result: nested(1000) })).toBe('invalid TOO_DEEP');
   });
 });
