@@ -643,7 +643,10 @@ describe('the limits of the guides', () => {
   });
 
   it('come from concurrency and queue', async () => {
-    const narrow = table.replace(/^( *)timeout: .*\n/m, '$&$1concurrency: 64\n$1queue: 256\n');
+    const narrow = table.replace(
+      /^( *)timeout: .*\n/m,
+      '$&$1concurrency: 64\n$1queue: 256\n',
+    );
     expect(await allowedUnder(narrow, 64 + 256)).toBe(64 + 256);
   });
 });
