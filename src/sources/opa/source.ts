@@ -7,6 +7,12 @@ import { failed, type Answer, type Failed } from '../../answer';
 import type { Cancellation, PreparedQuestion, RemoteSource } from '../source';
 import { parseBody } from './body';
 import { connector } from './connector';
+import {
+  KeptClient,
+  type KeptConnection,
+  type KeptDispatch,
+  type LostOnKeptConnection,
+} from './kept-connection';
 import { repeatsToken } from './token-echo';
 import { transportFailure } from './transport-failure';
 
@@ -35,9 +41,22 @@ export interface OpaSourceOptions {
 const REPEATS = 'the response repeats the bearer token that was sent to OPA';
 const NOT_SHOWN = `(not shown: ${REPEATS})`;
 
-/** OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`. */
+/** What came over the connection. */
+interface Reply {
+  readonly statusCode: number;
+  readonly bytes: Buffer;
+}
+
+/**
+ * OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`.
+ *
+ * A question that got no byte of an answer on a reused connection is put once more, on a fresh
+ * one. That is safe, because this POST is a pure question: it changes nothing in OPA.
+ */
 export class OpaSource implements RemoteSource {
   private readonly pool: Pool;
+  /** Each of its connections carries one question only. */
+  private readonly fresh: Pool;
   private readonly secure: boolean;
   private readonly path: string;
   private readonly token: string | undefined;
@@ -46,19 +65,25 @@ export class OpaSource implements RemoteSource {
   constructor(options: OpaSourceOptions) {
     const { origin, basePath, socketPath } = parseBaseUrl(options.baseUrl);
     this.secure = origin.startsWith('https:');
-    this.pool = new Pool(origin, {
+    const connect = connector(this.secure, {
+      timeout: options.connectTimeout,
+      ...(socketPath === undefined ? {} : { socketPath }),
+      ...definedOnly(options.tls ?? {}),
+    });
+    const poolOptions: Pool.Options = {
       connections: options.concurrency,
       pipelining: 1,
       maxResponseSize: options.maxResponseBytes,
       // The guard's timeout ends a request; undici's own clocks are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: connector(this.secure, {
-        timeout: options.connectTimeout,
-        ...(socketPath === undefined ? {} : { socketPath }),
-        ...definedOnly(options.tls ?? {}),
-      }),
+      connect,
+    };
+    this.pool = new Pool(origin, {
+      ...poolOptions,
+      factory: (url, client) => new KeptClient(url, client, connect),
     });
+    this.fresh = new Pool(origin, poolOptions);
     const entrypoint = options.entrypoint.split('/').map(encodeURIComponent).join('/');
     this.path = `${basePath}/v1/data/${entrypoint}`;
     this.token = options.token;
@@ -114,11 +139,33 @@ export class OpaSource implements RemoteSource {
     return { ...regoAnswer(body.result), exchange };
   }
 
-  /** Like `pool.request`, but collects the body without creating a stream. */
-  private post(
+  /** The second failure of a question that is put once more says what is wrong. */
+  private async post(body: Buffer, signal: Cancellation): Promise<Reply> {
+    let connection: KeptConnection | undefined;
+    let isLost: LostOnKeptConnection | undefined;
+    const takenBy = (by: KeptConnection): void => void (connection = by);
+    try {
+      return await this.dispatch(this.pool, { takenBy }, body, signal, () => {
+        isLost = connection?.begin();
+      });
+    } catch (error) {
+      if (signal.aborted || isLost?.() !== true) throw error;
+      return await this.dispatch(this.fresh, { reset: true }, body, signal);
+    }
+  }
+
+  /**
+   * Like `pool.request`, but collects the body without creating a stream.
+   *
+   * @param onStart - called when the question is about to be written to its connection.
+   */
+  private dispatch(
+    pool: Pool,
+    options: Pick<Dispatcher.DispatchOptions, 'reset'> | Pick<KeptDispatch, 'takenBy'>,
     body: Buffer,
     signal: Cancellation,
-  ): Promise<{ statusCode: number; bytes: Buffer }> {
+    onStart = (): void => {},
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       let statusCode = 0;
       const chunks: Buffer[] = [];
@@ -126,10 +173,11 @@ export class OpaSource implements RemoteSource {
       const end = (): void =>
         controller?.abort(new Error('the question was cancelled'));
       signal.onabort = end;
-      this.pool.dispatch(
-        { method: 'POST', path: this.path, headers: this.headers, body },
+      pool.dispatch(
+        { ...options, method: 'POST', path: this.path, headers: this.headers, body },
         {
           onRequestStart(started) {
+            onStart();
             controller = started;
             if (signal.aborted) end();
           },
@@ -151,7 +199,7 @@ export class OpaSource implements RemoteSource {
   }
 
   async close(): Promise<void> {
-    await this.pool.close();
+    await Promise.all([this.pool.close(), this.fresh.close()]);
   }
 }
 
