@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { LoggerService, RootConfigService } from '@backstage/backend-plugin-api';
 import { equal } from '../lib/equal';
-import { watchPath } from '../lib/file-watch';
+import { STUCK, watchPath } from '../lib/file-watch';
 import { LastGood } from '../lib/last-good';
 import { Slices } from '../lib/slices';
 import type { ProvidedPolicyInfo } from './hosted';
@@ -107,7 +107,12 @@ export class LiveConfig {
     const path = named === undefined ? undefined : resolve(named);
     if (path === this.file?.path) return;
     this.file?.endWatch();
-    this.file =
-      path === undefined ? undefined : { path, endWatch: watchPath(path, onChange) };
+    this.file = undefined;
+    if (path === undefined) return;
+    const endWatch = watchPath(path, {
+      changed: onChange,
+      stuck: () => this.logger.warn(`The routing file '${named}' ${STUCK}`),
+    });
+    this.file = { path, endWatch };
   }
 }

@@ -2,7 +2,13 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PassingProblem } from './last-good';
-import { lookAt, readPlainFile, type PlainFile, type ReadLimits } from './plain-file';
+import {
+  lookAt,
+  readPlainFile,
+  type Look,
+  type PlainFile,
+  type ReadLimits,
+} from './plain-file';
 
 /** How often the file's metadata is checked, in milliseconds. */
 const POLL_INTERVAL = 500;
@@ -11,12 +17,27 @@ const POLL_INTERVAL = 500;
 const SETTLE_INTERVAL = 50;
 const SETTLE_ATTEMPTS = 20;
 
+/** What a watch reports. */
+export interface WatchObserver {
+  /** The file has changed, is gone, is there again, or its metadata cannot be read any more. */
+  readonly changed: () => void;
+  /**
+   * The file was unlinked, but is still at the path: it is a mount of this one file, so what was
+   * put in its place is never seen. Reported once.
+   */
+  readonly stuck: () => void;
+}
+
+/** For the log, after the name of what is stuck. */
+export const STUCK =
+  'was replaced or deleted where it is stored, but is mounted here as a single file, so its ' +
+  'changes can no longer be seen; mount the folder, not the file, and restart';
+
 /** By absolute path. */
 const watches = new Map<string, Watch>();
 
 /**
- * Calls `onChange` after every change of the file, including its deletion and return, and when its
- * metadata cannot be read any more. It polls what the path refers to, so that atomic renames and
+ * Reports every change of the file, including its deletion and return. It polls what the path refers to, so that atomic renames and
  * the symlink swaps of Kubernetes ConfigMaps count as changes, also on network and bind mounts,
  * which deliver no events. Those that watch the same path share one poll. The watch does not keep
  * the process alive.
@@ -24,12 +45,12 @@ const watches = new Map<string, Watch>();
  * @param path - relative to the working directory.
  * @returns a function that ends the watch.
  */
-export function watchPath(path: string, onChange: () => void): () => void {
+export function watchPath(path: string, observer: WatchObserver): () => void {
   const absolute = resolve(path);
   const watch = watches.get(absolute) ?? new Watch(absolute);
   watches.set(absolute, watch);
-  // One of its own, because the same function may watch twice.
-  const listener = (): void => onChange();
+  // One of its own, because the same observer may watch twice.
+  const listener: Listener = { observer, knowsItIsStuck: false };
   watch.listeners.add(listener);
   return () => {
     watch.listeners.delete(listener);
@@ -39,16 +60,21 @@ export function watchPath(path: string, onChange: () => void): () => void {
   };
 }
 
+interface Listener {
+  readonly observer: WatchObserver;
+  knowsItIsStuck: boolean;
+}
+
 /**
  * The poll of one path. Not `fs.watchFile`: its poll would hang beside a reading that hangs, and
  * take another of libuv's threads.
  */
 class Watch {
-  readonly listeners = new Set<() => void>();
+  readonly listeners = new Set<Listener>();
   private readonly timer = setInterval(() => void this.poll(), POLL_INTERVAL).unref();
   private isPolling = false;
-  /** The version, or why it could not be read. Undefined before the first poll. */
-  private last: string | undefined;
+  /** Undefined before the first poll. Its version may be why it could not be looked at. */
+  private last: Look | undefined;
 
   constructor(private readonly path: string) {
     void this.poll();
@@ -61,11 +87,22 @@ class Watch {
   private async poll(): Promise<void> {
     if (this.isPolling) return;
     this.isPolling = true;
-    const now = await lookAt(this.path).catch((error: Error) => error.message);
+    const now: Look = await lookAt(this.path).catch(({ message }: Error) => ({
+      version: message,
+      isUnlinked: false,
+    }));
     this.isPolling = false;
-    const hasChanged = this.last !== undefined && this.last !== now;
+    const { last } = this;
     this.last = now;
-    if (hasChanged) for (const listener of [...this.listeners]) listener();
+    const hasChanged = last !== undefined && last.version !== now.version;
+    // One look alone may fall between finding a file and the renaming of another over it.
+    const isStuck = last?.isUnlinked === true && now.isUnlinked;
+    for (const listener of [...this.listeners]) {
+      if (hasChanged) listener.observer.changed();
+      if (!isStuck || listener.knowsItIsStuck) continue;
+      listener.knowsItIsStuck = true;
+      listener.observer.stuck();
+    }
   }
 }
 
@@ -83,7 +120,7 @@ export async function readSettled(
   let before = await readPlainFile(path, limits);
   for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
     await delay(SETTLE_INTERVAL);
-    if (before.version !== undefined && before.version === (await lookAt(path)))
+    if (before.version !== undefined && before.version === (await lookAt(path)).version)
       return before;
     const now = await readPlainFile(path, limits);
     if (now.content.equals(before.content)) return now;

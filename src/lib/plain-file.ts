@@ -59,17 +59,29 @@ export function readPlainFile(path: string, limits: ReadLimits): Promise<PlainFi
   });
 }
 
+/** What is at a path, without reading it. */
+export interface Look {
+  /** Equal to that of a later look if it has not changed. */
+  readonly version: string;
+  /**
+   * Whether it has no name on its file system any more. It is then there only because it was
+   * mounted by itself: whatever has taken its place since cannot be seen.
+   */
+  readonly isUnlinked: boolean;
+}
+
 /**
- * The version of what is at the path, of whatever kind it is.
+ * What is at the path now, of whatever kind it is.
  *
  * @param path - relative to the working directory.
  * @param timeout - milliseconds.
  * @throws PassingProblem as `readPlainFile`.
  */
-export function lookAt(path: string, timeout = TIMEOUT): Promise<string> {
-  return alone(resolve(path), timeout, async absolute =>
-    versionOf(await stat(absolute, { bigint: true })),
-  );
+export function lookAt(path: string, timeout = TIMEOUT): Promise<Look> {
+  return alone(resolve(path), timeout, async absolute => {
+    const stats = await stat(absolute, { bigint: true });
+    return { version: versionOf(stats), isUnlinked: stats.nlink === 0n };
+  });
 }
 
 const versionOf = ({ dev, ino, mode, size, mtimeNs, ctimeNs }: BigIntStats): string =>

@@ -39,6 +39,19 @@ async function changeUntil(seen: Promise<unknown>): Promise<void> {
 
 const LIMITS = { maxBytes: 1000 };
 
+const seen = (version: string, isUnlinked = false): plainFile.Look => ({
+  version,
+  isUnlinked,
+});
+
+const unexpected = (): void => {
+  throw new Error('it is not stuck');
+};
+
+/** On every change of the file. */
+const watchFor = (changed: () => void): (() => void) =>
+  watchPath(file, { changed, stuck: unexpected });
+
 describe('a settled reading', () => {
   /** Each reading finds the next of these contents, and the last one from then on. */
   function contents(version: string | undefined, ...found: string[]): void {
@@ -63,14 +76,14 @@ describe('a settled reading', () => {
 
   it('is one reading if the file has not changed for a while', async () => {
     contents('old', 'whole');
-    lookAt.mockResolvedValue('old');
+    lookAt.mockResolvedValue(seen('old'));
     expect(await text()).toBe('whole');
     expect([readPlainFile.mock.calls.length, lookAt.mock.calls.length]).toEqual([1, 1]);
   });
 
   it('is another if it has changed since', async () => {
     contents('old', 'half', 'whole');
-    lookAt.mockResolvedValueOnce('new').mockResolvedValue('old');
+    lookAt.mockResolvedValueOnce(seen('new')).mockResolvedValue(seen('old'));
     expect(await text()).toBe('whole');
     expect(readPlainFile).toHaveBeenCalledTimes(2);
   });
@@ -94,7 +107,7 @@ describe('a settled reading', () => {
 
 describe('a watched path', () => {
   const events = new EventEmitter();
-  const watch = (): (() => void) => watchPath(file, () => void events.emit('change'));
+  const watch = (): (() => void) => watchFor(() => void events.emit('change'));
 
   it('reports a change, a deletion and the return of the file', async () => {
     await writeFile(file, 'content');
@@ -126,7 +139,7 @@ describe('a watched path', () => {
 
   it('reports nothing more after the end, and other watches of it go on', async () => {
     let reports = 0;
-    const end = watchPath(file, () => void reports++);
+    const end = watchFor(() => void reports++);
     const endOther = watch();
     await changeUntil(once(events, 'change'));
     expect(reports).toBeGreaterThan(0);
@@ -148,7 +161,7 @@ describe('a watched path', () => {
   it('reports that it cannot be looked at any more, once, and that it can again', async () => {
     await writeFile(file, 'content');
     let reports = 0;
-    const end = watchPath(file, () => void reports++);
+    const end = watchFor(() => void reports++);
     await until(() => lookAt.mock.results.length >= 1, 'it has been polled');
     await lookAt.mock.results[0]!.value;
     lookAt.mockRejectedValue(new PassingProblem('cannot be read: it takes too long'));
@@ -161,5 +174,43 @@ describe('a watched path', () => {
     lookAt.mockImplementation(actual.lookAt);
     await until(() => reports === 2, 'the return is reported');
     end();
+  });
+
+  describe('whose file was unlinked, but is still there', () => {
+    const polled = async (times: number): Promise<void> => {
+      const before = lookAt.mock.calls.length;
+      await until(
+        () => lookAt.mock.calls.length > before + times,
+        'it has been polled',
+      );
+    };
+
+    it('is stuck, which each watch reports once', async () => {
+      lookAt.mockResolvedValue(seen('a', true));
+      const reports = [0, 0];
+      const ends = reports.map((_, index) =>
+        watchPath(file, { changed: () => {}, stuck: () => void reports[index]!++ }),
+      );
+      await polled(4);
+      ends.push(
+        watchPath(file, { changed: () => {}, stuck: () => void reports.push(1) }),
+      );
+      await polled(4);
+      for (const end of ends) end();
+      expect(reports).toEqual([1, 1, 1]);
+    });
+
+    it('is not stuck if one look says so, as while another is renamed over it', async () => {
+      lookAt
+        .mockResolvedValueOnce(seen('a', true))
+        .mockResolvedValueOnce(seen('b'))
+        .mockResolvedValueOnce(seen('b', true))
+        .mockResolvedValue(seen('c'));
+      let stuck = 0;
+      const end = watchPath(file, { changed: () => {}, stuck: () => void stuck++ });
+      await polled(5);
+      end();
+      expect(stuck).toBe(0);
+    });
   });
 });

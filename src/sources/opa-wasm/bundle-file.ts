@@ -55,7 +55,10 @@ export class BundleFile {
 
   private async find(): Promise<Found> {
     const { last } = this;
-    if (last?.version !== undefined && last.version === (await lookAt(this.path)))
+    if (
+      last?.version !== undefined &&
+      last.version === (await lookAt(this.path)).version
+    )
       return last;
     const { content, version } = await readSettled(this.path, {
       maxBytes: MAX_BUNDLE_BYTES,

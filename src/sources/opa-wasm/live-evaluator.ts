@@ -1,5 +1,5 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { watchPath } from '../../lib/file-watch';
+import { STUCK, watchPath } from '../../lib/file-watch';
 import { LastGood } from '../../lib/last-good';
 import { BundleFile } from './bundle-file';
 import type { Evaluator } from './evaluator';
@@ -14,8 +14,9 @@ export class LiveEvaluator {
   private constructor(
     path: string,
     private readonly bundles: LastGood<Evaluator>,
+    onStuck: () => void,
   ) {
-    this.endWatch = watchPath(path, bundles.reload);
+    this.endWatch = watchPath(path, { changed: bundles.reload, stuck: onStuck });
     // Picks up what has changed since the first reading.
     bundles.reload();
   }
@@ -43,7 +44,9 @@ export class LiveEvaluator {
         ),
       retryAfter: RETRY_INTERVAL,
     });
-    return new LiveEvaluator(path, bundles);
+    return new LiveEvaluator(path, bundles, () =>
+      logger.warn(`Source '${name}': the bundle '${path}' ${STUCK}`),
+    );
   }
 
   get current(): Evaluator {
