@@ -186,6 +186,12 @@ export async function oddities(
     const path = ['routes', index, route.kind === 'name' ? 'name' : 'prefix'];
     findings.add({ path, subject: subjectOf(index), message, sameAs: message });
   });
+  for (const [name, { type, options }] of sources) {
+    const kind = kindOf(type);
+    if (!kind?.isRemote) continue;
+    for (const { path, message } of kind.oddities?.(options as never) ?? [])
+      findings.add({ path: ['sources', name, ...path], message });
+  }
   const used = withStandbys(named, sources);
   for (const name of sources.keys()) {
     if (used.has(name) || isBuiltIn(name)) continue;

@@ -39,6 +39,13 @@ export function routingYamlToJson(text: string): string {
     const message = MESSAGES[error.code] ?? oneLine(error.message);
     throw new Error(`${message}${placeOf(text, error.pos[0])}`);
   }
+  const merge = mergeKeyOf(document);
+  if (merge !== undefined) {
+    const place = placeOf(text, merge);
+    throw new Error(
+      `has a merge key (<<), which is not supported: write the keys out${place}`,
+    );
+  }
   const duplicate = duplicateOf(document);
   if (duplicate !== undefined)
     throw new Error(`Map keys must be unique${placeOf(text, duplicate)}`);
@@ -50,7 +57,7 @@ export function routingYamlToJson(text: string): string {
 
 /** Those that the parser words for programmers. */
 const MESSAGES: { readonly [code: string]: string } = {
-  MULTIPLE_DOCS: 'contains multiple documents; only one is allowed',
+  MULTIPLE_DOCS: "has a second YAML document after '---'; a routing file is only one",
   NON_STRING_KEY: 'a key must be written out: it cannot be an alias, a list or a map',
 };
 
@@ -103,6 +110,20 @@ const MARKS: ReadonlySet<string> = new Set(['\x02', '\x18']);
 function placeOf(text: string, offset: number): string {
   const lines = text.slice(0, offset).split('\n');
   return ` at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+}
+
+/** The offset of the first merge key of YAML 1.1, which would be an ordinary key here. */
+function mergeKeyOf(document: Document): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Pair(_key, { key }) {
+      if (!isScalar(key) || key.value !== '<<' || key.type !== 'PLAIN')
+        return undefined;
+      found = key.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** The offset of the first key that its map already has. */

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import {
   createBackendFeatureLoader,
   type BackendFeature,
@@ -6,6 +7,7 @@ import {
   policyExtensionPoint,
   type PolicyExtensionPoint,
 } from '@backstage/plugin-permission-node/alpha';
+import { cut, someNames } from '../lib/bounded';
 import { sourceNameProblem } from '../sources/source-name';
 import { hostingExtensionPoint, type HostingExtensionPoint } from './extension-points';
 
@@ -84,7 +86,7 @@ async function flatten(
   }
   throw new Error(
     `${call}: expected a backend feature, the promise that import() returns, a feature ` +
-      `loader, or an array of these, but got ${typeOf(feature)}`,
+      `loader, or an array of these, but got ${whatIs(feature)}`,
   );
 }
 
@@ -179,6 +181,23 @@ interface Registration {
     readonly deps: Readonly<Record<string, { readonly id: string } | undefined>>;
     readonly func: (deps: Record<string, unknown>) => Promise<void>;
   };
+}
+
+/** A module that exports no default cannot be told from one that is no feature at all. */
+function whatIs(value: unknown): string {
+  if (!isObject(value) || 'default' in value) return typeOf(value);
+  const names = Object.entries(value)
+    .filter(([, each]) => isFeature(each))
+    .map(([name]) => name);
+  const isModule = types.isModuleNamespaceObject(value) || '__esModule' in value;
+  if (!isModule && names.length === 0) return typeOf(value);
+  const [first] = names;
+  const hint =
+    first === undefined
+      ? ''
+      : `; its exports ${someNames(names)} are backend features, so pass one: ` +
+        `import('…').then(module => module.${cut(first)})`;
+  return `a module without a default export${hint}`;
 }
 
 const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value);

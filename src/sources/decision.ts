@@ -23,6 +23,9 @@ const name = z
   .string({ error: 'must be a string' })
   .min(1, { error: 'must not be empty' });
 
+/** What the `result` of a decision may be. */
+export const RESULTS = ['ALLOW', 'DENY', 'CONDITIONAL', 'NOT_APPLICABLE'] as const;
+
 const decision = z.discriminatedUnion('result', [
   z.strictObject({ result: z.literal('ALLOW') }),
   z.strictObject({ result: z.literal('DENY') }),

@@ -56,6 +56,13 @@ export interface RemoteBuildContext extends BuildContext {
   readonly timeout: number;
 }
 
+/** A setting that is allowed, but perhaps not what was meant. */
+export interface Oddity {
+  /** Below the source, such as `['entrypoint']`. */
+  readonly path: ReadonlyArray<string | number>;
+  readonly message: string;
+}
+
 /** The paths of settings that are secret, such as `['auth', 'token']`. */
 export type Secrets = ReadonlyArray<readonly string[]>;
 
@@ -77,6 +84,8 @@ export interface RemoteKind<Options = never> {
   /** Of the source's config, `type` and what every remote source takes included. */
   readonly schema: z.ZodType;
   readonly secrets: Secrets;
+  /** Default: none. */
+  oddities?(options: Options): readonly Oddity[];
   /** Where a source with these options is asked, in this order; default: one place. */
   endpoints?(options: Options): readonly string[];
   /** @throws Error that says why the source cannot be set up. */
@@ -120,11 +129,12 @@ export const remoteKind = <const S extends Shape>({
   secrets = [],
   defaults,
   check = () => {},
+  oddities,
   endpoints,
   build,
 }: Settings<S> & {
   readonly defaults: RemoteDefaults;
-} & Pick<RemoteKind<OptionsOf<S>>, 'build' | 'endpoints'>): RemoteKind<
+} & Pick<RemoteKind<OptionsOf<S>>, 'build' | 'endpoints' | 'oddities'>): RemoteKind<
   OptionsOf<S>
 > => ({
   type,
@@ -135,6 +145,7 @@ export const remoteKind = <const S extends Shape>({
     ...settings,
     ...remoteFields(defaults),
   }).superRefine((options, context) => check(options as OptionsOf<S>, context)),
+  ...(oddities ? { oddities } : {}),
   ...(endpoints ? { endpoints } : {}),
   build,
 });

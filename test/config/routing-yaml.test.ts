@@ -30,6 +30,7 @@ describe('a routing file is', () => {
       `a: '!x [{'\nb: "&x"\nc: |\n  !x [[[ *x\nd: x!y\n# !x`,
       { a: '!x [{', b: '&x', c: '!x [[[ *x\n', d: 'x!y' },
     ],
+    ['one with a quoted key', `'<<': 1`, { '<<': 1 }],
     ['one with a block of text that is a bracket', 'a: |\n  [', { a: '[\n' }],
   ])('%s', (_what, text, value) => {
     expect(parsed(text)).toEqual(value);
@@ -109,7 +110,17 @@ describe('a routing file is refused if it', () => {
     [
       'has two documents',
       'fallback: deny\n---\nfallback: allow',
-      'contains multiple documents; only one is allowed at line 2, column 1',
+      "has a second YAML document after '---'; a routing file is only one at line 2, column 1",
+    ],
+    [
+      'has a merge key',
+      'routes:\n  - &a { prefix: a }\n  - <<: *a\n    sources: [opa]',
+      'has a merge key (<<), which is not supported: write the keys out at line 3, column 5',
+    ],
+    [
+      'has two merge keys',
+      'a: { <<: {}, <<: {} }',
+      'has a merge key (<<), which is not supported: write the keys out at line 1, column 6',
     ],
     [
       'has code',

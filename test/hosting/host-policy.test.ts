@@ -469,6 +469,23 @@ describe('hostPolicy refuses', () => {
     ['text', '@acme/team-policy', noFeature('string')],
     ['a number', 1, noFeature('number')],
     ['an object', {}, noFeature('object')],
+    [
+      'a module without a default export',
+      { __esModule: true, createPolicy: () => {} },
+      noFeature('a module without a default export'),
+    ],
+    [
+      'a module whose features have names',
+      { first: featureOf(), second: featureOf(), other: 1 },
+      noFeature(
+        "a module without a default export; its exports 'first', 'second' are backend features, so pass one: import('…').then(module => module.first)",
+      ),
+    ],
+    [
+      'a CommonJS module without a default export',
+      { default: { __esModule: true, createPolicy: () => {} } },
+      noFeature('a module without a default export'),
+    ],
     ['a namespace that is its own default', ownDefault(), noFeature('object')],
     [
       'an object of another $$type',
@@ -487,7 +504,9 @@ describe('hostPolicy refuses', () => {
     [
       'a namespace without a default',
       Promise.resolve({ a: settingModule('a') }),
-      noFeature('object'),
+      noFeature(
+        "a module without a default export; its exports 'a' are backend features, so pass one: import('…').then(module => module.a)",
+      ),
     ],
     [
       'a namespace with an empty default',

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { cut } from '../../lib/bounded';
 import {
   hasRepeatedText,
   integer,
@@ -7,8 +8,8 @@ import {
   strictSecrets,
   text,
 } from '../../lib/fields';
-import { remoteKind } from '../kind';
-import { entrypoint } from '../rego/entrypoint';
+import { remoteKind, type Oddity } from '../kind';
+import { entrypoint, likelyEntrypoint } from '../rego/entrypoint';
 import { OpaSource } from './source';
 
 const pem = (what: string) =>
@@ -40,12 +41,12 @@ export const opa = remoteKind({
   type: 'opa',
   settings: {
     baseUrl: oneOrMore(
-      text("a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'").superRefine(
-        (value, context) => {
+      text("a URL 'http://…' or 'https://…', or 'unix:/path/to/socket'")
+        .transform(withShortSocket)
+        .superRefine((value, context) => {
           const problem = baseUrlProblem(value);
           if (problem !== undefined) context.addIssue(problem);
-        },
-      ),
+        }),
       'URLs',
     ),
     entrypoint,
@@ -83,6 +84,17 @@ export const opa = remoteKind({
       });
     }
   },
+  oddities: ({ baseUrl, entrypoint: path }) => [
+    ...likelyMistakes(baseUrl),
+    ...(likelyEntrypoint(path) === undefined
+      ? []
+      : [
+          {
+            path: ['entrypoint'],
+            message: `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likelyEntrypoint(path)!)}'?`,
+          },
+        ]),
+  ],
   endpoints: ({ baseUrl }) => baseUrl,
   build: (options, { endpoint, concurrency, timeout }) =>
     new OpaSource({
@@ -116,6 +128,25 @@ function certificatesIn(text: string | undefined): string[] {
   const certificates = text.match(/-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN|$)/gs);
   if (!certificates) throw new Error('no certificate');
   return certificates;
+}
+
+/** A base URL that ends with what the router adds to it. */
+const likelyMistakes = (baseUrl: readonly string[]): Oddity[] =>
+  baseUrl.flatMap((url, index) => {
+    const likely = /^(https?:\/\/[^/]+.*?)\/v1(\/data(\/.*)?)?\/*$/i.exec(url)?.[1];
+    if (likely === undefined) return [];
+    const path = baseUrl.length === 1 ? ['baseUrl'] : ['baseUrl', index];
+    return [
+      {
+        path,
+        message: `the router adds /v1/data itself; did you mean '${cut(likely)}'?`,
+      },
+    ];
+  });
+
+/** `unix:///path`, as OPA itself writes it, is the same as `unix:/path`. */
+function withShortSocket(value: string): string {
+  return value.replace(/^unix:\/\/(?=\/[^/])/, 'unix:');
 }
 
 /** In bytes; the operating system truncates longer paths of sockets. */

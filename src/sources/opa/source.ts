@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
 import { isJsonObject } from '../../lib/json-object';
+import { quote } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
 import { regoInput, regoInputBytes, regoInputText } from '../rego/input';
@@ -44,6 +46,7 @@ const NOT_SHOWN = `(not shown: ${REPEATS})`;
 /** What came over the connection. */
 interface Reply {
   readonly statusCode: number;
+  readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;
 }
 
@@ -107,16 +110,13 @@ export class OpaSource implements RemoteSource {
 
   private async ask(request: PermissionRequest, signal: Cancellation): Promise<Answer> {
     const input = regoInput(request);
-    let statusCode: number;
-    let bytes: Buffer;
+    let reply: Reply;
     try {
-      ({ statusCode, bytes } = await this.post(
-        regoInputBytes(request, '{"input":', '}'),
-        signal,
-      ));
+      reply = await this.post(regoInputBytes(request, '{"input":', '}'), signal);
     } catch (error) {
       return { ...transportFailure(error, this.secure), exchange: { input } };
     }
+    const { statusCode, headers, bytes } = reply;
     const text = bytes.toString();
     const body = parseBody(bytes);
     const isEcho = this.token !== undefined && repeatsToken(text, body, this.token);
@@ -129,7 +129,7 @@ export class OpaSource implements RemoteSource {
         ...failed(
           'invalid',
           'BAD_JSON',
-          'the response must be a JSON object in UTF-8 without repeated keys',
+          `the response must be a JSON object in UTF-8 without repeated keys${this.kindOf(headers)}`,
         ),
         exchange,
       };
@@ -137,6 +137,25 @@ export class OpaSource implements RemoteSource {
     // The decision could carry the token into logs, traces and conditions.
     if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
     return { ...regoAnswer(body.result), exchange };
+  }
+
+  /** What a response says that it is, unless that is JSON; of its words only well-formed ones. */
+  private kindOf(headers: IncomingHttpHeaders): string {
+    const type = /^[\w.+-]{1,64}\/[\w.+-]{1,64}/.exec(
+      textOf(headers['content-type']),
+    )?.[0];
+    const encoding = /^[\w-]+(, ?[\w-]+)*$/.exec(
+      textOf(headers['content-encoding']),
+    )?.[0];
+    return [
+      ...(type === undefined || type.toLowerCase() === 'application/json'
+        ? []
+        : [['type', type] as const]),
+      ...(encoding === undefined ? [] : [['encoding', encoding] as const]),
+    ]
+      .filter(([, value]) => this.token === undefined || !value.includes(this.token))
+      .map(([what, value]) => `; its content ${what} is ${quote(value)}`)
+      .join('');
   }
 
   /** The second failure of a question that is put once more says what is wrong. */
@@ -168,6 +187,7 @@ export class OpaSource implements RemoteSource {
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       let statusCode = 0;
+      let headers: IncomingHttpHeaders = {};
       const chunks: Buffer[] = [];
       let controller: Dispatcher.DispatchController | undefined;
       const end = (): void =>
@@ -181,14 +201,15 @@ export class OpaSource implements RemoteSource {
             controller = started;
             if (signal.aborted) end();
           },
-          onResponseStart(_controller, status) {
+          onResponseStart(_controller, status, received) {
             statusCode = status;
+            headers = received;
           },
           onResponseData(_controller, chunk) {
             chunks.push(chunk);
           },
           onResponseEnd() {
-            resolve({ statusCode, bytes: Buffer.concat(chunks) });
+            resolve({ statusCode, headers, bytes: Buffer.concat(chunks) });
           },
           onResponseError(_controller, error) {
             reject(error);
@@ -238,6 +259,8 @@ function opaErrorCode(body: unknown): string | undefined {
   const code = isJsonObject(first) ? first.code : body.code;
   return typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : undefined;
 }
+
+const textOf = (header: unknown): string => (typeof header === 'string' ? header : '');
 
 const definedOnly = (
   options: Record<string, string | undefined>,

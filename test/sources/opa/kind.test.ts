@@ -5,6 +5,7 @@ import {
   errorOf,
   OPA,
   problems,
+  warnings,
   withOpa,
   type Row,
 } from '../../support/read-config';
@@ -32,6 +33,7 @@ describe('a source of type opa', () => {
     ['https://opa.example.com/behind/a/path/'],
     ['http://[::1]:8181'],
     ['unix:/run/opa.sock'],
+    ['unix:///run/opa.sock'],
   ])('may reach OPA at %s', async baseUrl => {
     expect(await problems(withOpa({ baseUrl }))).toEqual([]);
   });
@@ -84,14 +86,68 @@ describe('a source of type opa', () => {
     ]);
   });
 
-  it.each(['unix:', 'unix:/', 'unix:run/opa.sock', 'unix:///run/opa.sock'])(
-    "has a socket by its absolute path, not '%s'",
-    async baseUrl => {
-      expect(await problems(withOpa({ baseUrl }))).toEqual([
-        "~.sources.opa.baseUrl: must name a socket by its absolute path: 'unix:/path/to/socket'",
-      ]);
-    },
-  );
+  it('has the same socket as a path and as a URL', async () => {
+    const [path, url] = await Promise.all(
+      ['unix:/run/opa.sock', 'unix:///run/opa.sock'].map(baseUrl =>
+        readConfig(withOpa({ baseUrl })),
+      ),
+    );
+    expect(url).toEqual(path);
+    const baseUrl = ['unix:/run/opa.sock', 'unix:///run/opa.sock'];
+    expect(await problems(withOpa({ baseUrl }))).toEqual([
+      '~.sources.opa.baseUrl: names the same value twice',
+    ]);
+  });
+
+  it.each<[setting: object, path: string, warning: string]>([
+    ...['a.b', 'data.a.b', 'data/a/b', 'v1/data/a/b'].map(
+      (entrypoint): [object, string, string] => [
+        { entrypoint },
+        'entrypoint',
+        `OPA is asked at /v1/data/${entrypoint}; did you mean 'a/b'?`,
+      ],
+    ),
+    ...['/v1', '/v1/data', '/v1/data/', '/v1/data/a/b'].map(
+      (path): [object, string, string] => [
+        { baseUrl: `http://opa:8181/x${path}` },
+        'baseUrl',
+        "the router adds /v1/data itself; did you mean 'http://opa:8181/x'?",
+      ],
+    ),
+    [
+      { baseUrl: ['http://opa:8181', 'http://opb:8181/v1/data'] },
+      'baseUrl[1]',
+      "the router adds /v1/data itself; did you mean 'http://opb:8181'?",
+    ],
+  ])('warns of the likely mistake in %j', async (setting, path, warning) => {
+    expect(await warnings(withOpa(setting))).toEqual([
+      `~.sources.opa.${path}: ${warning}`,
+    ]);
+  });
+
+  it.each([
+    { entrypoint: 'a/b.c' },
+    { entrypoint: 'data' },
+    { entrypoint: 'database/decision' },
+    { baseUrl: 'http://opa:8181/v1/database' },
+    { baseUrl: 'http://opa:8181/v10' },
+    { baseUrl: 'http://v1/' },
+    { baseUrl: 'unix:/v1/data' },
+  ])('does not warn of %j', async setting => {
+    expect(await warnings(withOpa(setting))).toEqual([]);
+  });
+
+  it.each([
+    'unix:',
+    'unix:/',
+    'unix:run/opa.sock',
+    'unix://run/opa.sock',
+    'unix:////a',
+  ])("has a socket by its absolute path, not '%s'", async baseUrl => {
+    expect(await problems(withOpa({ baseUrl }))).toEqual([
+      "~.sources.opa.baseUrl: must name a socket by its absolute path: 'unix:/path/to/socket'",
+    ]);
+  });
 
   it.each(['http://opa?token=1', 'http://opa/#top'])(
     "has a URL without query and fragment, not '%s'",

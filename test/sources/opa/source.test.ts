@@ -149,6 +149,54 @@ describe('a question to OPA', () => {
   });
 });
 
+describe('an answer that is not JSON is named by its', () => {
+  const PROBLEM = 'the response must be a JSON object in UTF-8 without repeated keys';
+
+  it.each<[what: string, headers: string[], more: string]>([
+    [
+      'content type, as of a log-in page',
+      ['content-type: text/html; charset=utf-8'],
+      '; its content type is "text/html"',
+    ],
+    [
+      'content encoding',
+      ['content-type: application/json', 'content-encoding: gzip'],
+      '; its content encoding is "gzip"',
+    ],
+    [
+      'content type and encoding',
+      ['content-type: TEXT/plain', 'content-encoding: gzip, br'],
+      '; its content type is "TEXT/plain"; its content encoding is "gzip, br"',
+    ],
+    ['shape alone if it says that it is JSON', ['content-type: Application/JSON'], ''],
+    ['shape alone if it says nothing', [], ''],
+    [
+      'shape alone if they are odd or repeat the token',
+      ['content-type: text/hush-hush', 'content-encoding: "x"'],
+      '',
+    ],
+  ])('%s', async (_what, headers, more) => {
+    const body = '<html>private</html>';
+    stub = await startStub(socket =>
+      socket.write(
+        [
+          'HTTP/1.1 200 OK',
+          `content-length: ${body.length}`,
+          ...headers,
+          '',
+          body,
+        ].join('\r\n'),
+      ),
+    );
+    const opa = sourceAt(stub.url, { token: 'hush-hush' });
+    const given = await opa.prepare(request).put(new Cancellation());
+    expect({ ...given, exchange: undefined }).toEqual({
+      kind: 'FAILED',
+      failure: { class: 'invalid', code: 'BAD_JSON', message: PROBLEM + more },
+    });
+  });
+});
+
 describe('the key of a question', () => {
   const base: PermissionRequest = {
     permission: {
