@@ -26,17 +26,25 @@ const name = z
 /** What the `result` of a decision may be. */
 export const RESULTS = ['ALLOW', 'DENY', 'CONDITIONAL', 'NOT_APPLICABLE'] as const;
 
-const decision = z.discriminatedUnion('result', [
-  z.strictObject({ result: z.literal('ALLOW') }),
-  z.strictObject({ result: z.literal('DENY') }),
-  z.strictObject({ result: z.literal('NOT_APPLICABLE') }),
-  z.strictObject({
-    result: z.literal('CONDITIONAL'),
-    pluginId: name,
-    resourceType: name,
-    conditions,
-  }),
-]);
+const decisionWith = <const More extends z.core.$ZodLooseShape>(more: More) =>
+  z.discriminatedUnion('result', [
+    z.strictObject({ result: z.literal('ALLOW'), ...more }),
+    z.strictObject({ result: z.literal('DENY'), ...more }),
+    z.strictObject({ result: z.literal('NOT_APPLICABLE'), ...more }),
+    z.strictObject({
+      result: z.literal('CONDITIONAL'),
+      pluginId: name,
+      resourceType: name,
+      conditions,
+      ...more,
+    }),
+  ]);
+
+const decision = decisionWith({});
+
+const explainedDecision = decisionWith({
+  reason: z.string({ error: 'must be a string' }).optional(),
+});
 
 /** Whose decision it is. */
 export interface DecisionOrigin {
@@ -44,6 +52,8 @@ export interface DecisionOrigin {
   readonly who: string;
   /** Whether a failure names NOT_APPLICABLE among the allowed results. */
   readonly mayAbstain: boolean;
+  /** Set if a decision may have a `reason`, which is added to ours; makes it fit for a record. */
+  readonly plainReason?: (reason: string) => string;
 }
 
 /**
@@ -58,7 +68,8 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
       `the decision is nested deeper than ${MAX_DECISION_DEPTH} levels`,
     );
   }
-  const parsed = decision.safeParse(value);
+  const schema = origin.plainReason ? explainedDecision : decision;
+  const parsed = schema.safeParse(value);
   if (!parsed.success) {
     return failed(
       'invalid',
@@ -66,16 +77,21 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
       decisionProblem(parsed.error, value, origin),
     );
   }
-  const { who } = origin;
-  switch (parsed.data.result) {
+  const { data } = parsed;
+  const said = (what: string): string => {
+    const { reason } = data as { readonly reason?: string };
+    const why = reason === undefined ? '' : origin.plainReason?.(reason);
+    return why ? `${origin.who} ${what}: ${why}` : `${origin.who} ${what}`;
+  };
+  switch (data.result) {
     case 'ALLOW':
-      return allow(`${who} says ALLOW`);
+      return allow(said('says ALLOW'));
     case 'DENY':
-      return deny(`${who} says DENY`);
+      return deny(said('says DENY'));
     case 'NOT_APPLICABLE':
-      return notApplicable(`${who} abstains`);
+      return notApplicable(said('abstains'));
     case 'CONDITIONAL':
-      return conditional(`${who} says CONDITIONAL`, parsed.data);
+      return conditional(said('says CONDITIONAL'), data);
   }
 }
 

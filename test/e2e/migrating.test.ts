@@ -301,7 +301,7 @@ const HABITS = `package habits
 
 import rego.v1
 
-decision := {"result": "ALLOW", "reason": "…"} if input.permission.name == "further.keys"
+decision := {"result": "ALLOW", "message": "…"} if input.permission.name == "further.keys"
 `;
 
 describeWithOpa('from the OPA wrapper', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Answer } from '../../src/answer';
 import { regoAnswer } from '../../src/sources/rego/answer';
+import { hostileText } from '../support/hostile-text';
 
 const parse = (value: unknown): Answer => regoAnswer(value);
 
@@ -121,6 +122,24 @@ describe('any answer of a Rego policy', () => {
             answer.kind,
           );
         }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is the same with a reason, of which the record shows one plain line', () => {
+    fc.assert(
+      fc.property(validDecision, hostileText, (decision, reason) => {
+        const { reason: plain, ...without } = parse(decision) as { reason: string };
+        const { reason: shown, ...explained } = parse({ ...decision, reason }) as {
+          reason: string;
+        };
+        expect(explained).toEqual(without);
+        const added = shown.slice(plain.length);
+        expect(shown.startsWith(plain)).toBe(true);
+        expect(added).toMatch(/^(: \S(.*\S)?)?$/u);
+        expect(added).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+        expect(added.length).toBeLessThanOrEqual(': '.length + 500);
       }),
       { numRuns: 1000 },
     );

@@ -3,8 +3,9 @@ import { isJsonObject } from '../../lib/json-object';
 import { quote } from '../../lib/quote';
 import { RESULTS, readDecision } from '../decision';
 import { isEntrypoint } from './entrypoint';
+import { plainReason } from './reason';
 
-const REGO = { who: 'the Rego policy', mayAbstain: true };
+const REGO = { who: 'the Rego policy', mayAbstain: true, plainReason };
 
 /**
  * The answer in a Rego decision document. `undefined` is `invalid`, because before a bundle is

@@ -65,3 +65,88 @@ describe('a Rego decision', () => {
     });
   });
 });
+
+describe('the reason in a Rego decision', () => {
+  const reasonOf = (
+    reason: unknown,
+    decision: object = { result: 'DENY' },
+  ): unknown => {
+    const answer = regoAnswer({ ...decision, reason });
+    return answer.kind === 'FAILED' ? answer.failure : answer.reason;
+  };
+  const conditional = {
+    result: 'CONDITIONAL',
+    pluginId: 'catalog',
+    resourceType: 'catalog-entity',
+    conditions: { resourceType: 'catalog-entity', rule: 'R' },
+  };
+
+  it.each([
+    ['the Rego policy says ALLOW: why', { result: 'ALLOW' }],
+    ['the Rego policy says DENY: why', { result: 'DENY' }],
+    ['the Rego policy abstains: why', { result: 'NOT_APPLICABLE' }],
+    ['the Rego policy says CONDITIONAL: why', conditional],
+  ])('is part of: %s', (expected, decision) => {
+    expect(reasonOf('why', decision)).toBe(expected);
+  });
+
+  it('changes nothing else of the decision', () => {
+    expect(regoAnswer({ ...conditional, reason: 'why' })).toEqual({
+      ...regoAnswer(conditional),
+      reason: 'the Rego policy says CONDITIONAL: why',
+    });
+  });
+
+  it.each([
+    ['is one line', 'a\nb\r\n\tc\u0085d\u2028e\u2029f', 'a b c d e f'],
+    ['has no white space around it', ' \n why \n', 'why'],
+    ['has no control characters', 'a\u0000b\u0007c\u007fd\u009fe', 'abcde'],
+    [
+      'has no colours',
+      '\u001b[1;31mred\u001b[0m and \u009b4mlined\u009bm',
+      'red and lined',
+    ],
+    ['does not clear the screen', '\u001b[2J\u001b[Hclear\u001bc', 'clear'],
+    [
+      'sets no title and no link',
+      '\u001b]0;owned\u0007a\u001b]8;;http://x\u001b\\b',
+      'ab',
+    ],
+    ['has no half sequence', 'a\u001b', 'a'],
+    ['does not change its direction', 'a\u202eb\u2066c\u200fd', 'abcd'],
+    ['has no halves of characters', 'a\ud83db\ude00c', 'abc'],
+    ['keeps other languages', 'Prüfung nötig: 承認 🙂', 'Prüfung nötig: 承認 🙂'],
+  ])('%s', (_rule, given, shown) => {
+    expect(reasonOf(given)).toBe(`the Rego policy says DENY: ${shown}`);
+  });
+
+  it.each(['', ' ', '\u001b[0m\n', '\u0000'])('%j is as none', reason => {
+    expect(reasonOf(reason)).toBe('the Rego policy says DENY');
+  });
+
+  it('has at most 500 characters; a longer one ends with …', () => {
+    const longest = 'x'.repeat(500);
+    expect(reasonOf(longest)).toBe(`the Rego policy says DENY: ${longest}`);
+    const cut = `the Rego policy says DENY: ${'x'.repeat(499)}…`;
+    expect(reasonOf(`${longest}x`)).toBe(cut);
+    expect(reasonOf('x'.repeat(1_000_000))).toBe(cut);
+    expect(reasonOf(`${'\u001b[0m'.repeat(2_000)}${longest}x`)).toBe(cut);
+  });
+
+  it.each([[['why']], [{ why: 1 }], [1], [true], [null]])(
+    'that is %j is invalid, because it must be a string',
+    reason => {
+      expect(reasonOf(reason, { result: 'ALLOW' })).toEqual({
+        class: 'invalid',
+        code: 'BAD_DECISION',
+        message: 'reason: must be a string',
+      });
+    },
+  );
+
+  it('is not quoted when the decision is refused', () => {
+    expect(
+      JSON.stringify(regoAnswer({ result: 'PERMIT', reason: 'hunter2' })),
+    ).not.toContain('hunter2');
+  });
+});
