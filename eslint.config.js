@@ -27,6 +27,7 @@ const ROOMS = [
   'trace',
   'declared',
   'answer',
+  'prefix',
   'request',
   'verdict',
   'supported-release',

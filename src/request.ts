@@ -4,6 +4,16 @@ import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 /** No plugin has longer names or resource types; routing and sources never see them. */
 export const MAX_PERMISSION_NAME_LENGTH = 256;
 
+/** `none` stands for a permission without an action. */
+export const ACTIONS = ['create', 'read', 'update', 'delete', 'none'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export const actionOf = (permission: Permission): string =>
+  permission.attributes?.action ?? 'none';
+
+export const resourceTypeOf = (permission: Permission): string | undefined =>
+  permission.type === 'resource' ? permission.resourceType : undefined;
+
 /** Who asks. Without a user (anonymous) the ref is absent and the claims are empty. */
 export interface Principal {
   readonly userEntityRef?: string;

@@ -5,7 +5,7 @@ import { isJsonObject } from '../lib/json-object';
 import type { Slices } from '../lib/slices';
 import { findCoverageGaps } from '../routing/coverage';
 import { patternLabel, routeLabel } from '../routing/label';
-import { textOf, type NamePattern } from '../routing/prefix';
+import { textOf, type NamePattern } from '../prefix';
 import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';

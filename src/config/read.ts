@@ -4,7 +4,7 @@ import { isJsonObject } from '../lib/json-object';
 import { escapeInvisible } from '../lib/quote';
 import { Slices } from '../lib/slices';
 import { patternLabel } from '../routing/label';
-import { parseName, parsePrefix, type NamePattern } from '../routing/prefix';
+import { parseName, parsePrefix, type NamePattern } from '../prefix';
 import type {
   RemoteKind,
   RemoteSettings,

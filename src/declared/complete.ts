@@ -1,4 +1,5 @@
 import type { Permission } from '@backstage/plugin-permission-common';
+import { resourceTypeOf } from '../request';
 import type { Declaration } from './declaration';
 
 /**
@@ -47,6 +48,3 @@ const isSame = (one: Readonly<Permission>, other: Readonly<Permission>): boolean
   one.type === other.type &&
   one.attributes.action === other.attributes.action &&
   resourceTypeOf(one) === resourceTypeOf(other);
-
-export const resourceTypeOf = (permission: Readonly<Permission>): string | undefined =>
-  permission.type === 'resource' ? permission.resourceType : undefined;

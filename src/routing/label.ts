@@ -1,5 +1,5 @@
 import { cut, someOf } from '../lib/bounded';
-import { formatPattern, type NamePattern } from './prefix';
+import { formatPattern, type NamePattern } from '../prefix';
 import type { RoutePattern } from './route';
 
 const MAX_TYPES = 3;

@@ -1,4 +1,4 @@
-import { textOf, type NamePattern } from './prefix';
+import { textOf, type NamePattern } from '../prefix';
 
 /** A value whose pattern matches a name. */
 export interface Match<V> {

@@ -1,6 +1,6 @@
 import type { Slices } from '../lib/slices';
 import { NameIndex } from './name-index';
-import type { NamePattern } from './prefix';
+import type { NamePattern } from '../prefix';
 import type { RoutePattern } from './route';
 
 /** The routes of one prefix, or of one exact name. */

@@ -1,9 +1,7 @@
-import type { Permission } from '@backstage/plugin-permission-common';
-import type { NamePattern } from './prefix';
+import type { NamePattern } from '../prefix';
+import type { Action } from '../request';
 
-/** `none` stands for a permission without an action. */
-export const ACTIONS = ['create', 'read', 'update', 'delete', 'none'] as const;
-export type Action = (typeof ACTIONS)[number];
+export { ACTIONS, actionOf, resourceTypeOf, type Action } from '../request';
 
 /** The part of a route that decides which permissions it fits. */
 export interface RoutePattern extends NamePattern {
@@ -15,9 +13,3 @@ export interface RoutePattern extends NamePattern {
 
 export const constraintCount = (route: RoutePattern): number =>
   (route.actions ? 1 : 0) + (route.resourceTypes ? 1 : 0);
-
-export const actionOf = (permission: Permission): string =>
-  permission.attributes?.action ?? 'none';
-
-export const resourceTypeOf = (permission: Permission): string | undefined =>
-  permission.type === 'resource' ? permission.resourceType : undefined;

@@ -1,5 +1,5 @@
 import type { Slices } from '../lib/slices';
-import { textOf, type NamePattern } from './prefix';
+import { textOf, type NamePattern } from '../prefix';
 import { groupByPrefix } from './prefix-groups';
 import type { RoutePattern } from './route';
 

@@ -1,8 +1,8 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { Permission } from '@backstage/plugin-permission-common';
-import { resourceTypeOf } from '../declared/complete';
 import type { DeclaredPermissions } from '../declared/declared-permissions';
 import { quote } from '../lib/quote';
+import { resourceTypeOf } from '../request';
 import type { TraceSink } from './record';
 
 /** Names come from callers. */

@@ -10,7 +10,7 @@ import {
   parsePrefix,
   textOf,
   type NamePattern,
-} from '../../src/routing/prefix';
+} from '../../src/prefix';
 import { ACTIONS, type Action } from '../../src/routing/route';
 import { RoutingTable } from '../../src/routing/table';
 import { findTies } from '../../src/routing/ties';

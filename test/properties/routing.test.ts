@@ -2,7 +2,7 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import fc from 'fast-check';
 import { Slices } from '../../src/lib/slices';
 import { findCoverageGaps, type CoverageFinding } from '../../src/routing/coverage';
-import { formatPattern, parsePrefix, type NamePattern } from '../../src/routing/prefix';
+import { formatPattern, parsePrefix, type NamePattern } from '../../src/prefix';
 import { ACTIONS, type Action, type RoutePattern } from '../../src/routing/route';
 import { RoutingTable } from '../../src/routing/table';
 import { findTies } from '../../src/routing/ties';

@@ -1,5 +1,5 @@
 import { NameIndex } from '../../src/routing/name-index';
-import { parseName, parsePrefix, type NamePattern } from '../../src/routing/prefix';
+import { parseName, parsePrefix, type NamePattern } from '../../src/prefix';
 
 /** An index of values that are the patterns as they are written here. */
 function indexOf(...written: string[]): NameIndex<{ is?: string }> {

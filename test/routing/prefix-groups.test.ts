@@ -1,6 +1,6 @@
 import { Slices } from '../../src/lib/slices';
 import { groupByPrefix } from '../../src/routing/prefix-groups';
-import { parsePrefix } from '../../src/routing/prefix';
+import { parsePrefix } from '../../src/prefix';
 import { route, routeOf, routeOfName, type NamedRoute } from '../fixtures/builders';
 
 const groupsOf = (routes: Array<NamedRoute | undefined>) =>

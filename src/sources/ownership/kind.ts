@@ -1,18 +1,10 @@
 import { isResourcePermission } from '@backstage/plugin-permission-common';
 import { z } from 'zod';
-import { PLUGIN_ID } from '../../conditions/fit';
 import { NOT_BLANK, nonEmptyList, shown, strict, text, word } from '../../lib/fields';
 import { askedOnce } from '../asked-once';
+import { entityRef, pluginId } from '../fields';
 import { localKind } from '../kind';
 import { OwnershipSource } from './source';
-
-const entityRef = text("an entity ref such as 'group:default/platform'").regex(
-  /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,
-  {
-    error: issue =>
-      `must be a whole entity ref such as 'group:default/platform'${shown(issue.input)}`,
-  },
-);
 
 /** The kinds that a catalog takes by default; any other is most likely a typing error. */
 const entityKind = text("an entity kind such as 'Component'")
@@ -23,10 +15,7 @@ const entityKind = text("an entity kind such as 'Component'")
   .toLowerCase();
 
 const ownerRule = strict({
-  pluginId: text('the id of the plugin that owns the resource type').regex(PLUGIN_ID, {
-    error: issue =>
-      `must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_'${shown(issue.input)}`,
-  }),
+  pluginId: pluginId('the id of the plugin that owns the resource type'),
   rule: word("the name of the plugin's owner rule"),
   param: word("the rule's parameter that takes the user's refs").refine(
     name => name !== '__proto__',

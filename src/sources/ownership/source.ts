@@ -12,6 +12,7 @@ import { quote } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import { allow, conditional, deny, notApplicable } from '../../verdict';
 import type { Answer } from '../../answer';
+import { normalizeRef, ownershipRefs } from '../ownership-refs';
 import type { LocalSource } from '../source';
 
 /** The rule with which a plugin checks who owns a resource. */
@@ -67,11 +68,7 @@ export class OwnershipSource implements LocalSource {
         `ownership does not know resource type ${quote(permission.resourceType)}`,
       );
     }
-    const refs = [
-      ...new Set(
-        principal.ownershipEntityRefs.flatMap(ref => [ref, normalizeRef(ref)]),
-      ),
-    ];
+    const refs = ownershipRefs(principal);
     const badge = refs.find(ref => this.bypass.has(ref));
     if (badge !== undefined) return allow(`bypass: member of ${badge}`);
     if (refs.length === 0) return deny('the user has no ownership refs');
@@ -121,9 +118,3 @@ const ruleDecision = (
   resourceType,
   conditions: { anyOf: [{ resourceType, rule, params: { [param]: refs } }] },
 });
-
-/**
- * Owner rules compare case-sensitively: the catalog's (on single checks) with refs in lower
- * case, the scaffolder's with the creator as signed in. So a rule gets each ref in both forms.
- */
-const normalizeRef = (ref: string): string => ref.toLocaleLowerCase('en-US');

@@ -4,7 +4,7 @@ import {
   parseName,
   parsePrefix,
   textOf,
-} from '../../src/routing/prefix';
+} from '../src/prefix';
 
 describe('parsePrefix', () => {
   it.each([

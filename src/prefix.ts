@@ -1,5 +1,5 @@
-import { escapeInvisible } from '../lib/quote';
-import { MAX_PERMISSION_NAME_LENGTH } from '../request';
+import { escapeInvisible } from './lib/quote';
+import { MAX_PERMISSION_NAME_LENGTH } from './request';
 
 /** Which names a route is about. Equal patterns have equal fields. */
 export interface NamePattern {
