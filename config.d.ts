@@ -140,13 +140,47 @@ interface OwnershipSource {
 }
 
 /**
- * A source of any type. This is not a union of the four, because Backstage's check of the config
+ * Conditions in YAML, for those who have neither Rego nor code. `rules` is required. The first rule
+ * that fits decides; if none fits, the source abstains.
+ */
+interface ConditionsSource {
+  /** One to 1000; the first one that fits a question decides it. */
+  rules?: Array<{
+    /** Only permissions with these prefixes, as in a route. Default: any. */
+    permissions?: string[];
+    /** Only permissions with these actions; `none` means without an action. Default: any. */
+    actions?: Array<'create' | 'read' | 'update' | 'delete' | 'none'>;
+    /** Only resource permissions of these types. Default: any, and basic permissions. */
+    resourceTypes?: string[];
+    /** Only members of these; whole entity refs, such as `group:default/platform`. Default: any user. */
+    groups?: string[];
+    /** The plugin that applies the conditions; required with `conditions`. */
+    pluginId?: string;
+    /**
+     * `{ rule, params }`, or an `allOf`, `anyOf` or `not` of conditions. The whole value of a
+     * parameter may be `$user` or `$ownershipRefs`, but not under a `not`. Such a rule fits
+     * resource permissions only.
+     */
+    conditions?: { [key: string]: unknown };
+    /** In place of `conditions`. */
+    result?: 'allow' | 'deny';
+  }>;
+  /**
+   * The result for a user whom only `groups` keeps from a rule, if no other rule fits. Required if
+   * a rule has `groups`.
+   */
+  otherwise?: 'deny' | 'not-applicable';
+}
+
+/**
+ * A source of any type. This is not a union of the five, because Backstage's check of the config
  * reports one mistake once for each member of a union, and once more for each key that another
  * member lacks. So that check knows all keys, but not which type has which: the router itself
  * refuses a key of another type, and names the keys that are missing.
  */
-interface Source extends OpaSource, OpaWasmSource, HostedSource, OwnershipSource {
-  type: 'opa' | 'opa-wasm' | 'ownership' | 'hosted';
+interface Source
+  extends OpaSource, OpaWasmSource, HostedSource, OwnershipSource, ConditionsSource {
+  type: 'opa' | 'opa-wasm' | 'ownership' | 'conditions' | 'hosted';
 }
 
 /** A route of the routing table. The order of the list does not matter. */

@@ -6,6 +6,7 @@ import {
   type LifecycleService,
   type LoggerService,
   type RootConfigService,
+  type RootLifecycleService,
   type UserInfoService,
 } from '@backstage/backend-plugin-api';
 import { ServiceUnavailableError } from '@backstage/errors';
@@ -46,6 +47,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
           rootConfig: coreServices.rootConfig,
           logger: coreServices.logger,
           lifecycle: coreServices.lifecycle,
+          rootLifecycle: coreServices.rootLifecycle,
           userInfo: coreServices.userInfo,
           discovery: coreServices.discovery,
           auth: coreServices.auth,
@@ -75,6 +77,7 @@ interface Services extends MetadataServices {
   readonly rootConfig: RootConfigService;
   readonly logger: LoggerService;
   readonly lifecycle: LifecycleService;
+  readonly rootLifecycle: RootLifecycleService;
   readonly userInfo: UserInfoService;
   readonly httpRouter: HttpRouterService;
   readonly installed: InstalledPlugins;
@@ -86,6 +89,7 @@ async function start(
     rootConfig,
     logger,
     lifecycle,
+    rootLifecycle,
     userInfo,
     installed,
     ...services
@@ -113,11 +117,11 @@ async function start(
       policies,
       readRules: async pluginId => rulesIn(await read(pluginId)),
       plugins: { installed: () => installed.list(), read },
+      whenStarted: callback => rootLifecycle.addStartupHook(callback),
     },
     sinks,
     onReload: read => report('The changed config is in use', read),
   });
-  lifecycle.addStartupHook(() => router.open());
   lifecycle.addShutdownHook(() => router.close());
   try {
     setPolicy(permission, router.policy);

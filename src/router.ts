@@ -6,6 +6,7 @@ import type {
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { RuleDirectory } from './conditions/rule-directory';
 import type { RuleMetadata } from './conditions/rule-metadata';
+import { WrittenCheck, type WrittenConditions } from './conditions/written';
 import {
   DeclaredPermissions,
   type DeclaredServices,
@@ -13,10 +14,12 @@ import {
 import type { ProvidedPolicyInfo } from './config/hosted';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
+import { CONFIG_PATH, type RouterConfig } from './config/types';
 import { Turns } from './lib/turns';
 import { PolicyRouter } from './policy';
 import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
+import { kindOf } from './sources/kinds';
 import { warnOfFailures } from './trace/failure-log';
 import { logTraces } from './trace/log';
 import type { TraceSink } from './trace/record';
@@ -42,14 +45,14 @@ export interface RouterServices {
   readonly plugins?: Pick<DeclaredServices, 'installed' | 'read'>;
   /** The policies that other modules provide. */
   readonly policies: HostedPolicies & ProvidedPolicyInfo;
+  /** Calls back once all plugins have started; by default at once. */
+  readonly whenStarted?: (callback: () => void) => void;
 }
 
 export interface Router {
   readonly policy: PermissionPolicy;
   /** The config that it started with. */
   readonly startConfig: ReadConfig;
-  /** Begins to read what the plugins declare; to be called once they can answer. */
-  open(): void;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
 }
@@ -67,6 +70,7 @@ export async function createRouter({
   onReload = () => {},
 }: RouterOptions): Promise<Router> {
   const { logger, userInfo, readRules, policies, plugins = NO_PLUGINS } = services;
+  const { whenStarted = callback => callback() } = services;
   const declared = new DeclaredPermissions({ logger, ...plugins });
   const ruleDirectory = new RuleDirectory(readRules, logger);
   const turns = new Turns();
@@ -82,28 +86,50 @@ export async function createRouter({
     warnOfOtherQuestions(logger, declared),
     ...sinks,
   ]);
+  const writtenCheck = new WrittenCheck(readRules, logger);
+  let isStarted = false;
+  let isClosed = false;
+  const checkWritten = (): void => {
+    if (isStarted && !isClosed) writtenCheck.begin(writtenIn(snapshot.config));
+  };
+  whenStarted(() => {
+    isStarted = true;
+    declared.open();
+    checkWritten();
+  });
   liveConfig.watch(async read => {
     snapshot = await Snapshot.build(read.config, lasting, snapshot);
     policy.swap(snapshot);
     declared.alsoRead(read.config.declaredBy);
     onReload(read);
+    checkWritten();
   });
-  return new RunningRouter(
-    policy,
-    startConfig,
-    () => declared.open(),
-    () => {
-      declared.close();
-      liveConfig.stop();
-      policy.close();
-    },
-  );
+  return new RunningRouter(policy, startConfig, () => {
+    isClosed = true;
+    declared.close();
+    writtenCheck.stop();
+    liveConfig.stop();
+    policy.close();
+  });
 }
 
 const NO_PLUGINS: NonNullable<RouterServices['plugins']> = {
   installed: () => Promise.resolve([]),
   read: () => Promise.resolve({ kind: 'none', why: 'not asked' }),
 };
+
+/** The conditions in the config, if they are to be checked against published rules. */
+function writtenIn({ verifyConditions, sources }: RouterConfig): WrittenConditions[] {
+  if (verifyConditions === false) return [];
+  return [...sources].flatMap(([name, { type, options }]) => {
+    const kind = kindOf(type);
+    const written = kind?.isRemote ? [] : kind?.conditionsIn?.(options as never);
+    return (written ?? []).map(each => ({
+      ...each,
+      place: `${CONFIG_PATH}.sources.${name}.${each.place}`,
+    }));
+  });
+}
 
 class RunningRouter implements Router {
   /** Contains secrets; `#`, so that printing the router prints none of them. */
@@ -112,7 +138,6 @@ class RunningRouter implements Router {
   constructor(
     readonly policy: PermissionPolicy,
     startConfig: ReadConfig,
-    readonly open: () => void,
     readonly close: () => void,
   ) {
     this.#startConfig = startConfig;

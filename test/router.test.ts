@@ -16,7 +16,7 @@ import {
   type StartRouterOptions,
   type TestRouter,
 } from './support/router';
-import { unread } from './support/rule-directory';
+import { published, unread } from './support/rule-directory';
 import { decision, startStub, type StubServer } from './support/stub-server';
 
 const TABLE = {
@@ -251,6 +251,69 @@ it('prints no secret', async () => {
   expect(inspect(created, { depth: 20, showHidden: true })).not.toContain(token);
   expect(JSON.stringify(created)).not.toContain(token);
   created.close();
+});
+
+describe('conditions in the config', () => {
+  const written = (rule: string, more: object = {}): object => ({
+    fallback: 'deny',
+    sources: {
+      yaml: {
+        type: 'conditions',
+        rules: [
+          { result: 'deny', actions: ['delete'] },
+          {
+            pluginId: 'catalog',
+            conditions: { rule, params: { refs: '$ownershipRefs' } },
+          },
+        ],
+      },
+    },
+    routes: [{ prefix: 'tested', sources: ['yaml'] }],
+    ...more,
+  });
+  const readRules = jest.fn(async () => published({ name: 'R', resourceType: 'a' }));
+  const told = (rule: string): string =>
+    'permission.policyRouter.sources.yaml.rules[1]: these conditions cannot be applied, so what they decide is denied: ' +
+    `plugin "catalog" has no rule "${rule}" for resource type "a"`;
+  beforeEach(() => readRules.mockClear());
+
+  it('are compared with the rules of their plugin once all plugins have started, and after a reload', async () => {
+    const logs = new CapturedLogs();
+    let started = (): void => {};
+    await start(written('R'), {
+      logger: logs.logger(),
+      readRules,
+      whenStarted: callback => {
+        started = callback;
+      },
+    });
+    await router!.reload(written('Q'));
+    expect(readRules).not.toHaveBeenCalled();
+    started();
+    expect((await logs.waitFor(told('Q'))).level).toBe('warn');
+    await router!.reload(written('P'));
+    await logs.waitFor(told('P'));
+    await router!.reload(written('R'));
+    expect(logs.lines.map(({ message }) => message)).toEqual([told('Q'), told('P')]);
+  });
+
+  it('are not if conditions are not to be verified', async () => {
+    await start(written('Q', { verifyConditions: false }), { readRules });
+    expect(readRules).not.toHaveBeenCalled();
+  });
+
+  it('are not once the router is closed', async () => {
+    let started = (): void => {};
+    await start(written('Q'), {
+      readRules,
+      whenStarted: callback => {
+        started = callback;
+      },
+    });
+    router!.close();
+    started();
+    expect(readRules).not.toHaveBeenCalled();
+  });
 });
 
 describe('a closed router', () => {

@@ -121,8 +121,9 @@ class Passed {
 const tooLarge = (message: string): Failed =>
   failed('invalid', 'CONDITIONS_TOO_LARGE', message);
 
-function rulesProblem(
-  { pluginId, conditions }: Conditional,
+/** Why the plugin could not apply the conditions, by the rules that it publishes. */
+export function rulesProblem(
+  { pluginId, conditions }: Pick<Conditional, 'pluginId' | 'conditions'>,
   metadata: RuleMetadata,
   verify: Exclude<VerifyConditions, false>,
 ): Failed | undefined {

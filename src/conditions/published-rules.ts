@@ -36,6 +36,10 @@ export class PublishedRules {
     }
   }
 
+  get resourceTypes(): readonly string[] {
+    return [...this.byResourceType.keys()];
+  }
+
   get(resourceType: string, name: string): PublishedRule | undefined {
     return this.byResourceType.get(resourceType)?.get(name);
   }

@@ -96,7 +96,7 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
 }
 
 /** Counts objects and arrays alike, and walks no deeper than the limit. */
-function depthExceeds(value: unknown, limit: number): boolean {
+export function depthExceeds(value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (limit === 0) return true;
   return Object.values(value).some(child => depthExceeds(child, limit - 1));

@@ -4,6 +4,7 @@
  */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { z } from 'zod';
+import type { WrittenConditions } from '../conditions/written';
 import { strict } from '../lib/fields';
 import type { OnUnavailable } from '../verdict';
 import type { HostedPolicies } from './hosted/policies';
@@ -73,6 +74,8 @@ export interface LocalKind<Options = never> {
   /** Of the source's config, `type` included. */
   readonly schema: z.ZodType;
   readonly secrets: Secrets;
+  /** The conditions that the config itself has, which can be checked before a question is asked. */
+  conditionsIn?(options: Options): readonly WrittenConditions[];
   /** @throws Error that says why the source cannot be set up. */
   build(options: Options, context: BuildContext): LocalSource | Promise<LocalSource>;
 }
@@ -112,14 +115,18 @@ export const localKind = <const S extends Shape>({
   settings,
   secrets = [],
   check = () => {},
+  conditionsIn,
   build,
-}: Settings<S> & Pick<LocalKind<OptionsOf<S>>, 'build'>): LocalKind<OptionsOf<S>> => ({
+}: Settings<S> & Pick<LocalKind<OptionsOf<S>>, 'build' | 'conditionsIn'>): LocalKind<
+  OptionsOf<S>
+> => ({
   type,
   isRemote: false,
   secrets,
   schema: strict({ type: z.literal(type), ...settings }).superRefine(
     (options, context) => check(options as OptionsOf<S>, context),
   ),
+  ...(conditionsIn ? { conditionsIn } : {}),
   build,
 });
 

@@ -1,3 +1,4 @@
+import { conditionsKind } from './conditions/kind';
 import { constantAllow, constantDeny } from './constant/kind';
 import { hosted } from './hosted/kind';
 import type { SourceKind } from './kind';
@@ -6,7 +7,13 @@ import { opa } from './opa/kind';
 import { ownership } from './ownership/kind';
 
 /** What `type` may be in the config of a source. */
-export const KINDS: readonly SourceKind[] = [opa, opaWasm, ownership, hosted];
+export const KINDS: readonly SourceKind[] = [
+  opa,
+  opaWasm,
+  ownership,
+  conditionsKind,
+  hosted,
+];
 
 /** Sources that every table can name without configuring them; their names are their types. */
 export const BUILT_IN: readonly SourceKind[] = [constantAllow, constantDeny];

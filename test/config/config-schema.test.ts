@@ -75,6 +75,28 @@ const FULL = {
       kinds: ['Component', 'API', 'Resource'],
       resources: { tool: { pluginId: 'tools', rule: 'IS_MINE', param: 'refs' } },
     },
+    yaml: {
+      type: 'conditions',
+      rules: [
+        {
+          permissions: ['catalog.entity'],
+          actions: ['read', 'none'],
+          resourceTypes: ['catalog-entity'],
+          groups: ['group:default/payments'],
+          pluginId: 'catalog',
+          conditions: {
+            anyOf: [
+              { not: { rule: 'HAS_LABEL', params: { label: 'a', value: 'b' } } },
+              { allOf: [{ rule: 'HAS_SPEC', params: { key: 'a' } }] },
+              { rule: 'IS_ENTITY_OWNER', params: { claims: '$ownershipRefs' } },
+              { rule: 'IS_ENTITY_KIND', params: { kinds: ['API'] } },
+            ],
+          },
+        },
+        { result: 'deny' },
+      ],
+      otherwise: 'deny',
+    },
   },
   routes: [
     {
@@ -93,6 +115,7 @@ const FULL = {
 type Path = ReadonlyArray<string | number>;
 const OPA: Path = ['sources', 'opa'];
 const RBAC: Path = ['sources', 'rbac'];
+const RULE: Path = ['sources', 'yaml', 'rules', 0];
 const TOOL: Path = ['sources', 'ownership', 'resources', 'tool'];
 
 function withValue(
@@ -210,6 +233,11 @@ describe('the config schema', () => {
     ['kinds by name', ['sources', 'ownership', 'kinds'], { Component: true }],
     ['a list of more than kinds', ['sources', 'ownership', 'kinds'], [['API']]],
     ['an owner rule without its parameter', [...TOOL, 'param'], undefined],
+    ['rules by name', ['sources', 'yaml', 'rules'], { first: { result: 'deny' } }],
+    ['a rule with another result', ['sources', 'yaml', 'rules', 1, 'result'], 'ALLOW'],
+    ['a rule with a list of conditions', [...RULE, 'conditions'], []],
+    ['a rule with an action of another value', [...RULE, 'actions'], ['raed']],
+    ['another result for others', ['sources', 'yaml', 'otherwise'], 'allow'],
     ['an action of another value', ['routes', 0, 'actions'], ['raed']],
     ['a list of names', ['routes', 1, 'name'], ['a', 'b']],
     ['a route without sources', ['routes', 0, 'sources'], undefined],
@@ -247,6 +275,8 @@ describe('config:check --strict', () => {
     ['a source of type hosted', RBAC],
     ['a source of type ownership', ['sources', 'ownership']],
     ['an owner rule', TOOL],
+    ['a source of type conditions', ['sources', 'yaml']],
+    ['a rule of a source', RULE],
     ['a route', ['routes', 0]],
   ])('reports an unknown key of %s once', (_what, path) => {
     const at = ['permission', 'policyRouter', ...path].join('/');
@@ -272,7 +302,7 @@ describe('config:check --strict', () => {
       'a source of another type',
       [...OPA, 'type'],
       'policy',
-      'must be equal to one of the allowed values { allowedValues=opa,opa-wasm,ownership,hosted }',
+      'must be equal to one of the allowed values { allowedValues=opa,opa-wasm,ownership,conditions,hosted }',
     ],
     [
       'a failure mode of another value',
@@ -480,6 +510,7 @@ describe('config.d.ts and our validator', () => {
     ['the auth of a source', [...OPA, 'auth']],
     ['the tls of a source', [...OPA, 'tls']],
     ['an owner rule', TOOL],
+    ['a rule of a source', RULE],
     ['a route', ['routes', 0]],
   ];
 
@@ -504,6 +535,7 @@ describe('config.d.ts and our validator', () => {
     ['opa', 'OpaSource', OPA],
     ['opa-wasm', 'OpaWasmSource', ['sources', 'embedded']],
     ['ownership', 'OwnershipSource', ['sources', 'ownership']],
+    ['conditions', 'ConditionsSource', ['sources', 'yaml']],
     ['hosted', 'HostedSource', RBAC],
   ];
 
@@ -545,11 +577,12 @@ describe('config.d.ts and our validator', () => {
       (value, key) => (value as Record<string | number, unknown>)[key],
       FULL,
     );
-    // `routingFile` excludes fallback and routes, and `name` excludes `prefix`. Both have tests of
+    // `routingFile`, a route's `name` and a rule's `result` exclude other keys. They have tests of
     // their own.
     const isOfRoute = path[0] === 'routes';
     const documented = Object.keys(at(path).properties!).filter(
-      key => key !== 'routingFile' && !(isOfRoute && key === 'name'),
+      key =>
+        key !== 'routingFile' && key !== 'result' && !(isOfRoute && key === 'name'),
     );
     expect(documented.sort()).toEqual(Object.keys(used as object).sort());
   });
@@ -576,6 +609,9 @@ describe('config.d.ts and our validator', () => {
     ['combine', ['routes', 0, 'combine']],
     ['default', ['routes', 0, 'default']],
     ['actions', ['routes', 0, 'actions', 0]],
+    ['the actions of a rule', [...RULE, 'actions', 0]],
+    ['the result of a rule', ['sources', 'yaml', 'rules', 1, 'result']],
+    ['otherwise', ['sources', 'yaml', 'otherwise']],
   ])('know the same values of %s', async (_key, path) => {
     const refused = await refusal(full(path, 'unheard-of'));
     const accepted = /must be (.*), not "unheard-of"/.exec(refused)![1]!;

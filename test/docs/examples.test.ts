@@ -287,6 +287,10 @@ describe('docs/configuration.md', () => {
       schema: schemaOf('ownership'),
       needs: { type: 'ownership' },
     },
+    'A source of type conditions': {
+      schema: schemaOf('conditions'),
+      needs: { type: 'conditions', rules: [{ result: 'deny' }] },
+    },
     'A source of type hosted': {
       schema: schemaOf('hosted'),
       needs: { type: 'hosted' },
@@ -365,16 +369,22 @@ interface SchemaDefinition {
   readonly shape?: Record<string, z.ZodType>;
   readonly innerType?: z.ZodType;
   readonly valueType?: z.ZodType;
+  /** Of a list. */
+  readonly element?: z.ZodType;
+  /** What a value is checked by once it is prepared. */
+  readonly out?: z.ZodType;
 }
 
 /** The keys of a schema, those of nested objects with dots. */
 function keysOf(schema: z.ZodType): string[] {
-  const { shape, innerType, valueType } = schema.def as unknown as SchemaDefinition;
+  const definition = schema.def as unknown as SchemaDefinition;
+  const { shape, innerType = definition.out, valueType, element } = definition;
   if (innerType) return keysOf(innerType);
+  if (element) return keysOf(element).map(key => `[].${key}`);
   if (valueType) return keysOf(valueType).map(key => `<type>.${key}`);
   return Object.entries(shape ?? {}).flatMap(([key, value]) => [
     key,
-    ...keysOf(value).map(inner => `${key}.${inner}`),
+    ...keysOf(value).map(inner => `${key}.${inner}`.replace('.[]', '[]')),
   ]);
 }
 

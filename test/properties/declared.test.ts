@@ -71,7 +71,6 @@ afterEach(() => routers.splice(0).forEach(router => router.close()));
 async function startInformed(permissions: readonly Permission[]): Promise<TestRouter> {
   declared = permissions;
   const router = await start(true);
-  router.open();
   await until(async () => {
     await router.decide({ permission: permission('unknown') }, USER);
     return router.record?.declared === 'none';
@@ -125,7 +124,6 @@ it('waits for no plugin', async () => {
     plugins: { installed: async () => ['never'], read: () => new Promise(() => {}) },
   });
   routers.push(router);
-  router.open();
   await expect(router.decide({ permission: permission('z') }, USER)).resolves.toEqual({
     result: 'ALLOW',
   });

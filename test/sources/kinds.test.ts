@@ -9,6 +9,7 @@ it('a source must be waited for if another process or module decides', () => {
     opa: true,
     'opa-wasm': false,
     ownership: false,
+    conditions: false,
     hosted: true,
     allow: false,
     deny: false,

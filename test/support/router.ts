@@ -28,8 +28,6 @@ export interface TestRouter {
   change(policyRouter: object): void;
   /** Changes the config; resolves once decisions are made with it, so it must be valid. */
   reload(policyRouter: object): Promise<ReadConfig>;
-  /** Begins to read what the plugins declare. */
-  open(): void;
   close(): void;
 }
 
@@ -78,7 +76,6 @@ export async function startRouter(
         config.change(next);
       });
     },
-    open: () => router.open(),
     close: () => router.close(),
   };
 }
