@@ -210,7 +210,7 @@ describe('a trace', () => {
           name: 'open.read',
           attributes: { action: 'read' },
         },
-        declared: 'unread',
+        declared: 'none',
         user: 'user:default/olivia',
         route: "routes[0] 'open'",
         sources: [

@@ -28,6 +28,8 @@ const FULL = {
   deadline: '2s',
   verifyConditions: 'required',
   maxConditionBytes: 65_536,
+  whenAskedWithoutResource: 'deny',
+  declared: { plugins: ['search'] },
   sources: {
     opa: {
       type: 'opa',
@@ -512,6 +514,7 @@ describe('config.d.ts and our validator', () => {
     ['an owner rule', TOOL],
     ['a rule of a source', RULE],
     ['a route', ['routes', 0]],
+    ['whom to ask', ['declared']],
   ];
 
   /** The keys of each interface, with those of what it extends. */

@@ -29,6 +29,8 @@ describe('a valid config', () => {
       deadline: { seconds: 3 },
       verifyConditions: 'required',
       maxConditionBytes: 4096,
+      whenAskedWithoutResource: 'allow',
+      declared: { plugins: ['search'] },
       sources: {
         opa: {
           ...OPA,
@@ -76,6 +78,8 @@ describe('a valid config', () => {
       deadline: 3000,
       verifyConditions: 'required',
       maxConditionBytes: 4096,
+      whenAskedWithoutResource: 'allow',
+      declaredBy: ['search'],
       sources: new Map<string, unknown>([
         ['allow', { type: 'allow', options: {} }],
         ['deny', { type: 'deny', options: {} }],
@@ -175,6 +179,8 @@ describe('a valid config', () => {
       deadline: 2000,
       verifyConditions: true,
       maxConditionBytes: 65_536,
+      whenAskedWithoutResource: 'deny',
+      declaredBy: [],
     });
     expect(read.sources.get('opa')).toEqual({
       type: 'opa',

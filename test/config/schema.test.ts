@@ -10,7 +10,7 @@ import {
 } from '../support/read-config';
 
 const TOP_KEYS =
-  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, sources, routes';
+  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, whenAskedWithoutResource, declared, sources, routes';
 const ROUTE_KEYS =
   'prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default';
 
