@@ -37,7 +37,10 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
     logger.warn(`${what} [${failure.code}]: ${failure.message}${suffix}${more}`);
   };
 
-  return ({ permission, failure: ofRouter, sources }) => {
+  return ({ permission, declared, failure: ofRouter, sources }) => {
+    // The permission may be one of a resource; then the policy is right, and the question is short.
+    const isShort =
+      permission?.type === 'basic' && (declared === 'unread' || declared === 'several');
     // An invalid answer may be about this permission only; an outage is about all of them.
     const nameFor = ({ class: failureClass }: Failure): string =>
       failureClass === 'invalid' && permission
@@ -46,6 +49,7 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
     if (ofRouter) warn('The policy router failed', ofRouter, nameFor(ofRouter));
     for (const source of sources) {
       for (const { name, failure } of failuresOf(source)) {
+        if (isShort && failure.code === 'BAD_CONDITIONS') continue;
         warn(`${name} is ${failure.class}`, failure, nameFor(failure));
       }
     }

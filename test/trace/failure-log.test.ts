@@ -47,6 +47,19 @@ describe('a failure is a warning', () => {
     ]);
   });
 
+  it.each(['unread', 'several'] as const)(
+    'unless a name was asked that may be of a resource (%s)',
+    declared => {
+      const asked = ofSource(failure('invalid', 'BAD_CONDITIONS'));
+      expect(linesOf({ ...asked, declared })).toEqual([]);
+      expect(linesOf(asked, { ...asked, declared: 'none' })).toHaveLength(1);
+      const ofResource = permission('a.b', { resourceType: 't' });
+      expect(linesOf({ ...asked, declared, permission: ofResource })).toHaveLength(1);
+      const other = ofSource(failure('invalid', 'BAD_PARAMS'));
+      expect(linesOf({ ...other, declared })).toHaveLength(1);
+    },
+  );
+
   it('of the router itself, where it is', () => {
     const trace = { ...ofSource(failure('unavailable', 'TIMEOUT')), sources: [] };
     const ofRouter = failure('invalid', 'INTERNAL', 'a bug');
