@@ -65,12 +65,19 @@ const user = {
   info: { userEntityRef: 'user:default/olivia', ownershipEntityRefs: [] },
 };
 
-/** The result of a document that has nothing else; a plain reading without a schema. */
+/**
+ * The result of a document that has nothing else but a reason in text; a plain reading without a
+ * schema.
+ */
 function said(decision: unknown): unknown {
   if (typeof decision !== 'object' || decision === null) return undefined;
-  const [[key, value] = [], ...others] = Object.entries(decision);
-  return key === 'result' && others.length === 0 && !Array.isArray(decision)
-    ? value
+  if (Array.isArray(decision)) return undefined;
+  const others = Object.entries(decision).filter(
+    ([key, value]) =>
+      key !== 'result' && !(key === 'reason' && typeof value === 'string'),
+  );
+  return others.length === 0
+    ? Object.getOwnPropertyDescriptor(decision, 'result')?.value
     : undefined;
 }
 
