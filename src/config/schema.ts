@@ -13,6 +13,7 @@ import {
   word,
 } from '../lib/fields';
 import { ACTIONS } from '../routing/route';
+import { pluginId } from '../sources/fields';
 import { onUnavailable } from '../sources/remote-settings';
 
 /** Environment variables arrive as strings, so 'true' is true. */
@@ -52,11 +53,14 @@ export const settingsSchema = strict({
   maxConditionBytes: integer(1, 90_000, 65_536),
   whenAskedWithoutResource: choice(['allow', 'deny']).default('deny'),
   declared: strict({
-    plugins: nonEmptyList(
-      word('the id of a plugin'),
-      'plugin ids',
-      MAX_PLUGINS,
-    ).optional(),
+    plugins: z.preprocess(
+      value => (Array.isArray(value) && value.length === 0 ? undefined : value),
+      nonEmptyList(
+        pluginId('the id of a plugin'),
+        'plugin ids',
+        MAX_PLUGINS,
+      ).optional(),
+    ),
   }).optional(),
   sources: z
     .record(z.string(), z.unknown(), {

@@ -44,7 +44,11 @@ export function complete(
     : { permission: asked, declared: 'differs' };
 }
 
-const isSame = (one: Readonly<Permission>, other: Readonly<Permission>): boolean =>
+/** Whether two permissions of one name are the same. */
+export const isSame = (
+  one: Readonly<Permission>,
+  other: Readonly<Permission>,
+): boolean =>
   one.type === other.type &&
   one.attributes.action === other.attributes.action &&
   resourceTypeOf(one) === resourceTypeOf(other);

@@ -2,8 +2,10 @@ import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { Permission } from '@backstage/plugin-permission-common';
 import pLimit from 'p-limit';
 import { someNames } from '../lib/bounded';
+import { settleWithin } from '../lib/deadline';
 import { errorName } from '../lib/foreign-error';
 import { quote } from '../lib/quote';
+import { isSame } from './complete';
 import { permissionsIn, type Declaration } from './declaration';
 import type { PluginMetadata } from './plugin-metadata';
 
@@ -13,7 +15,9 @@ export const READ_AGAIN_AFTER = 10_000;
 export const LONGEST_WAIT = 60_000;
 const FIRST_WAIT = 1000;
 /** Failures in a row: a plugin that takes a few seconds to start is nothing to warn of. */
-const WARN_AT = 4;
+const PATIENCE = 4;
+/** For the list of the installed plugins, in milliseconds. */
+const LISTING_TIMEOUT = 5000;
 const READINGS_AT_ONCE = 8;
 const MAX_PLUGINS = 1000;
 
@@ -50,6 +54,7 @@ export class DeclaredPermissions {
   private byName: ReadonlyMap<string, Declaration> = new Map();
   private named: readonly string[] = [];
   private isListed = false;
+  private isSettled = false;
   private isComplete = false;
   private isOpen = false;
   private reading: Promise<void> | undefined;
@@ -63,8 +68,12 @@ export class DeclaredPermissions {
     this.later = services.later ?? unrefTimer;
   }
 
-  /** What is known of a name now. One that is unknown is looked for in the background. */
+  /**
+   * What is known of a name now. Nothing, before every plugin has answered or has failed for some
+   * seconds: another one may declare the name too. An unknown name is looked for in the background.
+   */
   of(name: string): Declaration {
+    if (!this.isSettled) return UNREAD;
     const known = this.byName.get(name);
     if (known) return known;
     const isDue = !this.reading && this.now() - this.readAt >= READ_AGAIN_AFTER;
@@ -98,12 +107,19 @@ export class DeclaredPermissions {
     }
     this.cancel();
     this.isChanged = false;
-    this.reading = this.readAll().then(() => {
-      this.reading = undefined;
-      this.readAt = this.now();
-      if (this.isChanged) this.read();
-      else if (this.isOpen) this.readFailingLater();
-    });
+    const failed = (error: unknown): void => {
+      this.services.logger.warn(
+        `Could not read what the plugins declare (${errorName(error) ?? 'an unknown error'})`,
+      );
+    };
+    this.reading = this.readAll()
+      .catch(failed)
+      .then(() => {
+        this.reading = undefined;
+        this.readAt = this.now();
+        if (this.isChanged) this.read();
+        else if (this.isOpen) this.readFailingLater();
+      });
   }
 
   private async readAll(): Promise<void> {
@@ -112,13 +128,18 @@ export class DeclaredPermissions {
     for (const id of this.plugins.keys()) if (!ids.has(id)) this.plugins.delete(id);
     await Promise.all([...ids].map(id => this.limit(() => this.readOne(id))));
     this.byName = this.index();
-    this.isComplete =
-      this.isListed && [...this.plugins.values()].every(({ isRead }) => isRead);
+    const plugins = [...this.plugins.values()];
+    this.isSettled =
+      this.isListed &&
+      plugins.every(({ isRead, failures }) => isRead || failures >= PATIENCE);
+    this.isComplete = this.isListed && plugins.every(({ isRead }) => isRead);
   }
 
   private async installed(): Promise<readonly string[]> {
     try {
-      const ids = await this.services.installed();
+      const ids = await settleWithin(this.services.installed(), LISTING_TIMEOUT, () => {
+        throw new Error(`no answer within ${LISTING_TIMEOUT} ms`);
+      });
       this.isListed = true;
       return ids;
     } catch (error) {
@@ -135,27 +156,30 @@ export class DeclaredPermissions {
     const metadata = await this.services.read(id);
     const plugin = this.plugins.get(id) ?? newPlugin();
     this.plugins.set(id, plugin);
-    if (metadata.kind === 'unread') {
+    const permissions =
+      metadata.kind === 'refused'
+        ? plugin.permissions
+        : metadata.kind === 'published'
+          ? permissionsIn(metadata.body)
+          : [];
+    const failure = failureOf(metadata, plugin, permissions.length);
+    if (failure !== undefined) {
       plugin.failures += 1;
-      if (plugin.failures === WARN_AT) this.warn(id, metadata.why, plugin.isRead);
+      if (plugin.failures === PATIENCE) this.warn(id, failure, plugin.isRead);
       return;
     }
     plugin.failures = 0;
     plugin.isRead = true;
-    if (metadata.kind === 'published')
-      plugin.permissions = permissionsIn(metadata.body);
-    if (metadata.kind === 'none') plugin.permissions = [];
+    plugin.permissions = permissions;
   }
 
   private index(): ReadonlyMap<string, Declaration> {
     const declarations = new Map<string, Declaration>();
     for (const pluginId of [...this.plugins.keys()].sort()) {
-      // A plugin that names a permission twice declares the last one.
-      const own = new Map(
-        this.plugins.get(pluginId)!.permissions.map(each => [each.name, each]),
-      );
-      for (const [name, permission] of own) {
+      for (const permission of this.plugins.get(pluginId)!.permissions) {
+        const { name } = permission;
         const before = declarations.get(name);
+        if (before && isAgain(before, pluginId, permission)) continue;
         declarations.set(
           name,
           before ? together(before, pluginId) : { kind: 'one', pluginId, permission },
@@ -172,7 +196,8 @@ export class DeclaredPermissions {
     const names = [...declarations].filter(isNew).map(([name]) => name);
     if (names.length === 0) return;
     this.services.logger.warn(
-      `More than one plugin declares ${someNames(names)}, so questions for it are decided as they are asked`,
+      `Declared more than once: ${someNames(names)}. Questions that leave out the action or the ` +
+        'resource type are decided as they are asked',
     );
   }
 
@@ -199,6 +224,37 @@ const NONE: Declaration = { kind: 'none' };
 const UNREAD: Declaration = { kind: 'unread' };
 
 const newPlugin = (): Plugin => ({ permissions: [], isRead: false, failures: 0 });
+
+/** Why what was read does not count; undefined if it does. */
+function failureOf(
+  metadata: PluginMetadata,
+  { permissions, isRead, failures }: Plugin,
+  found: number,
+): string | undefined {
+  switch (metadata.kind) {
+    case 'unread':
+      return metadata.why;
+    case 'refused':
+      // Some plugins let no service in. After a start it may only be too early.
+      return isRead || failures + 1 >= PATIENCE ? undefined : metadata.why;
+    case 'none':
+    case 'published':
+      // A plugin that starts again answers before it knows its permissions.
+      return found === 0 && permissions.length > 0
+        ? 'it declares none any more'
+        : undefined;
+  }
+}
+
+/** Whether a plugin says again what it has said. */
+const isAgain = (
+  before: Declaration,
+  pluginId: string,
+  permission: Readonly<Permission>,
+): boolean =>
+  before.kind === 'one' &&
+  before.pluginId === pluginId &&
+  isSame(before.permission, permission);
 
 const together = (before: Declaration, pluginId: string): Declaration => ({
   kind: 'several',

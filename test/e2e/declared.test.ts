@@ -166,7 +166,7 @@ it('decides as asked what two plugins declare', async () => {
   await expect(ask('nolan', asFrontend('twice.thing'))).resolves.toBe('DENY');
   expect(lastTrace().declared).toBe('several');
   await expect(ask('nolan', asFrontend('twice.thing#read'))).resolves.toBe('ALLOW');
-  await backend.logs.waitFor("More than one plugin declares 'twice.thing'");
+  await backend.logs.waitFor("Declared more than once: 'twice.thing'");
 });
 
 it('decides what says everything as before', async () => {

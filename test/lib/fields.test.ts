@@ -29,7 +29,11 @@ describe('a duration', () => {
     ['must not be zero', withOpa({ timeout: '0s' }), refused(', not "0s"')],
     ['must not be zero (object)', withOpa({ timeout: { seconds: 0 } }), refused('')],
     ['must not be empty', withOpa({ timeout: '' }), refused(', not ""')],
-    ['must not be an empty object', withOpa({ timeout: {} }), refused('')],
+    [
+      'must not be an empty object',
+      withOpa({ timeout: {} }),
+      refused('. If app-config has variables (${…}) in it, they are not set'),
+    ],
     ['must not be a list', withOpa({ timeout: ['1s'] }), refused('')],
     ['must not be a boolean', withOpa({ timeout: true }), refused(', not true')],
     ['must be understood', withOpa({ timeout: 'soon' }), refused(', not "soon"')],
