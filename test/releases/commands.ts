@@ -75,8 +75,17 @@ export async function shell(folder: string): Promise<NodeJS.ProcessEnv> {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|JEST_|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$)/i.test(name),
   );
+  const [registry, certificates] = await Promise.all(
+    ['registry', 'cafile'].map(async key => {
+      const value = (await run('npm', ['config', 'get', key], { cwd: folder })).trim();
+      return value === 'null' ? undefined : value;
+    }),
+  );
   return {
     ...Object.fromEntries(inherited),
+    // Yarn does not read npm's settings.
+    ...(registry ? { YARN_NPM_REGISTRY_SERVER: registry.replace(/\/$/, '') } : {}),
+    ...(certificates ? { YARN_HTTPS_CA_FILE_PATH: certificates } : {}),
     PATH: [join(folder, 'bin'), process.env.PATH].join(delimiter),
     YARN_ENABLE_TELEMETRY: '0',
     YARN_ENABLE_IMMUTABLE_INSTALLS: '0',
