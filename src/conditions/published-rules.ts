@@ -86,7 +86,7 @@ function closed(schema: unknown): unknown {
 
 /**
  * Whether this is how a rule without a schema is published, as one whose schema is an empty object
- * is. Backstage gives the params to such a rule unseen, and there is no name to misspell.
+ * is. Backstage passes the params to such a rule without checking them, so this does too.
  */
 const namesNoParams = (schema: Record<string, unknown>): boolean =>
   Object.keys(schema.properties as object).length === 0 &&

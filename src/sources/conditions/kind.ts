@@ -93,7 +93,7 @@ export const conditionsKind: LocalKind = localKind({
     ),
 });
 
-/** What stands for the user where there is none yet. */
+/** A user for checking the conditions at start, when nobody has asked. */
 const SOMEBODY = {
   user: 'user:default/somebody',
   ownershipRefs: ['user:default/somebody'],
