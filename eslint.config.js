@@ -11,10 +11,13 @@ const prettier = require('eslint-config-prettier');
  */
 const ROOMS = [
   'index',
+  'feature',
   'module',
+  'operations',
   'router',
   'hosting',
   'policy',
+  'asking',
   'batch',
   'snapshot',
   'config',

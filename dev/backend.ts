@@ -15,7 +15,7 @@ import { ConfigSources } from '@backstage/config-loader';
 import authPlugin from '@backstage/plugin-auth-backend';
 import catalogPlugin from '@backstage/plugin-catalog-backend';
 import permissionPlugin from '@backstage/plugin-permission-backend';
-import { createPolicyRouterModule } from '../src/module';
+import { createPolicyRouter } from '../src/feature';
 import type { TraceSink } from '../src/trace/record';
 import { databaseClosedOnShutdown } from './database';
 import { personasAuthModule } from './personas';
@@ -77,8 +77,7 @@ export async function startSampleBackend(
   backend.add(catalogPlugin);
   backend.add(permissionPlugin);
   backend.add(
-    options.policy ??
-      createPolicyRouterModule(options.onTrace ? [options.onTrace] : []),
+    options.policy ?? createPolicyRouter(options.onTrace ? [options.onTrace] : []),
   );
   for (const feature of options.features ?? []) backend.add(feature);
   const stop = async (): Promise<void> => {

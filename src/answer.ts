@@ -24,7 +24,15 @@ export interface AnswerDetails {
   readonly exchange?: Exchange | undefined;
   /** True if this is the answer to another caller's identical question. */
   readonly shared?: boolean | undefined;
+  /** By which OPA's decision log names this decision, if OPA has one. */
+  readonly decisionId?: string | undefined;
 }
+
+export const detailsOf = ({
+  exchange,
+  shared,
+  decisionId,
+}: AnswerDetails): AnswerDetails => ({ exchange, shared, decisionId });
 
 export type Answer = (Verdict | Failed) & AnswerDetails;
 

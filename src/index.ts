@@ -1,11 +1,11 @@
 /**
  * A Backstage permission policy that routes every permission, by prefix, to the source that
- * should decide it. The default export is the backend module.
+ * should decide it. The default export is the backend feature.
  *
  * @packageDocumentation
  */
 
-import { createPolicyRouterModule } from './module';
+import { createPolicyRouter } from './feature';
 import { assertSupportedRelease } from './supported-release';
 
 export {
@@ -22,8 +22,9 @@ export type { PolicySource, SourceDecision } from './sources/hosted/policy-sourc
 assertSupportedRelease();
 
 /**
- * The backend module.
+ * The backend module that sets the permission policy, and the plugin `policy-router` that shows
+ * what it does.
  *
  * @public
  */
-export default createPolicyRouterModule();
+export default createPolicyRouter();

@@ -25,11 +25,18 @@ import {
   hostingExtensionPoint,
   policySourceExtensionPoint,
 } from './hosting/extension-points';
-import { createRouter } from './router';
+import type { RouterHandle } from './operations/handle';
+import { createRouter, type Router } from './router';
 import type { TraceSink } from './trace/record';
 
-/** @param extraSinks - receive the record of every decision, besides the log. */
-export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) {
+/**
+ * @param handle - gets the router once it is the permission policy.
+ * @param extraSinks - receive the record of every decision, besides the log.
+ */
+export function createPolicyRouterModule(
+  handle: RouterHandle,
+  extraSinks: readonly TraceSink[] = [],
+) {
   return createBackendModule({
     pluginId: 'permission',
     moduleId: 'policy-router',
@@ -56,7 +63,7 @@ export function createPolicyRouterModule(extraSinks: readonly TraceSink[] = []) 
         },
         async init(services) {
           try {
-            await start(services, policies, extraSinks);
+            handle.router = await start(services, policies, extraSinks);
           } catch (error) {
             refuseAll(services, error);
             throw error;
@@ -96,7 +103,7 @@ async function start(
   }: Services,
   policies: ProvidedPolicies,
   sinks: readonly TraceSink[],
-): Promise<void> {
+): Promise<Router> {
   // Modules that provide a policy have been initialised before this one.
   policies.close();
   const report = (what: string, read: ReadConfig): void => {
@@ -130,6 +137,7 @@ async function start(
     throw error;
   }
   report('The policy router is the permission policy', router.startConfig);
+  return router;
 }
 
 /**

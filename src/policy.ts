@@ -12,10 +12,9 @@ import type {
   PolicyQuery,
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
+import { askSources, type AskedFor } from './asking';
 import { Batch } from './batch';
-import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
 import type { RouterConfig } from './config/types';
-import { bytesOf, excessOf } from './conditions/size';
 import { complete } from './declared/complete';
 import type { DeclaredPermissions } from './declared/declared-permissions';
 import { noTurn } from './guard/guard';
@@ -29,7 +28,8 @@ import {
   type Principal,
 } from './request';
 import type { ReadyRoute, Snapshot } from './snapshot';
-import { newRecord, type DecisionRecord, type TraceSink } from './trace/record';
+import type { Delivery } from './trace/delivery';
+import { newRecord, type DecisionRecord } from './trace/record';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
 
 /**
@@ -51,9 +51,14 @@ export class PolicyRouter implements PermissionPolicy {
     private readonly userInfo: UserInfoService,
     private readonly turns: Turns,
     private readonly declared: Pick<DeclaredPermissions, 'of'>,
-    private readonly sinks: readonly TraceSink[],
+    private readonly delivery: Pick<Delivery, 'add'>,
   ) {
     this.#snapshot = snapshot;
+  }
+
+  /** What decisions that begin now are made with. */
+  get snapshot(): Pick<Snapshot, 'table' | 'statuses'> {
+    return this.#snapshot;
   }
 
   /** Decisions that begin from now on are made with `next`. */
@@ -83,12 +88,39 @@ export class PolicyRouter implements PermissionPolicy {
     } catch (error) {
       verdict = denyOnError(error, record);
     }
-    record.result = verdict.kind;
-    record.reason = verdict.reason;
-    record.conditions = verdict.kind === 'CONDITIONAL' ? verdict.conditions : undefined;
-    record.milliseconds = performance.now() - started;
-    this.trace(record);
+    conclude(record, verdict, started);
+    this.delivery.add(record);
     return toDecision(verdict);
+  }
+
+  /**
+   * As `handle` would decide now, in a record of its own. It is no decision: it takes no slot of
+   * one, moves no breaker, and no sink gets the record. Never rejects.
+   *
+   * @param user - as the host gives it; undefined to ask for somebody else than the caller.
+   */
+  async explain(
+    permission: Permission,
+    principal: Principal,
+    user?: PolicyQueryUser,
+  ): Promise<DecisionRecord> {
+    const started = performance.now();
+    const record = newRecord();
+    record.user = principal.userEntityRef;
+    record.refs = principal.ownershipEntityRefs;
+    let verdict: ApplicableVerdict;
+    try {
+      verdict = await this.#snapshot.use(snapshot => {
+        const deadline = new Deadline(snapshot.config.deadline);
+        const asked = this.question(readPermission({ permission }), record);
+        const request = { permission: asked, principal, user };
+        return this.route(snapshot, request, deadline, record, 'aside');
+      });
+    } catch (error) {
+      verdict = denyOnError(error, record);
+    }
+    conclude(record, verdict, started);
+    return record;
   }
 
   /**
@@ -110,6 +142,7 @@ export class PolicyRouter implements PermissionPolicy {
       principal: Principal,
     ): ApplicableVerdict | Promise<ApplicableVerdict> => {
       record.user = principal.userEntityRef;
+      record.refs = principal.ownershipEntityRefs;
       const request = { permission, principal, user };
       return this.turns.run(principal, hasWaited =>
         hasWaited && deadline.remaining() === 0
@@ -139,64 +172,36 @@ export class PolicyRouter implements PermissionPolicy {
     request: PermissionRequest,
     deadline: Deadline,
     record: DecisionRecord,
+    by: AskedFor['by'] = 'chain',
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const matched = table.match(request.permission);
     record.route = matched?.label ?? 'fallback';
     if (matched) {
-      return this.askSources(matched, request, deadline, record, config);
+      record.routeIndex = matched.index;
+      const { turns } = this;
+      const askedFor = { request, deadline, record, settings: config, turns, by };
+      return this.verdict(matched, askedFor, config);
     }
+    record.nearest = table.nearest(request.permission);
     const reason = `no route matches: the fallback is ${config.fallback}`;
     return config.fallback === 'allow' ? allow(reason) : deny(reason);
   }
 
-  /** Asks one source after the other until the result is settled. */
-  private async askSources(
+  private async verdict(
     route: ReadyRoute,
-    request: PermissionRequest,
-    deadline: Deadline,
-    record: DecisionRecord,
-    { maxConditionBytes, whenAskedWithoutResource }: RouterConfig,
+    askedFor: AskedFor,
+    { whenAskedWithoutResource }: RouterConfig,
   ): Promise<ApplicableVerdict> {
-    const { sources } = record;
-    const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
-    for (const { name, chain } of route.legs) {
-      if (accumulator.settled) {
-        sources.push({ source: name, verdict: 'NOT_ASKED' });
-        continue;
-      }
-      const started = performance.now();
-      const asked = chain.ask(request, deadline);
-      const answer = asked instanceof Promise ? await asked : asked;
-      const { verdict } = answer;
-      if (verdict.kind === 'CONDITIONAL' && route.legs.length > 1) {
-        // Joining holds the event loop too.
-        await this.turns.run(request.principal, () => accumulator.add(verdict));
-      } else {
-        accumulator.add(verdict);
-      }
-      sources.push({
-        source: name,
-        verdict: verdict.kind,
-        reason: verdict.reason,
-        failure: 'failure' in verdict ? verdict.failure : undefined,
-        milliseconds: performance.now() - started,
-        exchange: answer.exchange,
-        shared: answer.shared,
-        endpoint: answer.endpoint,
-        attempts: answer.attempts,
-      });
-    }
-    const combined = accumulator.result() ?? routeDefault(route.default);
-    if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
-    if (combined.kind === 'CONDITIONAL') {
-      const bytes = bytesOf(combined.conditions);
-      record.conditionSize = { bytes, limit: maxConditionBytes };
-      if (record.asked?.type === 'basic') {
-        record.withoutResource = true;
-        return withoutResource(whenAskedWithoutResource, request.user);
-      }
-    }
-    return combined;
+    const { record, request } = askedFor;
+    const verdict = await askSources(route, askedFor);
+    if (verdict.kind !== 'CONDITIONAL' || record.asked?.type !== 'basic')
+      return verdict;
+    record.withoutResource = true;
+    const isExplained = askedFor.by === 'aside' && !request.user;
+    return withoutResource(
+      whenAskedWithoutResource,
+      isExplained ? 'user' : request.user,
+    );
   }
 
   private currentBatch(): Batch {
@@ -206,41 +211,39 @@ export class PolicyRouter implements PermissionPolicy {
     }
     return this.batch;
   }
-
-  private trace(record: DecisionRecord): void {
-    for (const sink of this.sinks) {
-      try {
-        sink(record);
-      } catch {
-        // A broken sink must not change a decision.
-      }
-    }
-  }
-}
-
-/** The conditions of each source are within the limits; combined they are not. */
-function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict {
-  const message = `the sources of ${record.route} together give ${excess}`;
-  record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
-  return deny(message);
 }
 
 /**
  * Backstage cannot apply conditions if it is asked about no resource. `allow` is only for what a
  * user asks: a service that acts for a user does not show a page.
+ *
+ * @param user - `'user'` for any user who asks in person.
  */
 function withoutResource(
   setting: RouterConfig['whenAskedWithoutResource'],
-  user: PolicyQueryUser | undefined,
+  user: PolicyQueryUser | undefined | 'user',
 ): ApplicableVerdict {
   const reason = 'allowed for some resources; asked without a resource';
   if (setting === 'deny') return deny(reason);
-  const principal = user?.credentials.principal as
-    Partial<BackstageUserPrincipal> | undefined;
+  const principal =
+    user === 'user'
+      ? { type: user }
+      : (user?.credentials.principal as Partial<BackstageUserPrincipal> | undefined);
   if (principal?.type !== 'user') return deny(reason);
-  return principal.actor
+  return 'actor' in principal && principal.actor
     ? deny(`${reason}, by a service on behalf of the user`)
     : allow(`${reason} (whenAskedWithoutResource: allow)`);
+}
+
+function conclude(
+  record: DecisionRecord,
+  verdict: ApplicableVerdict,
+  started: number,
+): void {
+  record.result = verdict.kind;
+  record.reason = verdict.reason;
+  record.conditions = verdict.kind === 'CONDITIONAL' ? verdict.conditions : undefined;
+  record.milliseconds = performance.now() - started;
 }
 
 function denyWithoutTurn(record: DecisionRecord): ApplicableVerdict {

@@ -21,7 +21,9 @@ import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
 import { kindOf } from './sources/kinds';
 import { warnOfFailures } from './trace/failure-log';
+import { Delivery } from './trace/delivery';
 import { logTraces } from './trace/log';
+import { RecentDecisions } from './trace/recent';
 import type { TraceSink } from './trace/record';
 import { warnOfOtherQuestions } from './trace/question-log';
 import { warnOfLargeConditions } from './trace/size-log';
@@ -49,10 +51,20 @@ export interface RouterServices {
   readonly whenStarted?: (callback: () => void) => void;
 }
 
+/** The config in use, and since when. */
+export interface InUse {
+  readonly read: ReadConfig;
+  readonly since: Date;
+}
+
 export interface Router {
-  readonly policy: PermissionPolicy;
+  /** What Backstage asks; it also explains, and knows how its sources are. */
+  readonly policy: PermissionPolicy & Pick<PolicyRouter, 'explain' | 'snapshot'>;
   /** The config that it started with. */
   readonly startConfig: ReadConfig;
+  readonly inUse: InUse;
+  readonly recent: Pick<RecentDecisions, 'all' | 'get'>;
+  readonly declared: Pick<DeclaredPermissions, 'of'>;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
 }
@@ -79,13 +91,17 @@ export async function createRouter({
   const startConfig = await liveConfig.read();
   let snapshot = await Snapshot.build(startConfig.config, lasting);
   declared.alsoRead(startConfig.config.declaredBy);
-  const policy = new PolicyRouter(snapshot, userInfo, turns, declared, [
+  const recent = new RecentDecisions(startConfig.config.visibility.recentDecisions);
+  const delivery = new Delivery([
     logTraces(logger),
     warnOfFailures(logger),
     warnOfLargeConditions(logger),
     warnOfOtherQuestions(logger, declared),
+    recent.sink,
     ...sinks,
   ]);
+  const policy = new PolicyRouter(snapshot, userInfo, turns, declared, delivery);
+  const router = new RunningRouter({ policy, startConfig, recent, declared });
   const writtenCheck = new WrittenCheck(readRules, logger);
   let isStarted = false;
   let isClosed = false;
@@ -101,16 +117,19 @@ export async function createRouter({
     snapshot = await Snapshot.build(read.config, lasting, snapshot);
     policy.swap(snapshot);
     declared.alsoRead(read.config.declaredBy);
+    recent.resize(read.config.visibility.recentDecisions);
+    router.use(read);
     onReload(read);
     checkWritten();
   });
-  return new RunningRouter(policy, startConfig, () => {
+  router.onClose(() => {
     isClosed = true;
     declared.close();
     writtenCheck.stop();
     liveConfig.stop();
     policy.close();
   });
+  return router;
 }
 
 const NO_PLUGINS: NonNullable<RouterServices['plugins']> = {
@@ -131,19 +150,48 @@ function writtenIn({ verifyConditions, sources }: RouterConfig): WrittenConditio
   });
 }
 
-class RunningRouter implements Router {
-  /** Contains secrets; `#`, so that printing the router prints none of them. */
-  readonly #startConfig: ReadConfig;
+/** What a running router is made of. */
+interface RouterParts {
+  readonly policy: PolicyRouter;
+  readonly startConfig: ReadConfig;
+  readonly recent: RecentDecisions;
+  readonly declared: DeclaredPermissions;
+}
 
-  constructor(
-    readonly policy: PermissionPolicy,
-    startConfig: ReadConfig,
-    readonly close: () => void,
-  ) {
+class RunningRouter implements Router {
+  /** Contain secrets; `#`, so that printing the router prints none of them. */
+  readonly #startConfig: ReadConfig;
+  #inUse: InUse;
+  readonly policy: PolicyRouter;
+  readonly recent: RecentDecisions;
+  readonly declared: DeclaredPermissions;
+  private end = (): void => {};
+
+  constructor({ policy, startConfig, recent, declared }: RouterParts) {
+    this.policy = policy;
     this.#startConfig = startConfig;
+    this.#inUse = { read: startConfig, since: new Date() };
+    this.recent = recent;
+    this.declared = declared;
   }
 
   get startConfig(): ReadConfig {
     return this.#startConfig;
+  }
+
+  get inUse(): InUse {
+    return this.#inUse;
+  }
+
+  use(read: ReadConfig): void {
+    this.#inUse = { read, since: new Date() };
+  }
+
+  onClose(end: () => void): void {
+    this.end = end;
+  }
+
+  close(): void {
+    this.end();
   }
 }

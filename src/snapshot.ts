@@ -16,6 +16,7 @@ import {
   type RouterConfig,
 } from './config/types';
 import { Chain, type Link } from './guard/chain';
+import type { Guard, GuardStatus } from './guard/guard';
 import {
   guardedSource,
   type Endpoint,
@@ -34,6 +35,8 @@ const AT_ONCE = 16;
 export interface Leg {
   readonly name: string;
   readonly chain: Chain;
+  /** The same chain beside the decisions, to explain one. */
+  readonly aside: Chain;
 }
 
 /** What outlives a snapshot. */
@@ -51,6 +54,13 @@ interface SharedSource {
   readonly key: string;
   readonly endpoints: readonly Endpoint[];
   holders: number;
+}
+
+/** How one source is, at one of its endpoints. */
+export interface SourceStatus extends GuardStatus {
+  readonly source: string;
+  /** Its URL, if the source has several. */
+  readonly endpoint: string | undefined;
 }
 
 type SharedSources = ReadonlyMap<string, SharedSource>;
@@ -99,6 +109,13 @@ export class Snapshot {
       this.decisions--;
       this.releaseWhenDrained();
     }
+  }
+
+  /** How each source is, at each of its endpoints; in the order of the config. */
+  statuses(): SourceStatus[] {
+    return [...this.sources].flatMap(([source, { endpoints }]) =>
+      endpoints.map(({ endpoint, guard }) => ({ source, endpoint, ...guard.status() })),
+    );
   }
 
   /** From now on no decision begins with it. */
@@ -204,6 +221,12 @@ async function readyTable(
   return table;
 }
 
+interface GuardLink extends Link {
+  readonly guard: Guard;
+}
+
+const beside = (link: GuardLink): Link => ({ ...link, guard: link.guard.aside });
+
 /** Routes that ask a source in the same way share one leg. */
 class Legs {
   private readonly legs: Readonly<Record<OnUnavailable, Map<string, Leg>>> = {
@@ -230,13 +253,15 @@ class Legs {
     );
     if (!first) throw new Error(`${route.label} names unknown source '${name}'`);
     const { checkConditions } = this;
-    const chain = new Chain([first, ...others], { onUnavailable, checkConditions });
-    const leg = { name, chain };
+    const terms = { onUnavailable, checkConditions };
+    const chain = new Chain([first, ...others], terms);
+    const aside = new Chain([beside(first), ...others.map(beside)], terms);
+    const leg = { name, chain, aside };
     this.legs[onUnavailable].set(name, leg);
     return leg;
   }
 
-  private links(source: string, standby: boolean): Link[] {
+  private links(source: string, standby: boolean): GuardLink[] {
     const { endpoints = [] } = this.sources.get(source) ?? {};
     return endpoints.map(({ guard, endpoint }) => ({
       source,

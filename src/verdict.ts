@@ -35,6 +35,10 @@ export interface Failure {
   /** Stable and short, e.g. `TIMEOUT`, `ECONNREFUSED`, `HTTP_500`. */
   readonly code: string;
   readonly message: string;
+  /** Of an unavailable source: when its first question of this outage failed, as epoch milliseconds. */
+  readonly since?: number;
+  /** Why the circuit breaker is open: the last failure of a question that was put. */
+  readonly cause?: Pick<Failure, 'code' | 'message'> | undefined;
 }
 
 export interface Allow {
@@ -42,6 +46,8 @@ export interface Allow {
   readonly reason: string;
   /** Set when a failure was resolved to this verdict (fail-open). */
   readonly failure?: Failure;
+  /** The ref of the user that a `bypass` allows everything. */
+  readonly bypass?: string;
 }
 
 export interface Deny {

@@ -61,7 +61,7 @@ const routerOf = (snapshot: Snapshot): PolicyRouter =>
     { getUserInfo: () => Promise.reject(new Error('unasked')) },
     new Turns(),
     { of: () => ({ kind: 'unread' }) },
-    [],
+    { add: () => {} },
   );
 
 const guardOf = (snapshot: Snapshot) =>

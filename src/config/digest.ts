@@ -14,7 +14,7 @@ const LENGTH = 12;
  * so nobody can test a guess with it. What a bundle or an OPA server contains is not part of it.
  */
 export async function digestOf(
-  { routes, sources, ...settings }: RouterConfig,
+  { routes, sources, visibility: _, ...settings }: RouterConfig,
   slices: Slices,
 ): Promise<string> {
   // A sum of hashes does not depend on their order, and needs no sorting of a huge table.
@@ -32,7 +32,13 @@ const sha256 = (text: string): string =>
   createHash('sha256').update(text).digest('hex');
 
 /** What decides of a route. The order of its sources matters, that of its constraints does not. */
-const deciding = ({ label: _, actions, resourceTypes, ...route }: Route): object => ({
+const deciding = ({
+  label: _label,
+  index: _index,
+  actions,
+  resourceTypes,
+  ...route
+}: Route): object => ({
   ...route,
   actions: actions && [...actions].sort(),
   resourceTypes: resourceTypes && [...resourceTypes].sort(),

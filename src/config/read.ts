@@ -3,7 +3,7 @@ import { cut } from '../lib/bounded';
 import { isJsonObject } from '../lib/json-object';
 import { escapeInvisible } from '../lib/quote';
 import { Slices } from '../lib/slices';
-import { patternLabel } from '../routing/label';
+import { routeLabel } from '../routing/label';
 import { parseName, parsePrefix, type NamePattern } from '../prefix';
 import type {
   RemoteKind,
@@ -12,6 +12,7 @@ import type {
   SourceKind,
 } from '../sources/kind';
 import { BUILT_IN, KINDS } from '../sources/kinds';
+import { normalizeRef } from '../sources/ownership-refs';
 import { sourceNameProblem } from '../sources/source-name';
 import type { OnUnavailable } from '../verdict';
 import {
@@ -46,9 +47,6 @@ import {
   type RouterConfig,
 } from './types';
 import { unsetVariable } from './unset';
-
-/** Of the prefix or name in the label of a route; longer than a name without escaped characters. */
-const MAX_LABEL = 300;
 
 const PREFIX_REQUIRED =
   "is required: a permission prefix such as 'catalog.entity', or '' for every permission; " +
@@ -138,6 +136,11 @@ class Reader {
       maxConditionBytes: settings.maxConditionBytes,
       whenAskedWithoutResource: settings.whenAskedWithoutResource,
       declaredBy: settings.declared?.plugins ?? [],
+      visibility: {
+        operators: (settings.operators ?? []).map(normalizeRef),
+        audit: settings.audit,
+        recentDecisions: settings.recentDecisions,
+      },
       sources,
       routes: routes as Route[],
     };
@@ -212,8 +215,8 @@ class Reader {
       path,
     );
     if (!pattern) return undefined;
-    const label = `routes[${index}] ${patternLabel(pattern, MAX_LABEL)}`;
-    return { ...route, onUnavailable: route.onUnavailable, ...pattern, label };
+    const row = { ...route, onUnavailable: route.onUnavailable, ...pattern, index };
+    return { ...row, label: routeLabel(row) };
   }
 
   /** A route has exactly one of them. */

@@ -13,7 +13,8 @@ import {
   word,
 } from '../lib/fields';
 import { ACTIONS } from '../routing/route';
-import { pluginId } from '../sources/fields';
+import { entityRef, pluginId } from '../sources/fields';
+import { AUDIT_MODES } from './types';
 import { onUnavailable } from '../sources/remote-settings';
 
 /** Environment variables arrive as strings, so 'true' is true. */
@@ -27,6 +28,10 @@ const verifyConditions = z.preprocess(
 
 /** Beyond it, a list is a mistake: each of them is asked. */
 const MAX_PLUGINS = 200;
+
+const MAX_OPERATORS = 1000;
+/** A record takes up to some 10 kB of memory. */
+const MAX_RECENT_DECISIONS = 10_000;
 
 /** A route has either `prefix` or `name`, which the reader checks. */
 export const routeSchema = strict({
@@ -51,6 +56,12 @@ export const settingsSchema = strict({
   verifyConditions: verifyConditions.default(true),
   // Backstage accepts 100 KiB, which includes what it adds to the conditions.
   maxConditionBytes: integer(1, 90_000, 65_536),
+  operators: z.preprocess(
+    value => (Array.isArray(value) && value.length === 0 ? undefined : value),
+    nonEmptyList(entityRef, 'entity refs', MAX_OPERATORS).optional(),
+  ),
+  audit: choice(AUDIT_MODES).default('denials'),
+  recentDecisions: integer(0, MAX_RECENT_DECISIONS, 500),
   whenAskedWithoutResource: choice(['allow', 'deny']).default('deny'),
   declared: strict({
     plugins: z.preprocess(

@@ -9,8 +9,10 @@ export const CONFIG_PATH = 'permission.policyRouter';
 
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
-  /** `routes[<index>] '<prefix>'`, or `… name '<name>'`; names the row in logs and traces. */
+  /** What it fits, see `routeLabel`; names the row in logs, traces and metrics. */
   readonly label: string;
+  /** Its place in the list of the config, from 0. */
+  readonly index: number;
   /** Names of sources, asked in this order; one or more. */
   readonly sources: readonly string[];
   readonly combine: CombiningAlgorithm;
@@ -18,6 +20,19 @@ export interface Route extends RoutePattern {
   readonly onUnavailable: OnUnavailable | undefined;
   /** The result if every source is NOT_APPLICABLE. */
   readonly default: 'allow' | 'deny';
+}
+
+/** Which decisions are audited. */
+export const AUDIT_MODES = ['all', 'denials', 'off'] as const;
+export type AuditMode = (typeof AUDIT_MODES)[number];
+
+/** What people see of the decisions; none of it changes one. */
+export interface Visibility {
+  /** Entity refs, in lower case, of those who may see other people's decisions. */
+  readonly operators: readonly string[];
+  readonly audit: AuditMode;
+  /** How many decisions are kept in memory for operators. */
+  readonly recentDecisions: number;
 }
 
 export interface RouterConfig {
@@ -36,6 +51,7 @@ export interface RouterConfig {
   readonly whenAskedWithoutResource: 'allow' | 'deny';
   /** Ids of plugins that are asked for their permissions besides those installed here. */
   readonly declaredBy: readonly string[];
+  readonly visibility: Visibility;
   readonly routes: readonly Route[];
 }
 

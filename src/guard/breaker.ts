@@ -25,7 +25,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 export class CircuitBreaker {
   private readonly breaker: OpossumBreaker<[() => Promise<Answer>], Answer>;
   private readonly failing: FailingUsers;
-  private state: BreakerState = 'closed';
+  private current: BreakerState = 'closed';
+  private changed: number | undefined;
 
   constructor(
     options: CircuitBreakerOptions,
@@ -43,11 +44,20 @@ export class CircuitBreaker {
     });
     this.breaker.on('open', () => {
       // opossum has no say in when it opens. Closed at once, it refuses nothing, and counts on.
-      if (this.state === 'closed' && !this.failing.enough) this.breaker.close();
+      if (this.current === 'closed' && !this.failing.enough) this.breaker.close();
       else this.become('open');
     });
     this.breaker.on('halfOpen', () => this.become('half-open'));
     this.breaker.on('close', () => this.become('closed'));
+  }
+
+  get state(): BreakerState {
+    return this.current;
+  }
+
+  /** Since when it has this state, as epoch milliseconds; undefined if it always had it. */
+  get since(): number | undefined {
+    return this.changed;
   }
 
   /** True while a question would be refused. */
@@ -97,8 +107,9 @@ export class CircuitBreaker {
   }
 
   private become(state: BreakerState): void {
-    if (state === this.state) return;
-    this.state = state;
+    if (state === this.current) return;
+    this.current = state;
+    this.changed = Date.now();
     // After an outage one user must not open it again alone.
     if (state === 'closed') this.failing.forget();
     this.onChange(state);

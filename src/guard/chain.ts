@@ -7,6 +7,7 @@
  * Failures that are left become a verdict here and nowhere else.
  */
 import {
+  detailsOf,
   nameOf,
   type Answer,
   type AnswerDetails,
@@ -24,7 +25,7 @@ import {
   type OnUnavailable,
   type Verdict,
 } from '../verdict';
-import type { Guard } from './guard';
+import type { Askable } from './guard';
 
 /** How the answers of a chain become a verdict. */
 export interface Terms {
@@ -33,7 +34,7 @@ export interface Terms {
 }
 
 export interface Link extends LinkName {
-  readonly guard: Guard;
+  readonly guard: Askable;
 }
 
 export interface ChainAnswer extends AnswerDetails {
@@ -69,12 +70,11 @@ export class Chain {
   }
 
   private alone(answer: Answer): ChainAnswer {
-    const { exchange, shared } = answer;
     const verdict =
       answer.kind === 'FAILED'
         ? resolveFailure(answer.failure, [answer.failure], this.terms.onUnavailable)
         : answer;
-    return { verdict, exchange, shared, endpoint: this.first.endpoint };
+    return { verdict, ...detailsOf(answer), endpoint: this.first.endpoint };
   }
 
   private async askOthers(
@@ -106,10 +106,10 @@ const mayPassOn = (answer: Answer): answer is Failed & Answer =>
   answer.kind === 'FAILED' && answer.failure.class !== 'invalid';
 
 /** A standby that abstains decides nothing: the failure of its source remains. */
-const decides = (link: Link, answer: Answer): answer is Exclude<Answer, Failed> =>
+const decides = (link: LinkName, answer: Answer): answer is Exclude<Answer, Failed> =>
   answer.kind !== 'FAILED' && !(link.standby && answer.kind === 'NOT_APPLICABLE');
 
-function attemptOf(link: Link, answer: Answer, started: number): Attempt {
+function attemptOf(link: LinkName, answer: Answer, started: number): Attempt {
   const { source, endpoint, standby } = link;
   const failure = answer.kind === 'FAILED' ? answer.failure : undefined;
   return {
@@ -119,8 +119,7 @@ function attemptOf(link: Link, answer: Answer, started: number): Attempt {
     verdict: answer.kind,
     failure,
     milliseconds: performance.now() - started,
-    exchange: answer.exchange,
-    shared: answer.shared,
+    ...detailsOf(answer),
   };
 }
 

@@ -4,20 +4,46 @@
  */
 import { errorNames } from '../lib/foreign-error';
 import type { PermissionRequest } from '../request';
-import { failed, type Answer, type Failed } from '../answer';
+import { detailsOf, failed, type Answer, type Failed } from '../answer';
 import type { LocalSource } from '../sources/source';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
+import type { BreakerState } from './breaker';
+import { Tally, type TallyReading } from './tally';
 
-/** A source that always answers: with a verdict that can be applied, or with a failure. */
-export interface Guard {
+/** What is asked in a chain. It always answers: with a verdict that can be applied, or a failure. */
+export interface Askable {
   /** Never throws and never rejects. */
   ask(
     request: PermissionRequest,
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer>;
+}
+
+/** How a guard is. */
+export interface GuardStatus extends TallyReading {
+  /** Set around a source that must be waited for. */
+  readonly remote?: RemoteStatus;
+}
+
+export interface RemoteStatus {
+  readonly breaker: {
+    readonly state: BreakerState;
+    readonly since: number | undefined;
+  };
+  /** Questions under way. */
+  readonly inFlight: number;
+  /** Questions that wait for a slot. */
+  readonly queued: number;
+}
+
+/** A source and all that protects decisions from it. */
+export interface Guard extends Askable {
+  /** The same source beside the decisions, see `aside.ts`. */
+  readonly aside: Askable;
+  status(): GuardStatus;
   /** Closes the source; from then on a remote source fails every question. */
   close(): Promise<void>;
 }
@@ -27,12 +53,31 @@ export interface Guard {
  * loop while it decides, so it waits for a turn where many decisions are made at once.
  */
 export class LocalGuard implements Guard {
+  private readonly tally = new Tally();
+  readonly aside: Askable = { ask: (...question) => this.put(...question) };
+
   constructor(
     private readonly source: LocalSource,
     private readonly turns = new Turns(),
   ) {}
 
   ask(
+    request: PermissionRequest,
+    deadline: Deadline,
+    checkConditions: ConditionCheck,
+  ): Answer | Promise<Answer> {
+    const began = performance.now();
+    const answer = this.put(request, deadline, checkConditions);
+    const add = (said: Answer): Answer =>
+      this.tally.add(said, performance.now() - began);
+    return answer instanceof Promise ? answer.then(add) : add(answer);
+  }
+
+  status(): GuardStatus {
+    return this.tally.read();
+  }
+
+  private put(
     request: PermissionRequest,
     deadline: Deadline,
     checkConditions: ConditionCheck,
@@ -63,15 +108,14 @@ export function checked(
   checkConditions: ConditionCheck,
 ): Answer | Promise<Answer> {
   if (answer.kind !== 'CONDITIONAL') return answer;
-  const { exchange, shared } = answer;
-  const withExchange = (result: Answer): Answer => ({ ...result, exchange, shared });
+  const withDetails = (result: Answer): Answer => ({ ...result, ...detailsOf(answer) });
   try {
     const result = checkConditions(answer, request.permission, deadline);
     return result instanceof Promise
-      ? result.catch(threw).then(withExchange)
-      : withExchange(result);
+      ? result.catch(threw).then(withDetails)
+      : withDetails(result);
   } catch (error) {
-    return withExchange(threw(error));
+    return withDetails(threw(error));
   }
 }
 

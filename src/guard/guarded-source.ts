@@ -9,6 +9,7 @@ import type {
   SourceConfig,
 } from '../sources/kind';
 import { kindOf } from '../sources/kinds';
+import type { RemoteSource } from '../sources/source';
 import { LocalGuard, type Guard } from './guard';
 import { RemoteGuard, type GuardObserver } from './remote-guard';
 
@@ -58,14 +59,23 @@ function remoteEndpoints(
   return endpoints.map(url => {
     const endpoint = endpoints.length > 1 ? url : undefined;
     const who = `Source ${nameOf({ source: name, endpoint, standby: false })}`;
-    const source = kind.build(options as never, {
-      ...context,
-      endpoint: url,
-      concurrency,
-      timeout,
-    });
-    const observed = observer(who, logger);
-    return { endpoint, guard: new RemoteGuard(source, guard, observed, turns) };
+    const build = (slots: number): RemoteSource =>
+      kind.build(options as never, {
+        ...context,
+        endpoint: url,
+        concurrency: slots,
+        timeout,
+      });
+    const remoteGuard = new RemoteGuard(
+      build(concurrency),
+      guard,
+      observer(who, logger),
+      {
+        turns,
+        aside: { needsUser: kind.needsUser ?? false, build },
+      },
+    );
+    return { endpoint, guard: remoteGuard };
   });
 }
 

@@ -20,6 +20,16 @@ export class Queue {
     this.places = queue;
   }
 
+  /** Calls that have started and not ended. */
+  get inFlight(): number {
+    return this.limit.activeCount;
+  }
+
+  /** Calls that wait for a slot. */
+  get queued(): number {
+    return this.limit.pendingCount;
+  }
+
   /** True if a further call would have to wait. */
   get busy(): boolean {
     return this.limit.activeCount >= this.limit.concurrency;

@@ -20,21 +20,44 @@ import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
 import type { PermissionRequest } from '../request';
 import type { PreparedQuestion, RemoteSource } from '../sources/source';
+import { ASIDE_QUEUE, ASIDE_SLOTS, AsideGuard, NEVER_OPENS } from './aside';
 import {
   CircuitBreaker,
   type BreakerState,
   type CircuitBreakerOptions,
 } from './breaker';
-import { checked, inTurn, threw, type Guard } from './guard';
+import {
+  checked,
+  inTurn,
+  threw,
+  type Askable,
+  type Guard,
+  type GuardStatus,
+} from './guard';
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
 import { Shared } from './share';
+import { Tally } from './tally';
 import { allHang, Timeout, type Call } from './timeout';
 
 export interface RemoteGuardOptions extends QueueOptions {
   /** Milliseconds from being asked to the answer, queueing included. */
   readonly timeout: number;
   readonly circuitBreaker: CircuitBreakerOptions;
+}
+
+export interface RemoteGuardParts {
+  readonly turns?: Turns;
+  readonly shared?: Shared;
+  /** Default: it is never asked beside the decisions. */
+  readonly aside?: RemoteAside;
+}
+
+/** What a guard needs to ask its source beside the decisions. */
+export interface RemoteAside {
+  readonly needsUser: boolean;
+  /** The source once more, with connections of its own. */
+  readonly build: (concurrency: number) => RemoteSource;
 }
 
 /** Receives what an operator should know. */
@@ -48,15 +71,25 @@ export class RemoteGuard implements Guard {
   private readonly queue: Queue;
   private readonly breaker: CircuitBreaker;
   private readonly timeout: Timeout;
+  private readonly tally = new Tally();
+  private readonly turns: Turns;
+  private readonly shared: Shared;
+  private readonly asideOptions: RemoteAside | undefined;
+  private beside: { readonly askable: Askable; close(): Promise<void> } | undefined;
   private closed = false;
+  readonly aside: Askable = {
+    ask: (...question) => this.besides().askable.ask(...question),
+  };
 
   constructor(
     private readonly source: RemoteSource,
     private readonly options: RemoteGuardOptions,
     observer: GuardObserver,
-    private readonly turns = new Turns(),
-    private readonly shared = new Shared(),
+    { turns = new Turns(), shared = new Shared(), aside }: RemoteGuardParts = {},
   ) {
+    this.turns = turns;
+    this.shared = shared;
+    this.asideOptions = aside;
     const { concurrency, circuitBreaker } = options;
     this.queue = new Queue(options);
     this.breaker = new CircuitBreaker(circuitBreaker, observer.breakerChanged);
@@ -68,17 +101,28 @@ export class RemoteGuard implements Guard {
     deadline: Deadline,
     checkConditions: ConditionCheck,
   ): Promise<Answer> {
+    const began = performance.now();
     const answer = await this.askInTime(request, deadline);
     // An answer may have arrived for hundreds of callers at once.
-    return inTurn(this.turns, request, deadline, () =>
+    const said = await inTurn(this.turns, request, deadline, () =>
       checked(answer, request, deadline, checkConditions),
     );
+    return this.tally.add(said, performance.now() - began);
+  }
+
+  status(): GuardStatus {
+    const { state, since } = this.breaker;
+    const { inFlight, queued } = this.queue;
+    return {
+      ...this.tally.read(),
+      remote: { breaker: { state, since }, inFlight, queued },
+    };
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.breaker.close();
-    await this.source.close();
+    await Promise.all([this.source.close(), this.beside?.close()]);
   }
 
   private async askInTime(
@@ -108,6 +152,34 @@ export class RemoteGuard implements Guard {
     return patience < this.options.timeout / 2 ? tooLate() : undefined;
   }
 
+  /** Made when it is first needed: most sources are never asked beside the decisions. */
+  private besides(): NonNullable<RemoteGuard['beside']> {
+    if (this.beside) return this.beside;
+    if (!this.asideOptions) throw new Error('this guard asks nothing aside');
+    const { needsUser, build } = this.asideOptions;
+    const guard = new RemoteGuard(
+      build(ASIDE_SLOTS),
+      {
+        timeout: this.options.timeout,
+        concurrency: ASIDE_SLOTS,
+        queue: ASIDE_QUEUE,
+        circuitBreaker: NEVER_OPENS,
+      },
+      { breakerChanged: () => {}, allCallsHang: () => {} },
+      { turns: this.turns },
+    );
+    const askable = new AsideGuard(guard, {
+      needsUser,
+      // A half-open breaker lets one question through, which must be a live one.
+      refusal: () =>
+        this.closed || this.breaker.state === 'closed'
+          ? this.refusal(this.options.timeout)
+          : this.tally.told(this.breaker.refusal()),
+    });
+    this.beside = { askable, close: () => guard.close() };
+    return this.beside;
+  }
+
   private begin(
     prepared: PreparedQuestion,
     patience: number,
@@ -133,7 +205,10 @@ export class RemoteGuard implements Guard {
     await question.put(() =>
       this.breaker.fire(() => {
         call = this.timeout.put(prepared);
-        return call.answer;
+        return call.answer.then(answer => {
+          this.tally.reached(answer);
+          return answer;
+        });
       }, user),
     );
     await call?.released;

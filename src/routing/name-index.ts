@@ -46,6 +46,20 @@ export class NameIndex<V> {
       : [{ value: exact, length: Infinity }, ...matches];
   }
 
+  /**
+   * At most so many values whose patterns share the most segments with a name; none if they share
+   * not even the first.
+   */
+  near(name: string, most: number): V[] {
+    let branch = this.bySegments;
+    for (const segment of name.split('.')) {
+      const child = branch.child(segment);
+      if (!child) break;
+      branch = child;
+    }
+    return branch === this.bySegments ? [] : branch.values(most);
+  }
+
   /** The values whose patterns match every name that this one matches, but for its own; longest first. */
   wider(pattern: NamePattern): V[] {
     const own = this.at(pattern);
@@ -98,6 +112,16 @@ class Branch<V> {
 
   get hasChildren(): boolean {
     return this.children !== undefined;
+  }
+
+  /** At most so many values of it and below it. */
+  values(most: number): V[] {
+    const found: V[] = this.value === undefined ? [] : [this.value];
+    for (const child of this.children?.values() ?? []) {
+      if (found.length >= most) break;
+      found.push(...child.values(most - found.length));
+    }
+    return found.slice(0, most);
   }
 
   child(segment: string): Branch<V> | undefined {

@@ -1,6 +1,9 @@
 import type { Permission } from '@backstage/plugin-permission-common';
+import { routeLabel } from './label';
 import { NameIndex } from './name-index';
 import { actionOf, constraintCount, resourceTypeOf, type RoutePattern } from './route';
+
+const MAX_NEAREST = 3;
 
 /**
  * The routing table.
@@ -21,6 +24,19 @@ export class RoutingTable<R extends RoutePattern> {
   /** @param route - ties with no other: the config check has refused ties (see `findTies`). */
   add(route: R): void {
     this.index.at(route).add(route);
+  }
+
+  /**
+   * The labels of routes that nearly match a permission that none matches: those of its prefixes
+   * whose constraints do not fit, else those that begin with most of the same segments.
+   */
+  nearest({ name }: Permission): string[] {
+    const skipped = this.index.matching(name).map(({ value }) => value);
+    const near = skipped.length > 0 ? skipped : this.index.near(name, MAX_NEAREST);
+    return near
+      .flatMap(routes => routes.first(MAX_NEAREST))
+      .slice(0, MAX_NEAREST)
+      .map(routeLabel);
   }
 
   match(permission: Permission): R | undefined {
@@ -65,6 +81,22 @@ class RoutesOfPattern<R extends RoutePattern> {
     } else {
       this.unconstrained = route;
     }
+  }
+
+  /** At most so many of them. */
+  first(most: number): R[] {
+    const found = new Set<R>();
+    const take = (routes: Iterable<R>): void => {
+      for (const route of routes) {
+        if (found.size >= most) return;
+        found.add(route);
+      }
+    };
+    take(this.byAction?.values() ?? []);
+    take(this.byResourceType?.values() ?? []);
+    for (const ofAction of this.byBoth?.values() ?? []) take(ofAction.values());
+    if (this.unconstrained) take([this.unconstrained]);
+    return [...found];
   }
 
   pick(action: string, resourceType: string | undefined): R | undefined {

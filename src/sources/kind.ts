@@ -87,6 +87,8 @@ export interface RemoteKind<Options = never> {
   /** Of the source's config, `type` and what every remote source takes included. */
   readonly schema: z.ZodType;
   readonly secrets: Secrets;
+  /** Whether only the user in person can ask it, because it needs their credentials; default: no. */
+  readonly needsUser?: boolean;
   /** Default: none. */
   oddities?(options: Options): readonly Oddity[];
   /** Where a source with these options is asked, in this order; default: one place. */
@@ -136,14 +138,16 @@ export const remoteKind = <const S extends Shape>({
   secrets = [],
   defaults,
   check = () => {},
+  needsUser = false,
   oddities,
   endpoints,
   build,
 }: Settings<S> & {
   readonly defaults: RemoteDefaults;
-} & Pick<RemoteKind<OptionsOf<S>>, 'build' | 'endpoints' | 'oddities'>): RemoteKind<
-  OptionsOf<S>
-> => ({
+} & Pick<
+    RemoteKind<OptionsOf<S>>,
+    'build' | 'endpoints' | 'oddities' | 'needsUser'
+  >): RemoteKind<OptionsOf<S>> => ({
   type,
   isRemote: true,
   secrets,
@@ -152,6 +156,7 @@ export const remoteKind = <const S extends Shape>({
     ...settings,
     ...remoteFields(defaults),
   }).superRefine((options, context) => check(options as OptionsOf<S>, context)),
+  needsUser,
   ...(oddities ? { oddities } : {}),
   ...(endpoints ? { endpoints } : {}),
   build,

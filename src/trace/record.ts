@@ -9,6 +9,10 @@ export interface SourceRecord extends AnswerDetails {
   /** `NOT_ASKED`: the result was settled before its turn. */
   readonly verdict: Verdict['kind'] | 'NOT_ASKED';
   readonly reason?: string;
+  /** Set if the verdict is CONDITIONAL. */
+  readonly conditions?: Conditions | undefined;
+  /** Of the user, if a `bypass` allowed everything to it. */
+  readonly bypass?: string | undefined;
   /** Set when the verdict replaces a failure. */
   readonly failure?: Failure | undefined;
   /** Time taken, in milliseconds. */
@@ -24,6 +28,8 @@ export interface SourceRecord extends AnswerDetails {
 
 /** The record of one decision; explains it completely. The stages fill it in, in their order. */
 export interface DecisionRecord {
+  /** When it began, as epoch milliseconds. */
+  at: number;
   /** As it was decided; undefined if the request could not be read. */
   permission: Readonly<Permission> | undefined;
   /** As it was asked, if something was missing and was filled in as the plugin declares it. */
@@ -32,8 +38,14 @@ export interface DecisionRecord {
   declared: Exclude<Declared, 'same'> | undefined;
   /** Entity ref; undefined for an anonymous request or if the identity could not be obtained. */
   user: string | undefined;
+  /** The user's ownership refs, as the identity has them; undefined like `user`. */
+  refs: readonly string[] | undefined;
   /** The label of the route, `fallback`, or undefined if the decision fell before routing. */
   route: string | undefined;
+  /** The place of the route in the list of the config, from 0; undefined if there is none. */
+  routeIndex: number | undefined;
+  /** If no route matches: the labels of those that came nearest. */
+  nearest: readonly string[] | undefined;
   readonly sources: SourceRecord[];
   result: ApplicableVerdict['kind'];
   reason: string;
@@ -42,6 +54,11 @@ export interface DecisionRecord {
    * too large, because it waited too long for its turn, or because of a bug in the router.
    */
   failure: Failure | undefined;
+  /**
+   * Set if an explanation is not certain: the sources that only the user in person can ask, and
+   * without which the result is not settled.
+   */
+  cannotAsk: readonly string[] | undefined;
   /** For Backstage to apply; set if the decision is CONDITIONAL. */
   conditions: Conditions | undefined;
   /**
@@ -57,15 +74,20 @@ export interface DecisionRecord {
 
 /** A record that no stage has filled in says DENY. */
 export const newRecord = (): DecisionRecord => ({
+  at: Date.now(),
   permission: undefined,
   asked: undefined,
   declared: undefined,
   user: undefined,
+  refs: undefined,
   route: undefined,
+  routeIndex: undefined,
+  nearest: undefined,
   sources: [],
   result: 'DENY',
   reason: 'not decided',
   failure: undefined,
+  cannotAsk: undefined,
   conditions: undefined,
   withoutResource: undefined,
   conditionSize: undefined,

@@ -18,7 +18,7 @@ import opaWrapperModule from '@parsifal-m/plugin-permission-backend-module-opa-w
 import { parse, stringify } from 'yaml';
 import { catalogNames } from '../../dev/checks';
 import { hostPolicy } from '../../src/index';
-import { createPolicyRouterModule } from '../../src/module';
+import { createPolicyRouter } from '../../src/feature';
 import classModule from '../fixtures/migrating/policy-class';
 import sourceModule from '../fixtures/migrating/policy-source';
 import openchoreoModule from '../fixtures/openchoreo/module';
@@ -528,7 +528,7 @@ describe('from OpenChoreo', () => {
         ...options,
         entities: true,
         // Passed by name, so that the module is not hosted a second time.
-        policy: options.policy ?? createPolicyRouterModule(),
+        policy: options.policy ?? createPolicyRouter(),
       }),
     );
 

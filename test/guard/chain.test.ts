@@ -1,7 +1,7 @@
 import { nameOf, type Attempt, failed, type Answer } from '../../src/answer';
 import { Chain, type ChainAnswer, type Link } from '../../src/guard/chain';
 import { Deadline } from '../../src/lib/deadline';
-import type { Guard } from '../../src/guard/guard';
+import type { Askable } from '../../src/guard/guard';
 import {
   allow,
   conditional,
@@ -20,17 +20,15 @@ const full = failed('overloaded', 'QUEUE_FULL', 'full');
 const broken = failed('invalid', 'HTTP_500', 'broken');
 
 /** A guard that keeps what it was asked with. */
-class Scripted implements Guard {
-  readonly calls: Array<Parameters<Guard['ask']>> = [];
+class Scripted implements Askable {
+  readonly calls: Array<Parameters<Askable['ask']>> = [];
 
   constructor(private readonly answer: Answer | Promise<Answer>) {}
 
-  ask(...call: Parameters<Guard['ask']>): Answer | Promise<Answer> {
+  ask(...call: Parameters<Askable['ask']>): Answer | Promise<Answer> {
     this.calls.push(call);
     return this.answer;
   }
-
-  async close(): Promise<void> {}
 }
 
 interface Scene {
@@ -377,12 +375,11 @@ describe('the attempts', () => {
   it('count the time of each alone', async () => {
     let now = 0;
     const clock = jest.spyOn(performance, 'now').mockImplementation(() => now);
-    const taking = (milliseconds: number, answer: Answer): Guard => ({
+    const taking = (milliseconds: number, answer: Answer): Askable => ({
       ask: () => {
         now += milliseconds;
         return Promise.resolve(answer);
       },
-      close: async () => {},
     });
     const chain = new Chain(
       [

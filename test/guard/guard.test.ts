@@ -3,7 +3,7 @@ import { conditionCheck, type ConditionCheck } from '../../src/conditions/check'
 import { Deadline } from '../../src/lib/deadline';
 import { Chain, type ChainAnswer } from '../../src/guard/chain';
 import { Turns } from '../../src/lib/turns';
-import { checked, LocalGuard, type Guard } from '../../src/guard/guard';
+import { checked, LocalGuard, type Askable } from '../../src/guard/guard';
 import { type LocalSource } from '../../src/sources/source';
 import type { Conditional, Verdict, OnUnavailable } from '../../src/verdict';
 import {
@@ -39,7 +39,7 @@ const outcome = ({ verdict }: ChainAnswer): string => {
 };
 
 /** What comes of asking a guard, under both failure modes. */
-const askGuard = (guard: Guard, checkConditions: ConditionCheck) =>
+const askGuard = (guard: Askable, checkConditions: ConditionCheck) =>
   MODES.map(onUnavailable =>
     new Chain([{ source: 'tested', standby: false, guard }], {
       onUnavailable,
@@ -49,10 +49,7 @@ const askGuard = (guard: Guard, checkConditions: ConditionCheck) =>
 
 /** What comes of the answer. */
 const guarded = (answer: Answer, checkConditions: ConditionCheck) =>
-  askGuard(
-    { ask: (...question) => checked(answer, ...question), close: async () => {} },
-    checkConditions,
-  );
+  askGuard({ ask: (...question) => checked(answer, ...question) }, checkConditions);
 
 describe('conditions that are found wrong are denied, whatever the failure mode:', () => {
   const invalid = failed('invalid', 'UNKNOWN_RULE', 'no such rule');

@@ -7,7 +7,6 @@ import type { BreakerState } from '../../src/guard/breaker';
 import { Deadline } from '../../src/lib/deadline';
 import { Question } from '../../src/guard/question';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
-import { Turns } from '../../src/lib/turns';
 import { Shared } from '../../src/guard/share';
 import type { PermissionRequest } from '../../src/request';
 import { type RemoteSource } from '../../src/sources/source';
@@ -53,8 +52,7 @@ function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): 
     source,
     { ...options, ...more },
     { breakerChanged: state => states.push(state), allCallsHang: () => {} },
-    new Turns(),
-    shared,
+    { shared },
   );
 }
 

@@ -68,7 +68,6 @@ async function ask(scene: readonly Scene[], onUnavailable: OnUnavailable) {
           calls.push(position);
           return later ? Promise.resolve(answer) : answer;
         },
-        close: async () => {},
       },
     };
   });

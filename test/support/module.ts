@@ -14,9 +14,11 @@ import type {
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import { createPolicyRouterModule } from '../../src/module';
+import { RouterHandle } from '../../src/operations/handle';
 import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 import { ChangingConfig } from './changing-config';
+import { delivering } from './router';
 
 export interface ModuleOptions {
   /** Further app-config. */
@@ -62,7 +64,7 @@ export async function startModule(
       if (policy) throw new Error('Policy already set');
       policy = next;
     }),
-    createPolicyRouterModule([record => records.push(record)]),
+    createPolicyRouterModule(new RouterHandle(), [record => records.push(record)]),
     ...features,
   ]) {
     backend.add(feature);
@@ -79,7 +81,7 @@ export async function startModule(
     records,
     middlewares,
     policy,
-    decide: (query, user) => policy!.handle(query, user),
+    decide: (query, user) => delivering(policy!).handle(query, user),
     stop: () => backend.stop(),
   };
 }

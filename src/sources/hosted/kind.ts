@@ -5,6 +5,7 @@ import { HostedSource } from './source';
 export const hosted = remoteKind({
   type: 'hosted',
   settings: {},
+  needsUser: true,
   // No limit in practice, only a cap on calls that never settle. A policy may ask Backstage a
   // question that is decided by the same policy; behind a limit, all slots would wait for
   // questions that wait for a slot. One request of 100 kB to the host can hold some 1,500

@@ -70,7 +70,9 @@ export class OwnershipSource implements LocalSource {
     }
     const refs = ownershipRefs(principal);
     const badge = refs.find(ref => this.bypass.has(ref));
-    if (badge !== undefined) return allow(`bypass: member of ${badge}`);
+    if (badge !== undefined) {
+      return { ...allow(`bypass: member of ${badge}`), bypass: badge };
+    }
     if (refs.length === 0) return deny('the user has no ownership refs');
     const { conditions, ...decision } = decide(refs);
     return conditional(`allowed to owners of the ${this.described(permission)}`, {

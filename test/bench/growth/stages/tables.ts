@@ -77,7 +77,8 @@ const routesOf = (shape: Shape, size: number): Route[] =>
       sources: ['allow'],
       ...rest,
       segments: prefix.split('.'),
-      label: `routes[${index}] '${prefix}'`,
+      label: `'${prefix}'`,
+      index,
     };
   });
 

@@ -1,0 +1,93 @@
+/** The sources of a route are asked one after the other, until the result is settled. */
+import { detailsOf } from './answer';
+import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
+import { bytesOf, excessOf } from './conditions/size';
+import type { RouterConfig } from './config/types';
+import { NEEDS_USER } from './guard/aside';
+import type { ChainAnswer } from './guard/chain';
+import type { Deadline } from './lib/deadline';
+import type { Turns } from './lib/turns';
+import type { PermissionRequest } from './request';
+import type { Leg, ReadyRoute } from './snapshot';
+import type { DecisionRecord, SourceRecord } from './trace/record';
+import { deny, type ApplicableVerdict } from './verdict';
+
+export interface AskedFor {
+  readonly request: PermissionRequest;
+  readonly deadline: Deadline;
+  /** Gets what each source said. */
+  readonly record: DecisionRecord;
+  readonly settings: Pick<RouterConfig, 'maxConditionBytes'>;
+  readonly turns: Turns;
+  /** `chain` for a decision, `aside` to explain one. */
+  readonly by: 'chain' | 'aside';
+}
+
+/** What the sources of the route say together. */
+export async function askSources(
+  route: ReadyRoute,
+  { request, deadline, record, settings, turns, by }: AskedFor,
+): Promise<ApplicableVerdict> {
+  const { maxConditionBytes } = settings;
+  const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
+  const cannotAsk: string[] = [];
+  for (const leg of route.legs) {
+    const isFirstUnknown = route.combine === 'first-applicable' && cannotAsk.length > 0;
+    if (accumulator.settled || isFirstUnknown) {
+      record.sources.push({ source: leg.name, verdict: 'NOT_ASKED' });
+      continue;
+    }
+    const started = performance.now();
+    const asked = leg[by].ask(request, deadline);
+    const answer = asked instanceof Promise ? await asked : asked;
+    const { verdict } = answer;
+    if (by === 'aside' && needsUser(answer)) {
+      cannotAsk.push(leg.name);
+    } else if (verdict.kind === 'CONDITIONAL' && route.legs.length > 1) {
+      // Joining holds the event loop too.
+      await turns.run(request.principal, () => accumulator.add(verdict));
+    } else {
+      accumulator.add(verdict);
+    }
+    record.sources.push(recordOf(leg, answer, performance.now() - started));
+  }
+  if (cannotAsk.length > 0 && !accumulator.settled) record.cannotAsk = cannotAsk;
+  const combined = accumulator.result() ?? routeDefault(route.default);
+  if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
+  if (combined.kind === 'CONDITIONAL') {
+    const bytes = bytesOf(combined.conditions);
+    record.conditionSize = { bytes, limit: maxConditionBytes };
+  }
+  return combined;
+}
+
+function recordOf(
+  { name }: Leg,
+  { verdict, endpoint, attempts, ...details }: ChainAnswer,
+  milliseconds: number,
+): SourceRecord {
+  return {
+    source: name,
+    verdict: verdict.kind,
+    reason: verdict.reason,
+    conditions: verdict.kind === 'CONDITIONAL' ? verdict.conditions : undefined,
+    bypass: verdict.kind === 'ALLOW' ? verdict.bypass : undefined,
+    failure: 'failure' in verdict ? verdict.failure : undefined,
+    milliseconds,
+    ...detailsOf(details),
+    endpoint,
+    attempts,
+  };
+}
+
+/** Whether the source, or a standby that would decide in its place, could not be asked. */
+const needsUser = ({ verdict, attempts = [] }: ChainAnswer): boolean =>
+  ('failure' in verdict && verdict.failure?.code === NEEDS_USER) ||
+  attempts.some(({ failure }) => failure?.code === NEEDS_USER);
+
+/** The conditions of each source are within the limits; combined they are not. */
+function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict {
+  const message = `the sources of ${record.route} together give ${excess}`;
+  record.failure = { class: 'invalid', code: 'CONDITIONS_TOO_LARGE', message };
+  return deny(message);
+}
