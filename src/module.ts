@@ -19,7 +19,8 @@ import { rulesIn } from './conditions/rule-metadata';
 import type { ReadConfig } from './config/read';
 import { summary } from './config/summary';
 import { installedPlugins, type InstalledPlugins } from './declared/installed-plugins';
-import { readPluginMetadata, type MetadataServices } from './declared/plugin-metadata';
+import { readPluginMetadata } from './declared/plugin-metadata';
+import type { PluginServices } from './lib/plugin-request';
 import { ProvidedPolicies } from './hosting/provided-policies';
 import {
   hostingExtensionPoint,
@@ -79,7 +80,7 @@ const UNLISTED =
   ' This release of Backstage does not list its plugins, so only those in declared.plugins are ' +
   'asked what they declare.';
 
-interface Services extends MetadataServices {
+interface Services extends PluginServices {
   readonly permission: PolicyExtensionPoint;
   readonly rootConfig: RootConfigService;
   readonly logger: LoggerService;

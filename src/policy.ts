@@ -242,7 +242,10 @@ function conclude(
 ): void {
   record.result = verdict.kind;
   record.reason = verdict.reason;
-  record.conditions = verdict.kind === 'CONDITIONAL' ? verdict.conditions : undefined;
+  if (verdict.kind === 'CONDITIONAL') {
+    record.pluginId = verdict.pluginId;
+    record.conditions = verdict.conditions;
+  }
   record.milliseconds = performance.now() - started;
 }
 

@@ -1,7 +1,6 @@
-import type { AuthService, DiscoveryService } from '@backstage/backend-plugin-api';
-import { request } from 'undici';
 import { errorName } from '../lib/foreign-error';
 import { settleWithin } from '../lib/deadline';
+import { requestPlugin, type PluginServices } from '../lib/plugin-request';
 
 /** What a plugin publishes about its permissions and rules. */
 export type PluginMetadata =
@@ -18,15 +17,10 @@ export const READ_TIMEOUT = 1000;
 /** Limit for one plugin's metadata; several hundred rules stay well below it. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-export interface MetadataServices {
-  readonly discovery: DiscoveryService;
-  readonly auth: AuthService;
-}
-
 /** Asks a plugin for its permissions and rules, with a service token. Never rejects. */
 export function readPluginMetadata(
   pluginId: string,
-  services: MetadataServices,
+  services: PluginServices,
 ): Promise<PluginMetadata> {
   const abort = new AbortController();
   const late = (): PluginMetadata => {
@@ -41,35 +35,20 @@ export function readPluginMetadata(
 
 async function ask(
   pluginId: string,
-  { discovery, auth }: MetadataServices,
+  services: PluginServices,
   signal: AbortSignal,
 ): Promise<PluginMetadata> {
-  const baseUrl = await discovery.getBaseUrl(pluginId);
-  const { token } = await auth.getPluginRequestToken({
-    onBehalfOf: await auth.getOwnServiceCredentials(),
-    targetPluginId: pluginId,
-  });
-  const { statusCode, body } = await request(
-    `${baseUrl}/.well-known/backstage/permissions/metadata`,
-    // The token is empty if the operator has turned authentication off.
-    { signal, headers: token ? { authorization: `Bearer ${token}` } : {} },
-  );
-  if (statusCode !== 200) {
-    await body.dump();
-    const why = `HTTP ${statusCode}`;
-    if (isFinal(statusCode, pluginId)) return { kind: 'none', why };
-    return statusCode === 401 || statusCode === 403
-      ? { kind: 'refused', why }
-      : unread(why);
+  const path = '/.well-known/backstage/permissions/metadata';
+  const request = { path, signal, maxBytes: MAX_BYTES };
+  const { status, text } = await requestPlugin(pluginId, request, services);
+  if (status !== 200) {
+    const why = `HTTP ${status}`;
+    if (isFinal(status, pluginId)) return { kind: 'none', why };
+    return status === 401 || status === 403 ? { kind: 'refused', why } : unread(why);
   }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) return unread(`its answer has more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return parse(Buffer.concat(chunks).toString());
+  return text === undefined
+    ? unread(`its answer has more than ${MAX_BYTES} bytes`)
+    : parse(text);
 }
 
 /** Whether the plugin would also refuse a request to apply conditions, rather than just now. */

@@ -16,15 +16,15 @@ import { normalizeRef } from '../sources/ownership-refs';
 /** For finding out who calls, in milliseconds. */
 const IDENTITY_TIMEOUT = 5000;
 
-export type Caller =
-  | { readonly kind: 'service' }
-  | {
-      readonly kind: 'user';
-      readonly isOperator: boolean;
-      readonly credentials: BackstageCredentials<BackstageUserPrincipal>;
-      readonly userEntityRef: string;
-      readonly ownershipEntityRefs: readonly string[];
-    };
+export interface UserCaller {
+  readonly kind: 'user';
+  readonly isOperator: boolean;
+  readonly credentials: BackstageCredentials<BackstageUserPrincipal>;
+  readonly userEntityRef: string;
+  readonly ownershipEntityRefs: readonly string[];
+}
+
+export type Caller = { readonly kind: 'service' } | UserCaller;
 
 export interface AccessServices {
   readonly httpAuth: HttpAuthService;
@@ -71,10 +71,14 @@ export async function callerOf(
   };
 }
 
+/** @throws NotAllowedError unless a user calls. */
+export function requireUser(caller: Caller): UserCaller {
+  if (caller.kind === 'user') return caller;
+  throw new NotAllowedError('only users may see this, not services');
+}
+
 /** @throws NotAllowedError unless the caller is an operator. */
-export function requireOperator(
-  caller: Caller,
-): asserts caller is Caller & { kind: 'user' } {
+export function requireOperator(caller: Caller): void {
   if (caller.kind === 'user' && caller.isOperator) return;
   throw new NotAllowedError(
     'only operators may see this (permission.policyRouter.operators)',

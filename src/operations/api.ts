@@ -1,43 +1,79 @@
+/**
+ * The routes below `/api/policy-router`, which docs/openapi.yaml describes. Each answer is made by
+ * a file of its own; here is who may have it, and how it is sent.
+ */
 import { hostname } from 'node:os';
-import type { AuthService, DiscoveryService } from '@backstage/backend-plugin-api';
-import { ServiceUnavailableError } from '@backstage/errors';
-import type { Request, RequestHandler } from 'express';
+import { NotFoundError, ServiceUnavailableError } from '@backstage/errors';
+import type { Request, RequestHandler, Response } from 'express';
 import Router from 'express-promise-router';
+import type { PluginServices } from '../lib/plugin-request';
 import type { Router as RunningRouter } from '../router';
-import { callerOf, type AccessServices, type Caller } from './access';
+import {
+  callerOf,
+  requireOperatorOrService,
+  requireUser,
+  type AccessServices,
+  type Caller,
+} from './access';
+import { explain, explainBody } from './explain';
+import { explainAnswer } from './explain-answer';
 import type { RouterHandle } from './handle';
+import { readInput, readJson } from './input';
+import { Slots } from './slots';
+import { sourcesAnswer } from './sources';
 
-export interface OperationsServices extends AccessServices {
-  readonly auth: AuthService;
-  readonly discovery: DiscoveryService;
-}
+export interface OperationsServices extends AccessServices, PluginServices {}
 
 /** A call, once it is known who calls and that the router decides. */
 interface Call {
   readonly caller: Caller;
   readonly router: RunningRouter;
   readonly request: Request;
+  readonly response: Response;
 }
 
-/** The routes below `/api/policy-router`; docs/openapi.yaml describes them. */
 export function createOperationsApi(
   handle: RouterHandle,
   services: OperationsServices,
 ): RequestHandler {
   const api = Router();
+  const explanations = new Slots('explanations');
   const answer =
     (make: (call: Call) => object | Promise<object>): RequestHandler =>
     async (request, response) => {
       const { router } = handle;
-      if (!router)
+      if (!router) {
         throw new ServiceUnavailableError('the policy router has not started');
+      }
       const { operators } = router.inUse.read.config.visibility;
       const caller = await callerOf(request, operators, services);
-      const body = await make({ caller, router, request });
+      const body = await make({ caller, router, request, response });
       response.setHeader('cache-control', 'no-store');
       // Several replicas answer under one address.
       response.json({ replica: hostname(), ...body });
     };
-  void answer;
+
+  api.get(
+    '/v1/sources',
+    answer(({ caller, router }) => {
+      requireOperatorOrService(caller);
+      const { config } = router.inUse.read;
+      return { sources: sourcesAnswer(config, router.policy.snapshot.statuses()) };
+    }),
+  );
+  api.post(
+    '/v1/explain',
+    answer(async ({ caller, router, ...call }) => {
+      const user = requireUser(caller);
+      const body = readInput(explainBody, await readJson(call), 'body');
+      const explained = await explanations.run(() =>
+        explain(body, user, router, services),
+      );
+      return explainAnswer(explained, user.isOperator, body.resource);
+    }),
+  );
+  api.use('/v1', (request: Request) => {
+    throw new NotFoundError(`there is no ${request.method} ${request.path} here`);
+  });
   return api;
 }

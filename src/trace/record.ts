@@ -59,6 +59,8 @@ export interface DecisionRecord {
    * without which the result is not settled.
    */
   cannotAsk: readonly string[] | undefined;
+  /** The plugin that owns the conditions; set if the decision is CONDITIONAL. */
+  pluginId: string | undefined;
   /** For Backstage to apply; set if the decision is CONDITIONAL. */
   conditions: Conditions | undefined;
   /**
@@ -88,6 +90,7 @@ export const newRecord = (): DecisionRecord => ({
   reason: 'not decided',
   failure: undefined,
   cannotAsk: undefined,
+  pluginId: undefined,
   conditions: undefined,
   withoutResource: undefined,
   conditionSize: undefined,

@@ -1,0 +1,126 @@
+import type { Attempt } from '../answer';
+import type { DecisionRecord, SourceRecord } from '../trace/record';
+import { generalSentence, sentenceOf } from '../trace/sentence';
+import type { Failure } from '../verdict';
+import type { MetConditions } from './applied';
+import type { Explained, PrincipalOrigin } from './explain';
+
+/** In characters of JSON, of what a Rego policy was asked, and of what it answered. */
+const MAX_EXCHANGE = 65_536;
+
+/** What anybody may know of their own decision. */
+interface OwnAnswer {
+  readonly result: Explained['result'];
+  /** The label of the route, or `fallback`. */
+  readonly route?: string;
+  readonly sentence: string;
+}
+
+/** What operators may know of any decision. */
+interface OperatorAnswer extends OwnAnswer {
+  readonly user?: string;
+  readonly refs: readonly string[];
+  /** Whose refs these are. */
+  readonly refsFrom: PrincipalOrigin;
+  readonly notes: readonly string[];
+  /** Set if a resource was given. */
+  readonly resource?: ResourceAnswer;
+  readonly record: object;
+}
+
+interface ResourceAnswer {
+  readonly ref: string;
+  /** Set if the plugin has evaluated the conditions. */
+  readonly conditions?: MetConditions;
+  /** Whether the plugin knows the resource. */
+  readonly exists?: boolean;
+  /** Why the conditions could not be evaluated. */
+  readonly problem?: string;
+}
+
+/** The answer of `POST explain`. */
+export function explainAnswer(
+  explained: Explained,
+  isOperator: boolean,
+  resource: string | undefined,
+): OwnAnswer | OperatorAnswer {
+  const { record, result, origin, notes } = explained;
+  const route = record.route === undefined ? {} : { route: record.route };
+  if (!isOperator) return { result, ...route, sentence: generalSentence(record) };
+  return {
+    result,
+    ...route,
+    sentence: sentenceOf(record),
+    ...(record.user === undefined ? {} : { user: record.user }),
+    refs: record.refs ?? [],
+    refsFrom: origin,
+    notes,
+    ...(resource === undefined
+      ? {}
+      : { resource: resourceAnswer(explained, resource) }),
+    record: recordAnswer(record),
+  };
+}
+
+function resourceAnswer({ applied, record }: Explained, ref: string): ResourceAnswer {
+  if (!applied) return { ref };
+  return applied.kind === 'failed'
+    ? {
+        ref,
+        problem: `plugin '${record.pluginId}' did not apply the conditions: ${applied.why}`,
+      }
+    : { ref, conditions: applied.conditions, exists: !applied.isUnknown };
+}
+
+/** The record as JSON, with times in ISO 8601. */
+function recordAnswer({
+  at,
+  sources,
+  user: _,
+  refs: _refs,
+  ...record
+}: DecisionRecord): object {
+  return {
+    at: isoTime(at),
+    ...record,
+    ...(record.failure ? { failure: failureAnswer(record.failure) } : {}),
+    sources: sources.map(sourceAnswer),
+  };
+}
+
+const sourceAnswer = ({ attempts, ...source }: SourceRecord): object => ({
+  ...linkAnswer(source),
+  ...(attempts ? { attempts: attempts.map(linkAnswer) } : {}),
+});
+
+function linkAnswer({
+  failure,
+  exchange,
+  ...rest
+}: Omit<SourceRecord, 'attempts'> | Attempt): object {
+  return {
+    ...rest,
+    ...(failure ? { failure: failureAnswer(failure) } : {}),
+    ...(exchange
+      ? {
+          exchange: {
+            input: bounded(exchange.input),
+            response: bounded(exchange.response),
+          },
+        }
+      : {}),
+  };
+}
+
+const failureAnswer = ({ since, ...failure }: Failure): object => ({
+  ...failure,
+  ...(since === undefined ? {} : { since: isoTime(since) }),
+});
+
+function bounded(value: unknown): unknown {
+  const length = JSON.stringify(value)?.length ?? 0;
+  return length > MAX_EXCHANGE ? `(left out: ${length} characters of JSON)` : value;
+}
+
+const isoTime = (epochMilliseconds: number): string =>
+  new Date(epochMilliseconds).toISOString();

@@ -1,0 +1,213 @@
+/**
+ * Why somebody may or may not do something: the question is decided beside the decisions, and
+ * where the answer depends on a resource, the plugin that owns it evaluates the conditions.
+ */
+import type {
+  BackstageCredentials,
+  BackstageUserPrincipal,
+} from '@backstage/backend-plugin-api';
+import {
+  InputError,
+  NotAllowedError,
+  ServiceUnavailableError,
+} from '@backstage/errors';
+import type { Permission } from '@backstage/plugin-permission-common';
+import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { z } from 'zod';
+import { choice, nonEmptyList, strict, text } from '../lib/fields';
+import type { PluginServices } from '../lib/plugin-request';
+import { quote } from '../lib/quote';
+import { MAX_PERMISSION_NAME_LENGTH, type Principal } from '../request';
+import type { Router } from '../router';
+import { entityRef } from '../sources/fields';
+import { normalizeRef } from '../sources/ownership-refs';
+import type { DecisionRecord } from '../trace/record';
+import type { UserCaller } from './access';
+import { applyConditions, type Applied } from './applied';
+import { catalogUser } from './catalog-user';
+
+/** Of a resource ref; batches of conditions leave room for it. */
+const MAX_RESOURCE_REF = 1000;
+const MAX_REFS = 10_000;
+
+const name = text('the name of a permission').max(MAX_PERMISSION_NAME_LENGTH, {
+  error: `must have at most ${MAX_PERMISSION_NAME_LENGTH} characters`,
+});
+
+const attributes = strict({
+  action: choice(['create', 'read', 'update', 'delete']).optional(),
+});
+
+const permission = strict({
+  name,
+  type: choice(['basic', 'resource']),
+  attributes: attributes.default({}),
+  resourceType: text('a resource type').max(MAX_PERMISSION_NAME_LENGTH).optional(),
+}).superRefine(({ type, resourceType }, context) => {
+  if ((type === 'resource') === (resourceType !== undefined)) return;
+  const message =
+    type === 'resource'
+      ? "is required, because the type is 'resource'"
+      : "must be left out, because the type is 'basic'";
+  context.addIssue({ code: 'custom', path: ['resourceType'], message });
+});
+
+/** The body of `POST explain`. */
+export const explainBody = strict({
+  permission: z.union([name, permission], {
+    error: () =>
+      "must be the name of a permission such as 'catalog.entity.read', or an object of name, " +
+      'type, attributes and resourceType',
+  }),
+  resource: text("a resource ref such as 'component:default/website'")
+    .max(MAX_RESOURCE_REF, {
+      error: `must have at most ${MAX_RESOURCE_REF} characters`,
+    })
+    .optional(),
+  user: entityRef.optional(),
+  refs: nonEmptyList(entityRef, 'entity refs', MAX_REFS).optional(),
+}).superRefine(({ user, refs }, context) => {
+  if (refs === undefined || user !== undefined) return;
+  const message = 'needs user: the entity ref of the user who has these refs';
+  context.addIssue({ code: 'custom', path: ['refs'], message });
+});
+
+export type ExplainBody = z.output<typeof explainBody>;
+
+/** Whose refs were used. */
+export type PrincipalOrigin = 'caller' | 'given' | 'catalog';
+
+export interface Explained {
+  readonly record: DecisionRecord;
+  /** `UNDETERMINED`: a source that would have to be asked cannot be. */
+  readonly result: 'ALLOW' | 'DENY' | 'CONDITIONAL' | 'UNDETERMINED';
+  readonly origin: PrincipalOrigin;
+  /** Set if the record is CONDITIONAL and a resource was given. */
+  readonly applied: Applied | undefined;
+  /** What the caller should know of the question. */
+  readonly notes: readonly string[];
+}
+
+interface Who {
+  readonly principal: Principal;
+  readonly user?: PolicyQueryUser;
+  readonly origin: PrincipalOrigin;
+}
+
+/**
+ * @throws NotAllowedError if the caller may not ask for this user, InputError if the question cannot be
+ *   asked, ServiceUnavailableError if the catalog does not answer.
+ */
+export async function explain(
+  { permission: asked, resource, user, refs }: ExplainBody,
+  caller: UserCaller,
+  router: Pick<Router, 'policy' | 'declared'>,
+  services: PluginServices,
+): Promise<Explained> {
+  const who = await whoOf({ user, refs }, caller, services);
+  const { permission: whole, notes } = wholePermission(asked, router.declared);
+  if (resource !== undefined && whole.type === 'basic') {
+    throw new InputError(
+      `body.resource must be left out: ${quote(whole.name)} is not about a resource`,
+    );
+  }
+  const record = await router.policy.explain(whole, who.principal, who.user);
+  const applied =
+    record.result === 'CONDITIONAL' && resource !== undefined && !record.cannotAsk
+      ? await applyConditions(conditionalOf(record), resource, services)
+      : undefined;
+  const result = record.cannotAsk
+    ? 'UNDETERMINED'
+    : applied?.kind === 'applied'
+      ? applied.result
+      : record.result;
+  return { record, result, origin: who.origin, applied, notes };
+}
+
+async function whoOf(
+  { user, refs }: Pick<ExplainBody, 'user' | 'refs'>,
+  caller: UserCaller,
+  services: PluginServices,
+): Promise<Who> {
+  const isOwn =
+    user === undefined || normalizeRef(user) === normalizeRef(caller.userEntityRef);
+  if (isOwn && refs === undefined) {
+    const { userEntityRef, ownershipEntityRefs } = caller;
+    return {
+      principal: Object.freeze({
+        userEntityRef,
+        ownershipEntityRefs: Object.freeze([...ownershipEntityRefs]),
+      }),
+      user: queryUser(caller),
+      origin: 'caller',
+    };
+  }
+  if (!caller.isOperator) {
+    throw new NotAllowedError(
+      'only operators may explain the decisions of other users (permission.policyRouter.operators)',
+    );
+  }
+  if (refs) {
+    const principal = { userEntityRef: user!, ownershipEntityRefs: refs };
+    return { principal: Object.freeze(principal), origin: 'given' };
+  }
+  const found = await catalogUser(user!, services);
+  switch (found.kind) {
+    case 'found':
+      return { principal: Object.freeze(found.principal), origin: 'catalog' };
+    case 'not found':
+      throw new InputError(
+        `body.user: the catalog has no ${quote(user)}; to ask for a user it does not have, give refs too`,
+      );
+    case 'unread':
+      throw new ServiceUnavailableError(
+        `the catalog could not be asked for the user (${found.why})`,
+      );
+  }
+}
+
+/** As the permission backend gives the user to the policy. */
+const queryUser = ({
+  credentials,
+  userEntityRef,
+  ownershipEntityRefs,
+}: UserCaller): PolicyQueryUser => ({
+  credentials: credentials satisfies BackstageCredentials<BackstageUserPrincipal>,
+  info: { userEntityRef, ownershipEntityRefs: [...ownershipEntityRefs] },
+});
+
+/** A name alone stands for the permission that a plugin declares by it. */
+function wholePermission(
+  asked: ExplainBody['permission'],
+  declared: Pick<Router['declared'], 'of'>,
+): { readonly permission: Permission; readonly notes: readonly string[] } {
+  if (typeof asked !== 'string') return { permission: asked as Permission, notes: [] };
+  const basic: Permission = { type: 'basic', name: asked, attributes: {} };
+  const declaration = declared.of(asked);
+  switch (declaration.kind) {
+    case 'one':
+      return { permission: declaration.permission, notes: [] };
+    case 'none':
+      return {
+        permission: basic,
+        notes: [
+          'no installed plugin declares this permission; it is asked as a basic one without an action',
+        ],
+      };
+    case 'unread':
+      throw new ServiceUnavailableError(
+        'not all plugins have been read yet, so the name is not enough: give type, attributes and resourceType, or try again in a few seconds',
+      );
+    case 'several':
+      throw new InputError(
+        `body.permission: several plugins declare this name (${declaration.pluginIds.join(', ')}): give type, attributes and resourceType`,
+      );
+  }
+}
+
+/** The verdict in a conditional record: one of its sources has said what owns the conditions. */
+function conditionalOf(record: DecisionRecord): Parameters<typeof applyConditions>[0] {
+  const { pluginId, conditions, permission: asked } = record;
+  const resourceType = asked?.type === 'resource' ? asked.resourceType : '';
+  return { pluginId: pluginId!, resourceType, conditions: conditions! };
+}

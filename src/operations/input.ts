@@ -1,0 +1,56 @@
+import { InputError } from '@backstage/errors';
+import express, { type Request, type Response } from 'express';
+import type { z } from 'zod';
+import { cut } from '../lib/bounded';
+
+const MAX_LISTED = 5;
+
+/**
+ * What a caller sent, as the schema reads it.
+ *
+ * @param where - `body` or `query`, for the messages.
+ * @throws InputError (HTTP 400) that names the places and what is allowed there.
+ */
+export function readInput<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  where: 'body' | 'query',
+): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.slice(0, MAX_LISTED).map(({ path, message }) => {
+    const place = [where, ...path.map(String)].map(key => cut(key)).join('.');
+    return `${place} ${cut(message, 300)}`;
+  });
+  throw new InputError(problems.join('; '));
+}
+
+/** A table of the largest size, written as JSON, and what is around it. */
+const parseJson = express.json({ limit: '3mb' });
+
+/**
+ * The body of a call, read only once it is known who calls.
+ *
+ * @throws InputError if it is not JSON; an error with the status 413 if it is too long.
+ */
+export async function readJson({
+  request,
+  response,
+}: {
+  readonly request: Request;
+  readonly response: Response;
+}): Promise<unknown> {
+  if (!request.is('application/json')) {
+    throw new InputError('send JSON, with the header content-type: application/json');
+  }
+  await new Promise<void>((resolve, reject) => {
+    parseJson(request, response, (error: unknown) => {
+      if (error === undefined) resolve();
+      else
+        reject(
+          error instanceof SyntaxError ? new InputError('the body is not JSON') : error,
+        );
+    });
+  });
+  return request.body as unknown;
+}
