@@ -16,6 +16,8 @@ export interface CatalogBackendOptions {
   readonly database: object;
   /** The value of `permission.policyRouter.sources`. */
   readonly sources: object;
+  /** Further values of `permission.policyRouter`. */
+  readonly config?: object;
   /** Further app-config files. */
   readonly configFiles?: readonly string[];
   /** Further plugins and modules. */
@@ -40,7 +42,7 @@ export async function startCatalogBackend(
     );
   await writeRoute({ sources: ['allow'] });
   const backend = await startBackend({
-    policyRouter: { routingFile, sources: options.sources },
+    policyRouter: { routingFile, sources: options.sources, ...options.config },
     config: {
       backend: { database: options.database },
       // After ingestion nothing changes.
