@@ -2,6 +2,7 @@
 import {
   coreServices,
   createBackendModule,
+  type AuditorService,
   type HttpRouterService,
   type LifecycleService,
   type LoggerService,
@@ -54,6 +55,7 @@ export function createPolicyRouterModule(
           permission: policyExtensionPoint,
           rootConfig: coreServices.rootConfig,
           logger: coreServices.logger,
+          auditor: coreServices.auditor,
           lifecycle: coreServices.lifecycle,
           rootLifecycle: coreServices.rootLifecycle,
           userInfo: coreServices.userInfo,
@@ -84,6 +86,7 @@ interface Services extends PluginServices {
   readonly permission: PolicyExtensionPoint;
   readonly rootConfig: RootConfigService;
   readonly logger: LoggerService;
+  readonly auditor: AuditorService;
   readonly lifecycle: LifecycleService;
   readonly rootLifecycle: RootLifecycleService;
   readonly userInfo: UserInfoService;
@@ -96,6 +99,7 @@ async function start(
     permission,
     rootConfig,
     logger,
+    auditor,
     lifecycle,
     rootLifecycle,
     userInfo,
@@ -121,6 +125,7 @@ async function start(
     config: rootConfig,
     services: {
       logger,
+      auditor,
       userInfo,
       policies,
       readRules: async pluginId => rulesIn(await read(pluginId)),

@@ -1,4 +1,5 @@
 import type {
+  AuditorService,
   LoggerService,
   RootConfigService,
   UserInfoService,
@@ -20,6 +21,7 @@ import { PolicyRouter } from './policy';
 import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
 import { kindOf } from './sources/kinds';
+import { Audit } from './trace/audit';
 import { warnOfFailures } from './trace/failure-log';
 import { Delivery } from './trace/delivery';
 import { logTraces } from './trace/log';
@@ -40,6 +42,8 @@ export interface RouterOptions {
 
 export interface RouterServices {
   readonly logger: LoggerService;
+  /** Gets the audit events. Default: nobody does. */
+  readonly auditor?: AuditorService;
   readonly userInfo: UserInfoService;
   /** The permission rules that a plugin publishes; never rejects. */
   readonly readRules: (pluginId: string) => Promise<RuleMetadata>;
@@ -64,6 +68,7 @@ export interface Router {
   readonly startConfig: ReadConfig;
   readonly inUse: InUse;
   readonly recent: Pick<RecentDecisions, 'all' | 'get'>;
+  readonly audit: Pick<Audit, 'status'>;
   readonly declared: Pick<DeclaredPermissions, 'of'>;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
@@ -82,7 +87,7 @@ export async function createRouter({
   onReload = () => {},
 }: RouterOptions): Promise<Router> {
   const { logger, userInfo, readRules, policies, plugins = NO_PLUGINS } = services;
-  const { whenStarted = callback => callback() } = services;
+  const { auditor = NO_AUDITOR, whenStarted = callback => callback() } = services;
   const declared = new DeclaredPermissions({ logger, ...plugins });
   const ruleDirectory = new RuleDirectory(readRules, logger);
   const turns = new Turns();
@@ -92,16 +97,18 @@ export async function createRouter({
   let snapshot = await Snapshot.build(startConfig.config, lasting);
   declared.alsoRead(startConfig.config.declaredBy);
   const recent = new RecentDecisions(startConfig.config.visibility.recentDecisions);
+  const audit = new Audit(auditor, logger, startConfig.config.visibility.audit);
   const delivery = new Delivery([
     logTraces(logger),
     warnOfFailures(logger),
     warnOfLargeConditions(logger),
     warnOfOtherQuestions(logger, declared),
     recent.sink,
+    audit.sink,
     ...sinks,
   ]);
   const policy = new PolicyRouter(snapshot, userInfo, turns, declared, delivery);
-  const router = new RunningRouter({ policy, startConfig, recent, declared });
+  const router = new RunningRouter({ policy, startConfig, recent, audit, declared });
   const writtenCheck = new WrittenCheck(readRules, logger);
   let isStarted = false;
   let isClosed = false;
@@ -118,6 +125,7 @@ export async function createRouter({
     policy.swap(snapshot);
     declared.alsoRead(read.config.declaredBy);
     recent.resize(read.config.visibility.recentDecisions);
+    audit.reloaded(router.inUse.read.digest, read.digest, read.config.visibility.audit);
     router.use(read);
     onReload(read);
     checkWritten();
@@ -128,9 +136,14 @@ export async function createRouter({
     writtenCheck.stop();
     liveConfig.stop();
     policy.close();
+    audit.close();
   });
   return router;
 }
+
+const NO_AUDITOR: AuditorService = {
+  createEvent: async () => ({ success: async () => {}, fail: async () => {} }),
+};
 
 const NO_PLUGINS: NonNullable<RouterServices['plugins']> = {
   installed: () => Promise.resolve([]),
@@ -155,6 +168,7 @@ interface RouterParts {
   readonly policy: PolicyRouter;
   readonly startConfig: ReadConfig;
   readonly recent: RecentDecisions;
+  readonly audit: Audit;
   readonly declared: DeclaredPermissions;
 }
 
@@ -164,14 +178,16 @@ class RunningRouter implements Router {
   #inUse: InUse;
   readonly policy: PolicyRouter;
   readonly recent: RecentDecisions;
+  readonly audit: Audit;
   readonly declared: DeclaredPermissions;
   private end = (): void => {};
 
-  constructor({ policy, startConfig, recent, declared }: RouterParts) {
+  constructor({ policy, startConfig, recent, audit, declared }: RouterParts) {
     this.policy = policy;
     this.#startConfig = startConfig;
     this.#inUse = { read: startConfig, since: new Date() };
     this.recent = recent;
+    this.audit = audit;
     this.declared = declared;
   }
 

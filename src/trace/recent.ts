@@ -1,11 +1,39 @@
 import type { Attempt } from '../answer';
+import { cut } from '../lib/bounded';
+import { matchesName, parsePrefix } from '../prefix';
+import type { Failure, FailureClass } from '../verdict';
+import {
+  fieldsOf,
+  hasTooLarge,
+  isTooLarge,
+  outageOf,
+  timeOf,
+  type PermissionFields,
+} from './facts';
 import type { DecisionRecord, SourceRecord, TraceSink } from './record';
 
-/** A record without what a Rego policy was sent and answered. */
+/** In characters. */
+const MAX_REASON = 1000;
+/** Of a user. */
+const MAX_REFS = 100;
+/** Of one answer to a query. */
+const MAX_SELECTED = 500;
+
+/** What a source said, without what a Rego policy was sent and answered. */
+export interface RecentSource extends Omit<SourceRecord, 'exchange'> {
+  /** Its conditions have more than 8 kB as JSON, and are not kept. */
+  readonly conditionsLeftOut?: true;
+}
+
+/** A record of bounded size. */
 export interface RecentDecision extends Omit<DecisionRecord, 'sources'> {
   /** Counts the decisions since the process started, from 1. */
   readonly number: number;
-  readonly sources: ReadonlyArray<Omit<SourceRecord, 'exchange'>>;
+  readonly sources: readonly RecentSource[];
+  /** How many more than the first 100 the user has. */
+  readonly refsLeftOut?: number;
+  /** The conditions have more than 8 kB as JSON, and are not kept. */
+  readonly conditionsLeftOut?: true;
 }
 
 /** The latest decisions, in memory. */
@@ -13,27 +41,28 @@ export class RecentDecisions {
   private ring: RecentDecision[] = [];
   private count = 0;
 
-  /** @param limit - how many are kept. */
+  /** @param limit - how many are kept; 0 keeps none. */
   constructor(private limit: number) {}
 
   readonly sink: TraceSink = record => {
     this.count++;
     if (this.limit === 0) return;
-    const sources = record.sources.map(withoutExchange);
-    this.ring[(this.count - 1) % this.limit] = {
-      ...record,
-      sources,
-      number: this.count,
-    };
+    this.ring[(this.count - 1) % this.limit] = bounded(record, this.count);
   };
 
   /** From the oldest to the newest. */
   all(): RecentDecision[] {
-    return [...this.ring].sort((a, b) => a.number - b.number);
+    // In a ring the oldest one is followed by all that are newer, and then by the start of the list.
+    const oldest = this.ring.length < this.limit ? 0 : this.count % this.limit;
+    // There are gaps if it was smaller once.
+    return [...this.ring.slice(oldest), ...this.ring.slice(0, oldest)].filter(Boolean);
   }
 
+  /** Undefined if it is no longer kept, or not yet made. */
   get(number: number): RecentDecision | undefined {
-    return this.ring.find(each => each.number === number);
+    if (this.limit === 0) return undefined;
+    const found = this.ring[(number - 1) % this.limit];
+    return found?.number === number ? found : undefined;
   }
 
   /** Keeps so many from now on, the newest ones of those that are there. */
@@ -46,15 +75,182 @@ export class RecentDecisions {
   }
 }
 
-function withoutExchange({
-  exchange: _,
-  attempts,
-  ...source
-}: SourceRecord): SourceRecord {
-  return attempts
-    ? {
-        ...source,
-        attempts: attempts.map(({ exchange: _exchange, ...rest }): Attempt => rest),
-      }
-    : source;
+/** Everything else in a record has a limit of its own. */
+function bounded(record: Readonly<DecisionRecord>, number: number): RecentDecision {
+  const { reason, conditions, refs } = record;
+  const isLarge = hasTooLarge(record);
+  const sources = record.sources.map(source =>
+    boundedSource(
+      source,
+      source.conditions === conditions
+        ? isLarge
+        : source.conditions !== undefined && isTooLarge(source.conditions),
+    ),
+  );
+  const kept = { ...record, number, sources, reason: cut(reason, MAX_REASON) };
+  const leftOut = (refs?.length ?? 0) - MAX_REFS;
+  if (!isLarge && leftOut <= 0) return kept;
+  return {
+    ...kept,
+    ...(isLarge ? { conditions: undefined, conditionsLeftOut: true } : {}),
+    ...(leftOut > 0 ? { refs: refs!.slice(0, MAX_REFS), refsLeftOut: leftOut } : {}),
+  };
+}
+
+function boundedSource(
+  { exchange: _, ...source }: SourceRecord,
+  isLarge: boolean,
+): RecentSource {
+  const { attempts, reason = '' } = source;
+  if (!attempts && !isLarge && reason.length <= MAX_REASON) return source;
+  return {
+    ...source,
+    reason: cut(reason, MAX_REASON),
+    attempts: attempts?.map(withoutExchange),
+    ...(isLarge ? { conditions: undefined, conditionsLeftOut: true } : {}),
+  };
+}
+
+const withoutExchange = ({ exchange: _, ...attempt }: Attempt): Attempt => attempt;
+
+/** What operators see of each decision in a list: no refs, and no condition values. */
+export interface DecisionSummary extends Pick<
+  RecentDecision,
+  | 'number'
+  | 'user'
+  | 'declared'
+  | 'route'
+  | 'routeIndex'
+  | 'result'
+  | 'reason'
+  | 'milliseconds'
+> {
+  /** ISO 8601, in UTC. */
+  readonly at: string;
+  readonly permission: PermissionFields | undefined;
+  readonly asked: PermissionFields | undefined;
+  /** Whether something was unavailable or overloaded. */
+  readonly outage: boolean;
+  readonly sources: ReadonlyArray<{
+    readonly source: string;
+    readonly verdict: SourceRecord['verdict'];
+    readonly failure:
+      | {
+          readonly class: FailureClass;
+          readonly code: string;
+          readonly since: string | undefined;
+        }
+      | undefined;
+  }>;
+}
+
+export function summaryOf(decision: RecentDecision): DecisionSummary {
+  const { number, user, permission, asked, declared, route, routeIndex } = decision;
+  const { result, reason, milliseconds, sources } = decision;
+  return {
+    number,
+    at: timeOf(decision.at),
+    user,
+    permission: permission && fieldsOf(permission),
+    asked: asked && fieldsOf(asked),
+    declared,
+    route,
+    routeIndex,
+    result,
+    reason,
+    milliseconds,
+    outage: outageOf(decision) !== undefined,
+    sources: sources.map(({ source, verdict, failure }) => ({
+      source,
+      verdict,
+      failure: failure && failureOf(failure),
+    })),
+  };
+}
+
+/** All that is kept of one decision. */
+export function detailOf(decision: RecentDecision) {
+  const { refs, refsLeftOut, nearest, failure, conditions } = decision;
+  const { conditionsLeftOut, conditionSize, withoutResource, sources } = decision;
+  return {
+    ...summaryOf(decision),
+    refs,
+    refsLeftOut,
+    nearest,
+    failure: failure && fullFailureOf(failure),
+    conditions,
+    conditionsLeftOut,
+    conditionSize,
+    withoutResource,
+    sources: sources.map(({ failure: ofSource, attempts, ...source }) => ({
+      ...source,
+      failure: ofSource && fullFailureOf(ofSource),
+      attempts: attempts?.map(({ failure: ofAttempt, ...attempt }) => ({
+        ...attempt,
+        failure: ofAttempt && fullFailureOf(ofAttempt),
+      })),
+    })),
+  };
+}
+
+const failureOf = ({ class: failureClass, code, since }: Failure) => ({
+  class: failureClass,
+  code,
+  since: since === undefined ? undefined : timeOf(since),
+});
+
+const fullFailureOf = (failure: Failure) => ({
+  ...failureOf(failure),
+  message: failure.message,
+  cause: failure.cause,
+});
+
+/** Which decisions somebody wants to see; absent: any. */
+export interface Selection {
+  /** The number of a decision: only later ones. */
+  readonly after?: number | undefined;
+  readonly result?: DecisionRecord['result'] | undefined;
+  /** Entity ref, in any case. */
+  readonly user?: string | undefined;
+  /** A prefix as routes have it, or a whole name. */
+  readonly permission?: string | undefined;
+  /** Whether something was unavailable or overloaded. */
+  readonly outage?: boolean | undefined;
+  /** Default and maximum: 500. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * The decisions that fit, from the oldest to the newest. If there are more than the limit: the
+ * newest ones; but with `after` the oldest ones, so that nothing is missed by asking again.
+ *
+ * @param all - from the oldest to the newest.
+ */
+export function select(
+  all: readonly RecentDecision[],
+  { after, result, user, permission, outage, limit = MAX_SELECTED }: Selection,
+): RecentDecision[] {
+  const isNamed = permission === undefined ? undefined : nameTest(permission);
+  const ref = user?.toLocaleLowerCase('en-US');
+  const fitting = all.filter(
+    decision =>
+      (after === undefined || decision.number > after) &&
+      (result === undefined || decision.result === result) &&
+      (ref === undefined || decision.user?.toLocaleLowerCase('en-US') === ref) &&
+      (!isNamed || (decision.permission && isNamed(decision.permission.name))) &&
+      (outage === undefined || (outageOf(decision) !== undefined) === outage),
+  );
+  const most = Math.max(0, Math.min(limit, MAX_SELECTED));
+  if (after !== undefined) return fitting.slice(0, most);
+  return fitting.slice(Math.max(0, fitting.length - most));
+}
+
+function nameTest(text: string): (name: string) => boolean {
+  try {
+    const pattern = parsePrefix(text);
+    return name => name === text || matchesName(pattern, name);
+  } catch {
+    // No prefix, but a name may have any characters.
+    return name => name === text;
+  }
 }

@@ -136,7 +136,7 @@ export class OpaSource implements RemoteSource {
     }
     // The decision could carry the token into logs, traces and conditions.
     if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
-    return { ...regoAnswer(body.result), exchange };
+    return { ...regoAnswer(body.result), exchange, decisionId: decisionIdOf(body) };
   }
 
   /** What a response says that it is, unless that is JSON; of its words only well-formed ones. */
@@ -258,6 +258,13 @@ function opaErrorCode(body: unknown): string | undefined {
   const first: unknown = Array.isArray(body.errors) ? body.errors[0] : undefined;
   const code = isJsonObject(first) ? first.code : body.code;
   return typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : undefined;
+}
+
+/** OPA names a decision if it logs decisions. */
+function decisionIdOf({
+  decision_id: id,
+}: Record<string, unknown>): string | undefined {
+  return typeof id === 'string' && /^[\w-]{1,128}$/.test(id) ? id : undefined;
 }
 
 const textOf = (header: unknown): string => (typeof header === 'string' ? header : '');

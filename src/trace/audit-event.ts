@@ -1,0 +1,139 @@
+/** What the audit says of a decision. docs/audit.md describes it; a change of it is a new version. */
+import type { JsonObject, JsonValue } from '@backstage/types';
+import { cut } from '../lib/bounded';
+import type { Failure } from '../verdict';
+import {
+  decidingAttempt,
+  fieldsOf,
+  hasTooLarge,
+  isFailOpen,
+  timeOf,
+  type PermissionFields,
+} from './facts';
+import type { DecisionRecord, SourceRecord } from './record';
+
+export const SCHEMA_VERSION = 1;
+
+/** In characters: of a reason, and of any other text. */
+const MAX_REASON = 1000;
+const MAX_TEXT = 500;
+const MAX_REFS = 1000;
+
+export interface AuditEvent {
+  readonly eventId: 'decision' | 'outage' | 'table-changed';
+  /** Backstage logs `low` at debug only, so it is never used. */
+  readonly severityLevel: 'medium' | 'high';
+  readonly meta: JsonObject;
+}
+
+/** What makes a decision worth an event even if it is not DENY. */
+export interface Ways {
+  /** A failure counted as ALLOW. */
+  readonly failOpen: boolean;
+  /** A standby decided for its source. */
+  readonly standby: boolean;
+  /** The user is a member of a group that is allowed everything. */
+  readonly bypass: boolean;
+}
+
+export const waysOf = ({ result, sources }: DecisionRecord): Ways => ({
+  failOpen: result !== 'DENY' && sources.some(isFailOpen),
+  standby: sources.some(source => decidingAttempt(source)?.standby === true),
+  bypass: result !== 'DENY' && sources.some(({ bypass }) => bypass !== undefined),
+});
+
+/** What came by fail-open is the one thing that nobody decided. */
+export const severityOf = ({ failOpen }: Ways): AuditEvent['severityLevel'] =>
+  failOpen ? 'high' : 'medium';
+
+/** @param isFull - with refs and condition values, which are needed to decide it again. */
+export function decisionEvent(
+  record: DecisionRecord,
+  ways: Ways,
+  isFull: boolean,
+): AuditEvent {
+  const full = isFull ? { ...refsOf(record), ...conditionsOf(record) } : {};
+  return {
+    eventId: 'decision',
+    severityLevel: severityOf(ways),
+    meta: { schemaVersion: SCHEMA_VERSION, ...decisionOf(record, ways), ...full },
+  };
+}
+
+/** Never inputs and responses of a Rego policy. */
+export function decisionOf(record: DecisionRecord, ways: Ways): JsonObject {
+  const { permission, asked, user, route, failure } = record;
+  return defined({
+    at: timeOf(record.at),
+    user: user === undefined ? undefined : cut(user, MAX_TEXT),
+    permission: permission && permissionOf(fieldsOf(permission)),
+    asked: asked && permissionOf(fieldsOf(asked)),
+    declared: record.declared,
+    result: record.result,
+    route: route === undefined ? undefined : cut(route, MAX_TEXT),
+    routeIndex: record.routeIndex,
+    reason: cut(record.reason, MAX_REASON),
+    ...flagsOf(ways),
+    withoutResource: record.withoutResource,
+    failure: failure && failureOf(failure),
+    sources: record.sources.map(sourceOf),
+  });
+}
+
+export const flagsOf = ({ failOpen, standby, bypass }: Ways): JsonObject => ({
+  ...(failOpen ? { failOpen } : {}),
+  ...(standby ? { standby } : {}),
+  ...(bypass ? { bypass } : {}),
+});
+
+const permissionOf = ({
+  name,
+  type,
+  action,
+  resourceType,
+}: PermissionFields): JsonObject => defined({ name, type, action, resourceType });
+
+/** A failed attempt says why another one decided. */
+function sourceOf(record: SourceRecord): JsonObject {
+  const { source, verdict, attempts, decisionId, endpoint } = record;
+  const decided = decidingAttempt(record);
+  const failure = record.failure ?? attempts?.find(each => each.failure)?.failure;
+  const at = decided ? decided.endpoint : endpoint;
+  return defined({
+    source,
+    verdict,
+    failure: failure && failureOf(failure),
+    standby: decided?.standby ? decided.source : undefined,
+    endpoint: at === undefined ? undefined : cut(at, MAX_TEXT),
+    decisionId: decided ? decided.decisionId : decisionId,
+  });
+}
+
+const failureOf = ({ class: failureClass, code, since, cause }: Failure): JsonObject =>
+  defined({
+    class: failureClass,
+    code: cut(code),
+    since: since === undefined ? undefined : timeOf(since),
+    cause: cause && cut(cause.code),
+  });
+
+function refsOf({ refs }: DecisionRecord): JsonObject {
+  if (!refs) return {};
+  const kept = refs.slice(0, MAX_REFS).map(ref => cut(ref, MAX_TEXT));
+  const leftOut = refs.length - kept.length;
+  return { refs: kept, ...(leftOut > 0 ? { refsLeftOut: leftOut } : {}) };
+}
+
+function conditionsOf(record: DecisionRecord): JsonObject {
+  const { conditions } = record;
+  if (!conditions) return {};
+  return hasTooLarge(record) ? { conditionsLeftOut: true } : { conditions };
+}
+
+function defined(fields: Record<string, JsonValue | undefined>): JsonObject {
+  const set: JsonObject = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) set[name] = value;
+  }
+  return set;
+}

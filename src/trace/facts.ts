@@ -1,0 +1,92 @@
+/** What can be read from a record of a decision; shared by those who show it. */
+import type { Permission } from '@backstage/plugin-permission-common';
+import type { Attempt } from '../answer';
+import { resourceTypeOf } from '../request';
+import type { Conditions, Failure } from '../verdict';
+import type { DecisionRecord, SourceRecord } from './record';
+
+/** Larger conditions, as JSON, are neither kept nor audited. */
+const MAX_CONDITION_BYTES = 8192;
+
+/** A permission without the nesting that only its action has. */
+export interface PermissionFields {
+  readonly name: string;
+  readonly type: Permission['type'];
+  readonly action: string | undefined;
+  readonly resourceType: string | undefined;
+}
+
+export const fieldsOf = (permission: Readonly<Permission>): PermissionFields => ({
+  name: permission.name,
+  type: permission.type,
+  action: permission.attributes.action,
+  resourceType: resourceTypeOf(permission),
+});
+
+/** For people: in UTC. */
+export const timeOf = (milliseconds: number): string =>
+  new Date(milliseconds).toISOString();
+
+export interface Outage {
+  /** Undefined if it is not a source that failed: there is no identity, or was no turn. */
+  readonly source: string | undefined;
+  readonly failure: Failure;
+}
+
+interface Failures {
+  readonly failure: Failure | undefined;
+  readonly sources: ReadonlyArray<
+    Pick<SourceRecord, 'source' | 'failure' | 'attempts'>
+  >;
+}
+
+/** The first failure of a decision because something was unavailable or overloaded. */
+export function outageOf({ failure, sources }: Failures): Outage | undefined {
+  if (isOutage(failure)) return { source: undefined, failure };
+  for (const { source, failure: left, attempts = [] } of sources) {
+    const tried = attempts.find(attempt => isOutage(attempt.failure));
+    if (tried) return { source: tried.source, failure: tried.failure! };
+    if (isOutage(left)) return { source, failure: left };
+  }
+  return undefined;
+}
+
+const isOutage = (failure: Failure | undefined): failure is Failure =>
+  failure !== undefined && failure.class !== 'invalid';
+
+/** The attempt that decided, if there were several. */
+export const decidingAttempt = ({
+  failure,
+  attempts,
+}: Pick<SourceRecord, 'failure' | 'attempts'>): Attempt | undefined =>
+  failure ? undefined : attempts?.at(-1);
+
+/** Whether a failure counts as ALLOW. */
+export const isFailOpen = ({ verdict, failure }: SourceRecord): boolean =>
+  verdict === 'ALLOW' && failure !== undefined;
+
+/** Whether the conditions that Backstage got are too large. */
+export const hasTooLarge = ({
+  conditions,
+  conditionSize,
+}: Pick<DecisionRecord, 'conditions' | 'conditionSize'>): boolean =>
+  conditions !== undefined &&
+  (conditionSize ? conditionSize.bytes > MAX_CONDITION_BYTES : isTooLarge(conditions));
+
+/** Stops counting at the limit. A group in a group is one level; there are at most some hundred. */
+export const isTooLarge = (conditions: Conditions): boolean =>
+  rest(conditions, MAX_CONDITION_BYTES) < 0;
+
+/** What is left of so many bytes after the JSON of a value; below zero if it is too large. */
+function rest(value: unknown, bytes: number): number {
+  if (typeof value === 'string') return bytes - Buffer.byteLength(value) - 2;
+  if (typeof value !== 'object' || value === null) return bytes - 4;
+  let left = bytes - 2;
+  for (const key in value) {
+    const member = (value as Record<string, unknown>)[key];
+    if (member === undefined) continue;
+    left = rest(member, left - 1 - (Array.isArray(value) ? 0 : key.length + 3));
+    if (left < 0) break;
+  }
+  return left;
+}
