@@ -16,6 +16,7 @@ import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import { createPolicyRouterModule } from '../../src/module';
 import { RouterHandle } from '../../src/operations/handle';
 import type { DecisionRecord } from '../../src/trace/record';
+import { RecordingAuditor } from './auditor';
 import { CapturedLogs } from './captured-logs';
 import { ChangingConfig } from './changing-config';
 import { delivering } from './router';
@@ -31,6 +32,7 @@ export interface StartedModule {
   readonly config: ChangingConfig;
   readonly logs: CapturedLogs;
   readonly records: DecisionRecord[];
+  readonly auditor: RecordingAuditor;
   /** The middlewares that the module has given the plugin's HTTP router. */
   readonly middlewares: ReadonlyArray<Parameters<HttpRouterService['use']>[0]>;
   /** Undefined if no module has set a policy. */
@@ -53,13 +55,14 @@ export async function startModule(
   const config = new ChangingConfig(policyRouter, rest);
   const logs = new CapturedLogs();
   const records: DecisionRecord[] = [];
+  const auditor = new RecordingAuditor();
   const middlewares: Array<Parameters<HttpRouterService['use']>[0]> = [];
   let policy: PermissionPolicy | undefined;
 
   const backend = createBackend();
   for (const feature of [
     logs.feature(),
-    ...services(config, middleware => middlewares.push(middleware)),
+    ...services(config, auditor, middleware => middlewares.push(middleware)),
     permissionPlugin(next => {
       if (policy) throw new Error('Policy already set');
       policy = next;
@@ -79,6 +82,7 @@ export async function startModule(
     config,
     logs,
     records,
+    auditor,
     middlewares,
     policy,
     decide: (query, user) => delivering(policy!).handle(query, user),
@@ -104,6 +108,7 @@ const notExpected = (): never => {
 /** What would listen, or keep a database, does nothing. */
 const services = (
   config: ChangingConfig,
+  auditor: RecordingAuditor,
   use: HttpRouterService['use'],
 ): BackendFeature[] => [
   createServiceFactory({
@@ -120,6 +125,11 @@ const services = (
     service: coreServices.httpRouter,
     deps: {},
     factory: () => ({ use, addAuthPolicy: () => {} }),
+  }),
+  createServiceFactory({
+    service: coreServices.auditor,
+    deps: {},
+    factory: () => auditor.service,
   }),
   createServiceFactory({
     service: coreServices.auth,
