@@ -10,6 +10,7 @@ import type { Turns } from './lib/turns';
 import type { PermissionRequest } from './request';
 import type { Leg, ReadyRoute } from './snapshot';
 import type { DecisionRecord, SourceRecord } from './trace/record';
+import { within, type DecisionSpan } from './trace/spans';
 import { deny, type ApplicableVerdict } from './verdict';
 
 export interface AskedFor {
@@ -21,12 +22,14 @@ export interface AskedFor {
   readonly turns: Turns;
   /** `chain` for a decision, `aside` to explain one. */
   readonly by: 'chain' | 'aside';
+  /** Set if somebody records the decision. */
+  readonly span?: DecisionSpan | undefined;
 }
 
 /** What the sources of the route say together. */
 export async function askSources(
   route: ReadyRoute,
-  { request, deadline, record, settings, turns, by }: AskedFor,
+  { request, deadline, record, settings, turns, by, span }: AskedFor,
 ): Promise<ApplicableVerdict> {
   const { maxConditionBytes } = settings;
   const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
@@ -38,7 +41,8 @@ export async function askSources(
       continue;
     }
     const started = performance.now();
-    const asked = leg[by].ask(request, deadline);
+    const sourceSpan = span?.source();
+    const asked = within(sourceSpan, () => leg[by].ask(request, deadline));
     const answer = asked instanceof Promise ? await asked : asked;
     const { verdict } = answer;
     if (by === 'aside' && needsUser(answer)) {
@@ -49,7 +53,9 @@ export async function askSources(
     } else {
       accumulator.add(verdict);
     }
-    record.sources.push(recordOf(leg, answer, performance.now() - started));
+    const sourceRecord = recordOf(leg, answer, performance.now() - started);
+    record.sources.push(sourceRecord);
+    sourceSpan?.end(sourceRecord);
   }
   if (cannotAsk.length > 0 && !accumulator.settled) record.cannotAsk = cannotAsk;
   const combined = accumulator.result() ?? routeDefault(route.default);

@@ -30,6 +30,7 @@ import {
 import type { ReadyRoute, Snapshot } from './snapshot';
 import type { Delivery } from './trace/delivery';
 import { newRecord, type DecisionRecord } from './trace/record';
+import { Spans, within, type DecisionSpan } from './trace/spans';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
 
 /**
@@ -43,6 +44,7 @@ export class PolicyRouter implements PermissionPolicy {
   private closed = false;
   /** Of this turn of the event loop. */
   private batch: Batch | undefined;
+  private readonly spans = new Spans();
   /** Holds the config with its secrets; `#`, so that printing the policy prints none of them. */
   #snapshot: Snapshot;
 
@@ -80,15 +82,19 @@ export class PolicyRouter implements PermissionPolicy {
     const started = performance.now();
     const record = newRecord();
     const deadline = new Deadline(this.#snapshot.config.deadline);
+    const span = this.spans.decision();
     let verdict: ApplicableVerdict;
     try {
-      verdict = await this.#snapshot.use(snapshot =>
-        this.decide(snapshot, query, user, deadline, record),
+      verdict = await within(span, () =>
+        this.#snapshot.use(snapshot =>
+          this.decide(snapshot, query, user, deadline, record, span),
+        ),
       );
     } catch (error) {
       verdict = denyOnError(error, record);
     }
     conclude(record, verdict, started);
+    span?.end(record);
     this.delivery.add(record);
     return toDecision(verdict);
   }
@@ -133,6 +139,7 @@ export class PolicyRouter implements PermissionPolicy {
     user: PolicyQueryUser | undefined,
     deadline: Deadline,
     record: DecisionRecord,
+    span: DecisionSpan | undefined,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const permission = this.question(readPermission(query), record);
     if (!user && snapshot.config.anonymous === 'deny') {
@@ -147,7 +154,7 @@ export class PolicyRouter implements PermissionPolicy {
       return this.turns.run(principal, hasWaited =>
         hasWaited && deadline.remaining() === 0
           ? denyWithoutTurn(record)
-          : this.route(snapshot, request, deadline, record),
+          : this.route(snapshot, request, deadline, record, 'chain', span),
       );
     };
     const principal = this.currentBatch().identify(user, this.userInfo, deadline);
@@ -172,14 +179,15 @@ export class PolicyRouter implements PermissionPolicy {
     request: PermissionRequest,
     deadline: Deadline,
     record: DecisionRecord,
-    by: AskedFor['by'] = 'chain',
+    by: AskedFor['by'],
+    span?: DecisionSpan,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const matched = table.match(request.permission);
     record.route = matched?.label ?? 'fallback';
     if (matched) {
       record.routeIndex = matched.index;
       const { turns } = this;
-      const askedFor = { request, deadline, record, settings: config, turns, by };
+      const askedFor = { request, deadline, record, settings: config, turns, by, span };
       return this.verdict(matched, askedFor, config);
     }
     record.nearest = table.nearest(request.permission);

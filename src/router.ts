@@ -25,6 +25,7 @@ import { Audit } from './trace/audit';
 import { warnOfFailures } from './trace/failure-log';
 import { Delivery } from './trace/delivery';
 import { logTraces } from './trace/log';
+import { measure } from './trace/metrics';
 import { RecentDecisions } from './trace/recent';
 import type { TraceSink } from './trace/record';
 import { warnOfOtherQuestions } from './trace/question-log';
@@ -92,19 +93,26 @@ export async function createRouter({
   const ruleDirectory = new RuleDirectory(readRules, logger);
   const turns = new Turns();
   const lasting = { logger, ruleDirectory, policies, turns };
-  const liveConfig = new LiveConfig(config, logger, policies);
+  const liveConfig = new LiveConfig(config, logger, policies, outcome =>
+    metrics.reloaded(outcome),
+  );
   const startConfig = await liveConfig.read();
   let snapshot = await Snapshot.build(startConfig.config, lasting);
   declared.alsoRead(startConfig.config.declaredBy);
   const recent = new RecentDecisions(startConfig.config.visibility.recentDecisions);
   const audit = new Audit(auditor, logger, startConfig.config.visibility.audit);
-  const delivery = new Delivery([
+  const metrics = measure({
+    sources: () => snapshot.statuses(),
+    recordsLost: () => delivery.lost,
+  });
+  const delivery: Delivery = new Delivery([
     logTraces(logger),
     warnOfFailures(logger),
     warnOfLargeConditions(logger),
     warnOfOtherQuestions(logger, declared),
     recent.sink,
     audit.sink,
+    ...metrics.sinks,
     ...sinks,
   ]);
   const policy = new PolicyRouter(snapshot, userInfo, turns, declared, delivery);
@@ -132,6 +140,7 @@ export async function createRouter({
   });
   router.onClose(() => {
     isClosed = true;
+    metrics.close();
     declared.close();
     writtenCheck.stop();
     liveConfig.stop();

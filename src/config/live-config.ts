@@ -32,10 +32,12 @@ export class LiveConfig {
   private endConfigWatch = (): void => {};
   private file: { readonly path: string; readonly endWatch: () => void } | undefined;
 
+  /** @param reloaded - is told of each change whether it is in use; must not throw. */
   constructor(
     private readonly rootConfig: RootConfigService,
     private readonly logger: LoggerService,
     private readonly provided: ProvidedPolicyInfo,
+    private readonly reloaded: (outcome: 'used' | 'rejected') => void = () => {},
   ) {}
 
   /**
@@ -55,14 +57,17 @@ export class LiveConfig {
       load: inUse => this.load(inUse, reloads.reload),
       use: ({ read }) => apply(read),
       accepted: ({ recovered }) => {
+        this.reloaded('used');
         if (recovered) {
           this.logger.info('The policy router config is valid again and in use');
         }
       },
-      rejected: problem =>
+      rejected: problem => {
+        this.reloaded('rejected');
         this.logger.error(
           `The changed config is not used, the last good one stays: ${problem}`,
-        ),
+        );
+      },
       retryAfter: RETRY_INTERVAL,
     });
     this.reloads = reloads;

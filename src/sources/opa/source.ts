@@ -16,6 +16,7 @@ import {
   type LostOnKeptConnection,
 } from './kept-connection';
 import { repeatsToken } from './token-echo';
+import { traceHeaders, withoutInstrumentation } from './trace-context';
 import { transportFailure } from './transport-failure';
 
 export interface OpaSourceOptions {
@@ -163,13 +164,17 @@ export class OpaSource implements RemoteSource {
     let connection: KeptConnection | undefined;
     let isLost: LostOnKeptConnection | undefined;
     const takenBy = (by: KeptConnection): void => void (connection = by);
+    const traced = traceHeaders();
+    const headers = traced ? { ...this.headers, ...traced } : this.headers;
+    const dispatch = (...question: Parameters<typeof this.dispatch>) =>
+      withoutInstrumentation(() => this.dispatch(...question));
     try {
-      return await this.dispatch(this.pool, { takenBy }, body, signal, () => {
+      return await dispatch(this.pool, { takenBy, headers }, body, signal, () => {
         isLost = connection?.begin();
       });
     } catch (error) {
       if (signal.aborted || isLost?.() !== true) throw error;
-      return await this.dispatch(this.fresh, { reset: true }, body, signal);
+      return await dispatch(this.fresh, { reset: true, headers }, body, signal);
     }
   }
 
@@ -180,7 +185,8 @@ export class OpaSource implements RemoteSource {
    */
   private dispatch(
     pool: Pool,
-    options: Pick<Dispatcher.DispatchOptions, 'reset'> | Pick<KeptDispatch, 'takenBy'>,
+    options: Pick<Dispatcher.DispatchOptions, 'headers' | 'reset'> &
+      Partial<Pick<KeptDispatch, 'takenBy'>>,
     body: Buffer,
     signal: Cancellation,
     onStart = (): void => {},
@@ -194,7 +200,7 @@ export class OpaSource implements RemoteSource {
         controller?.abort(new Error('the question was cancelled'));
       signal.onabort = end;
       pool.dispatch(
-        { ...options, method: 'POST', path: this.path, headers: this.headers, body },
+        { ...options, method: 'POST', path: this.path, body },
         {
           onRequestStart(started) {
             onStart();
