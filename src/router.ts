@@ -104,6 +104,7 @@ export async function createRouter({
   const metrics = measure({
     sources: () => snapshot.statuses(),
     recordsLost: () => delivery.lost,
+    auditDropped: () => audit.status().dropped,
   });
   const delivery: Delivery = new Delivery([
     logTraces(logger),

@@ -1,4 +1,5 @@
 import type { Attempt } from '../answer';
+import { timeOf } from '../trace/facts';
 import type { DecisionRecord, SourceRecord } from '../trace/record';
 import { generalSentence, sentenceOf } from '../trace/sentence';
 import type { Failure } from '../verdict';
@@ -81,7 +82,7 @@ function recordAnswer({
   ...record
 }: DecisionRecord): object {
   return {
-    at: isoTime(at),
+    at: timeOf(at),
     ...record,
     ...(record.failure ? { failure: failureAnswer(record.failure) } : {}),
     sources: sources.map(sourceAnswer),
@@ -114,13 +115,10 @@ function linkAnswer({
 
 const failureAnswer = ({ since, ...failure }: Failure): object => ({
   ...failure,
-  ...(since === undefined ? {} : { since: isoTime(since) }),
+  ...(since === undefined ? {} : { since: timeOf(since) }),
 });
 
 function bounded(value: unknown): unknown {
   const length = JSON.stringify(value)?.length ?? 0;
   return length > MAX_EXCHANGE ? `(left out: ${length} characters of JSON)` : value;
 }
-
-const isoTime = (epochMilliseconds: number): string =>
-  new Date(epochMilliseconds).toISOString();

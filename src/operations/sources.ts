@@ -3,6 +3,7 @@ import type { RouterConfig } from '../config/types';
 import type { BreakerState } from '../guard/breaker';
 import type { SourceStatus } from '../snapshot';
 import { isBuiltIn } from '../sources/kinds';
+import { timeOf } from '../trace/facts';
 import type { Failure, FailureClass } from '../verdict';
 
 /** Of the routes that ask a source. */
@@ -84,14 +85,14 @@ function endpointAnswer(status: SourceStatus): EndpointAnswer {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(unavailableSince === undefined
       ? {}
-      : { unavailableSince: isoTime(unavailableSince) }),
+      : { unavailableSince: timeOf(unavailableSince) }),
     ...(remote
       ? {
           breaker: {
             state: remote.breaker.state,
             ...(remote.breaker.since === undefined
               ? {}
-              : { since: isoTime(remote.breaker.since) }),
+              : { since: timeOf(remote.breaker.since) }),
           },
           inFlight: remote.inFlight,
           queued: remote.queued,
@@ -103,7 +104,7 @@ function endpointAnswer(status: SourceStatus): EndpointAnswer {
     ...(lastFailure
       ? {
           lastFailure: {
-            at: isoTime(lastFailure.at),
+            at: timeOf(lastFailure.at),
             class: lastFailure.class,
             code: lastFailure.code,
             message: lastFailure.message,
@@ -112,6 +113,3 @@ function endpointAnswer(status: SourceStatus): EndpointAnswer {
       : {}),
   };
 }
-
-const isoTime = (epochMilliseconds: number): string =>
-  new Date(epochMilliseconds).toISOString();

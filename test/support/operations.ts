@@ -1,4 +1,7 @@
-/** Calls of the operations API. */
+/** Calls of the operations API, each answer held against docs/openapi.yaml. */
+import { answerProblems } from './openapi';
+
+/** An answer. */
 export interface Reply {
   readonly status: number;
   /** As JSON. */
@@ -9,6 +12,10 @@ export interface Operations {
   get(path: string): Promise<Reply>;
   post(path: string, body: unknown): Promise<Reply>;
 }
+
+/** The path as the document has it. */
+const templateOf = (path: string): string =>
+  `/${path.replace(/\?.*/, '').replace(/^decisions\/.+/, 'decisions/{number}')}`;
 
 /**
  * @param url - of the backend.
@@ -24,6 +31,11 @@ export function operations(url: string, token: string | undefined): Operations {
       },
     });
     const body = (await response.json()) as Reply['body'];
+    const method = init.method === 'POST' ? 'post' : 'get';
+    const problems = answerProblems(method, templateOf(path), response.status, body);
+    if (problems.length > 0) {
+      throw new Error(`not as in docs/openapi.yaml:\n${problems.join('\n')}`);
+    }
     return { status: response.status, body };
   };
   return {

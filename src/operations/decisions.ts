@@ -1,0 +1,56 @@
+import { NotFoundError } from '@backstage/errors';
+import { z } from 'zod';
+import { choice, integer, strict, text } from '../lib/fields';
+import { MAX_PERMISSION_NAME_LENGTH } from '../request';
+import type { Router } from '../router';
+import { entityRef } from '../sources/fields';
+import { detailOf, select, summaryOf } from '../trace/recent';
+
+const MAX_LISTED = 500;
+
+/** A query has text only, and absent is not 0. */
+const count = (least: number, most: number) => integer(least, most, least).optional();
+
+/** The query of `GET decisions`. */
+export const decisionsQuery = strict({
+  after: count(0, Number.MAX_SAFE_INTEGER),
+  result: choice(['ALLOW', 'DENY', 'CONDITIONAL']).optional(),
+  user: entityRef.optional(),
+  permission: text('the prefix or the name of a permission')
+    .max(MAX_PERMISSION_NAME_LENGTH)
+    .optional(),
+  outage: choice(['true', 'false']).optional(),
+  limit: count(1, MAX_LISTED),
+});
+
+/** Of the recent decisions: those that fit, newest last. */
+export function decisionsAnswer(
+  { outage, ...selection }: z.output<typeof decisionsQuery>,
+  { recent, inUse }: Pick<Router, 'recent' | 'inUse'>,
+): object {
+  const all = recent.all();
+  const selected = select(all, {
+    ...selection,
+    outage: outage === undefined ? undefined : outage === 'true',
+  });
+  return {
+    /** How many are kept, at most. */
+    limit: inUse.read.config.visibility.recentDecisions,
+    kept: all.length,
+    decisions: selected.map(summaryOf),
+  };
+}
+
+/** @throws NotFoundError (HTTP 404) if it is no longer kept. */
+export function decisionAnswer(
+  number: string,
+  { recent }: Pick<Router, 'recent'>,
+): object {
+  const decision = /^\d{1,15}$/.test(number) ? recent.get(Number(number)) : undefined;
+  if (!decision) {
+    throw new NotFoundError(
+      'this decision is no longer kept, or not yet made (permission.policyRouter.recentDecisions)',
+    );
+  }
+  return { decision: detailOf(decision) };
+}
