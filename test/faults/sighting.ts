@@ -1,4 +1,5 @@
 /** Observes one question: its answer, its trace and its log line. */
+import type { DecisionRecord } from '../../src/trace/record';
 import type { Failure } from '../../src/verdict';
 import {
   authorize,
@@ -7,6 +8,7 @@ import {
   type Question,
   type RunningBackend,
 } from '../support/backend';
+import { until } from '../support/until';
 import { MODES, type Mode, type SceneRow } from './fault';
 import { DEADLINE } from './settings';
 
@@ -78,9 +80,12 @@ async function observeOne(
           basic(`free.after.${name}`, 'read'),
         ];
   const { status, results } = await authorize(backend.url, token, batch);
-  const trace = backend.traces.findLast(each => each.permission?.name === name);
-  if (!trace) throw new Error(`no trace of ${name}`);
-  const failure = trace.failure ?? trace.sources[0]?.failure;
+  const traceOf = (): DecisionRecord | undefined =>
+    backend.traces.findLast(each => each.permission?.name === name);
+  // The sinks get the record after the answer.
+  await until(traceOf, `there is a trace of ${name}`);
+  const trace = traceOf()!;
+  const failure = stable(trace.failure ?? trace.sources[0]?.failure);
   const milliseconds = trace.sources[0]?.milliseconds ?? 0;
   const at = batch.indexOf(question);
   return {
@@ -95,6 +100,14 @@ async function observeOne(
     inDeadline: trace.milliseconds <= DEADLINE,
   };
 }
+
+/** What depends on neither the time nor the rows before. */
+const stable = (failure: Failure | undefined): Failure | undefined =>
+  failure && {
+    class: failure.class,
+    code: failure.code,
+    message: failure.message,
+  };
 
 /** The log has one line for all questions of a source. */
 function warningOf(
