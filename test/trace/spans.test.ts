@@ -255,6 +255,24 @@ it('what is not sampled has no spans, but OPA gets its trace', async () => {
   expect(asked[0]!.traceparent).toMatch(/-00$/);
 });
 
+it('of many users at once, none sampled, OPA gets the trace of each', async () => {
+  spans = recordSpans(new AlwaysOffSampler());
+  await start({ concurrency: 2, queue: 1000 });
+  const traces = new Map<string, string>();
+  const names = Array.from({ length: 100 }, (_, index) => `tested.n${index}`);
+  const one = (name: string, user: string) =>
+    inSpan('request', () => {
+      const { traceId } = trace.getActiveSpan()!.spanContext();
+      traces.set(`user:default/${user} ${name}`, traceId);
+      return decide(name, user);
+    });
+  await Promise.all(names.flatMap(name => [one(name, 'olivia'), one(name, 'nolan')]));
+  expect(asked).toHaveLength(2 * names.length);
+  for (const { user, name, traceparent } of asked) {
+    expect(traceparent?.split('-')[1]).toBe(traces.get(`${user} ${name}`));
+  }
+});
+
 it('without an SDK OPA gets no trace', async () => {
   await start();
   expect(await decide('tested.thing')).toBe('ALLOW');

@@ -54,6 +54,7 @@ it('is nothing without a span', () => {
 });
 
 it('is nothing of an invalid span', () => {
+  hostInjects({ traceparent: TRACEPARENT });
   expect(headersIn(withSpan('0'.repeat(32)))).toBeUndefined();
 });
 
