@@ -261,6 +261,22 @@ export interface Config {
        *   what the user asks, not for a service that asks on behalf of the user.
        */
       whenAskedWithoutResource?: 'allow' | 'deny';
+      /**
+       * Who may see and explain other people's decisions: whole entity refs of users and groups,
+       * such as `group:default/platform`, at most 1000. Default: nobody, and the operations API is
+       * closed.
+       */
+      operators?: string[];
+      /**
+       * Which decisions are audit events. Default `denials`.
+       *
+       * - `all`: every decision.
+       * - `denials`: what is denied, and what an outage, a bypass or a standby allows.
+       * - `off`: none.
+       */
+      audit?: 'all' | 'denials' | 'off';
+      /** How many decisions are kept in memory for `operators`, 0 to 10000; 0 turns it off. Default 500. */
+      recentDecisions?: number;
       /** Whom to ask what permissions they declare, besides the plugins installed here. */
       declared?: {
         /** Ids of plugins of other backends; at most 200. */

@@ -113,7 +113,7 @@ async function start(
   policies.close();
   const report = (what: string, read: ReadConfig): void => {
     logger.info(`${what}: ${summary(read)}${installed.isKnown ? '' : UNLISTED}`);
-    for (const warning of read.warnings) logger.warn(warning);
+    for (const { text } of read.warnings) logger.warn(text);
     if (rootConfig.getOptionalBoolean('permission.enabled') !== true) {
       logger.warn(
         'permission.enabled is not true, so Backstage asks no policy: everything is allowed',

@@ -18,6 +18,7 @@ import type { ReadConfig } from './config/read';
 import { CONFIG_PATH, type RouterConfig } from './config/types';
 import { Turns } from './lib/turns';
 import { PolicyRouter } from './policy';
+import { logUnrouted } from './routing/unrouted-log';
 import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
 import { kindOf } from './sources/kinds';
@@ -70,7 +71,9 @@ export interface Router {
   readonly inUse: InUse;
   readonly recent: Pick<RecentDecisions, 'all' | 'get'>;
   readonly audit: Pick<Audit, 'status'>;
-  readonly declared: Pick<DeclaredPermissions, 'of'>;
+  readonly declared: Pick<DeclaredPermissions, 'of' | 'all'>;
+  /** Where the table in use comes from, and what another one in its place would be. */
+  readonly live: Pick<LiveConfig, 'routingFile' | 'propose'>;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
 }
@@ -89,7 +92,11 @@ export async function createRouter({
 }: RouterOptions): Promise<Router> {
   const { logger, userInfo, readRules, policies, plugins = NO_PLUGINS } = services;
   const { auditor = NO_AUDITOR, whenStarted = callback => callback() } = services;
-  const declared = new DeclaredPermissions({ logger, ...plugins });
+  const declared = new DeclaredPermissions({
+    logger,
+    ...plugins,
+    onRead: () => reportUnrouted(),
+  });
   const ruleDirectory = new RuleDirectory(readRules, logger);
   const turns = new Turns();
   const lasting = { logger, ruleDirectory, policies, turns };
@@ -117,7 +124,19 @@ export async function createRouter({
     ...sinks,
   ]);
   const policy = new PolicyRouter(snapshot, userInfo, turns, declared, delivery);
-  const router = new RunningRouter({ policy, startConfig, recent, audit, declared });
+  const router = new RunningRouter({
+    policy,
+    startConfig,
+    recent,
+    audit,
+    declared,
+    live: liveConfig,
+  });
+  const reportUnrouted = logUnrouted(logger, () => ({
+    declared: declared.all(),
+    table: snapshot.table,
+    fallback: snapshot.config.fallback,
+  }));
   const writtenCheck = new WrittenCheck(readRules, logger);
   let isStarted = false;
   let isClosed = false;
@@ -138,6 +157,7 @@ export async function createRouter({
     router.use(read);
     onReload(read);
     checkWritten();
+    reportUnrouted();
   });
   router.onClose(() => {
     isClosed = true;
@@ -180,6 +200,7 @@ interface RouterParts {
   readonly recent: RecentDecisions;
   readonly audit: Audit;
   readonly declared: DeclaredPermissions;
+  readonly live: LiveConfig;
 }
 
 class RunningRouter implements Router {
@@ -190,15 +211,17 @@ class RunningRouter implements Router {
   readonly recent: RecentDecisions;
   readonly audit: Audit;
   readonly declared: DeclaredPermissions;
+  readonly #live: LiveConfig;
   private end = (): void => {};
 
-  constructor({ policy, startConfig, recent, audit, declared }: RouterParts) {
+  constructor({ policy, startConfig, recent, audit, declared, live }: RouterParts) {
     this.policy = policy;
     this.#startConfig = startConfig;
     this.#inUse = { read: startConfig, since: new Date() };
     this.recent = recent;
     this.audit = audit;
     this.declared = declared;
+    this.#live = live;
   }
 
   get startConfig(): ReadConfig {
@@ -207,6 +230,10 @@ class RunningRouter implements Router {
 
   get inUse(): InUse {
     return this.#inUse;
+  }
+
+  get live(): LiveConfig {
+    return this.#live;
   }
 
   use(read: ReadConfig): void {

@@ -9,13 +9,14 @@ import { textOf, type NamePattern } from '../prefix';
 import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
-import type { Findings } from './findings';
+import type { Finding, Findings } from './findings';
 import { longestWaits, standbyCircles, standbyProblem, withStandbys } from './standby';
 import type { Route, RouterConfig } from './types';
+import type { OddFinding } from './warnings';
 
 /** Where a check puts what it finds, and how it lets others run. */
-export interface Checking {
-  readonly findings: Findings;
+export interface Checking<F extends Finding = Finding> {
+  readonly findings: Findings<F>;
   readonly slices: Slices;
 }
 
@@ -165,7 +166,7 @@ function allowsByItself({ sources, combine, default: otherwise }: Route): boolea
 /** Allowed, but perhaps not what was meant: it opens something, or never decides. */
 export async function oddities(
   { routes, sources, fallback }: RouterConfig,
-  { findings, slices }: Checking,
+  { findings, slices }: Checking<OddFinding>,
 ): Promise<void> {
   const subjectOf = (index: number): string => routeLabel(routes[index]!);
   await findCoverageGaps(
@@ -184,19 +185,30 @@ export async function oddities(
     const message = oddPattern(route);
     if (message === undefined) return;
     const path = ['routes', index, route.kind === 'name' ? 'name' : 'prefix'];
-    findings.add({ path, subject: subjectOf(index), message, sameAs: message });
+    findings.add({
+      code: 'ODD_PATTERN',
+      path,
+      subject: subjectOf(index),
+      message,
+      sameAs: message,
+    });
   });
   for (const [name, { type, options }] of sources) {
     const kind = kindOf(type);
     if (!kind?.isRemote) continue;
-    for (const { path, message } of kind.oddities?.(options as never) ?? [])
-      findings.add({ path: ['sources', name, ...path], message });
+    for (const { code, path, message } of kind.oddities?.(options as never) ?? [])
+      findings.add({ code, path: ['sources', name, ...path], message });
   }
   const used = withStandbys(named, sources);
   for (const name of sources.keys()) {
     if (used.has(name) || isBuiltIn(name)) continue;
     const message = 'no route names this source';
-    findings.add({ path: ['sources', name], message, sameAs: message });
+    findings.add({
+      code: 'UNUSED_SOURCE',
+      path: ['sources', name],
+      message,
+      sameAs: message,
+    });
   }
 }
 

@@ -10,6 +10,8 @@ export interface Finding {
   /** What a person knows it by, such as the label of a route. */
   readonly subject?: string | undefined;
   readonly message: string;
+  /** Of a warning: its kind, in one stable word. */
+  readonly code?: string | undefined;
   /** Equal for findings that say the same of different places. */
   readonly sameAs?: string | undefined;
 }
@@ -17,15 +19,15 @@ export interface Finding {
 /** How many that say the same stay lines of their own; one line names as many other places. */
 const MAX_ALONE = 5;
 
-interface Kept {
+interface Kept<F> {
   /** Among all findings. */
   readonly order: number;
-  readonly finding: Finding;
+  readonly finding: F;
 }
 
-interface Group {
+interface Group<F> {
   /** The first six. */
-  readonly first: Kept[];
+  readonly first: Kept<F>[];
   size: number;
 }
 
@@ -33,12 +35,12 @@ interface Group {
  * Collects findings. More than five that say the same become one, which names the first places.
  * Only what may be shown is kept.
  */
-export class Findings {
-  private readonly groups = new Map<unknown, Group>();
+export class Findings<F extends Finding = Finding> {
+  private readonly groups = new Map<unknown, Group<F>>();
   private added = 0;
   private notKept = 0;
 
-  add(finding: Finding): void {
+  add(finding: F): void {
     const order = this.added++;
     const key = finding.sameAs ?? finding;
     const group = this.groups.get(key);
@@ -53,7 +55,7 @@ export class Findings {
   }
 
   /** In the order in which they were added, at most 50, and how many there are in all. */
-  list(): { readonly listed: readonly Finding[]; readonly count: number } {
+  list(): { readonly listed: readonly F[]; readonly count: number } {
     const kept = [...this.groups.values()].flatMap(group =>
       group.size > MAX_ALONE ? [asOne(group)] : group.first,
     );
@@ -65,8 +67,8 @@ export class Findings {
   }
 }
 
-function asOne({ first, size }: Group): Kept {
-  const [{ order, finding }, ...others] = first as [Kept, ...Kept[]];
+function asOne<F extends Finding>({ first, size }: Group<F>): Kept<F> {
+  const [{ order, finding }, ...others] = first as [Kept<F>, ...Kept<F>[]];
   const places = others.map(({ finding: other }) =>
     cut(other.subject ?? formatPath(other.path), 60),
   );

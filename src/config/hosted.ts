@@ -7,6 +7,7 @@ import { sourceNameProblem } from '../sources/source-name';
 import type { Checking } from './checks';
 import type { Finding } from './findings';
 import type { Route, RouterConfig } from './types';
+import type { OddFinding } from './warnings';
 
 /** The policies that other modules provide, by the name of their source. */
 export interface ProvidedPolicyInfo {
@@ -59,7 +60,7 @@ export async function unmatchedPolicies(
 export async function neverAbstaining(
   { routes, sources }: RouterConfig,
   provided: ProvidedPolicyInfo,
-  { findings, slices }: Checking,
+  { findings, slices }: Checking<OddFinding>,
 ): Promise<void> {
   const never = new Set(
     [...sources.keys()].filter(
@@ -73,7 +74,12 @@ export async function neverAbstaining(
     where = effect,
   ): void => {
     const message = `'${name}' is hosted and never abstains, so ${effect}`;
-    findings.add({ ...place, message, sameAs: `'${name}' ${where}` });
+    findings.add({
+      code: 'NEVER_ABSTAINS',
+      ...place,
+      message,
+      sameAs: `'${name}' ${where}`,
+    });
   };
   await slices.each(routes, (route, index) =>
     route.sources.forEach((name, position) => {

@@ -5,7 +5,11 @@ import { STUCK, watchPath } from '../lib/file-watch';
 import { LastGood } from '../lib/last-good';
 import { Slices } from '../lib/slices';
 import type { ProvidedPolicyInfo } from './hosted';
-import { routingFilePath } from './merge-routing-file';
+import {
+  routingFilePath,
+  TABLE_KEYS,
+  type RoutingFileContent,
+} from './merge-routing-file';
 import { readConfig, type ReadConfig } from './read';
 import { readRoutingFile } from './routing-file';
 import { CONFIG_PATH } from './types';
@@ -19,7 +23,7 @@ export type ApplyConfig = (read: ReadConfig) => Promise<void>;
 interface Loaded {
   readonly read: ReadConfig;
   /** What it was read from. */
-  input: unknown;
+  input: { readonly raw: unknown; readonly file?: RoutingFileContent | undefined };
 }
 
 /**
@@ -76,6 +80,27 @@ export class LiveConfig {
     this.endConfigWatch = () => subscription?.unsubscribe();
     // Picks up what has changed since the first reading, and begins to watch the file.
     reloads.reload();
+  }
+
+  /** The path of the routing file in use, as configured; undefined if the table is in app-config. */
+  get routingFile(): string | undefined {
+    return this.inUse?.input.file?.path;
+  }
+
+  /**
+   * Reads the config in use with another routing table in place of its own. Nothing is changed.
+   *
+   * @throws ConfigError with every problem of the table.
+   */
+  async propose(table: RoutingFileContent): Promise<ReadConfig> {
+    const raw = this.inUse?.input.raw;
+    const settings = { ...(raw as Record<string, unknown>) };
+    for (const key of [...TABLE_KEYS, 'routingFile']) delete settings[key];
+    return readConfig(settings, table, this.provided);
+  }
+
+  private get inUse(): Loaded | undefined {
+    return this.reloads?.inUse ?? this.first;
   }
 
   stop(): void {

@@ -47,6 +47,7 @@ import {
   type RouterConfig,
 } from './types';
 import { unsetVariable } from './unset';
+import type { ConfigWarning, OddFinding } from './warnings';
 
 const PREFIX_REQUIRED =
   "is required: a permission prefix such as 'catalog.entity', or '' for every permission; " +
@@ -54,8 +55,8 @@ const PREFIX_REQUIRED =
 
 export interface ReadConfig {
   readonly config: RouterConfig;
-  /** Allowed, but perhaps not what was meant; at most 51 lines of bounded length. */
-  readonly warnings: readonly string[];
+  /** Allowed, but perhaps not what was meant; at most 51, each of bounded length. */
+  readonly warnings: readonly ConfigWarning[];
   /** Equal on replicas that decide by the same table and settings, see `digestOf`. */
   readonly digest: string;
 }
@@ -148,20 +149,27 @@ class Reader {
     return { config, warnings, digest: await digestOf(config, this.slices) };
   }
 
-  private async warningsOf(config: RouterConfig): Promise<string[]> {
-    const checking: Checking = { findings: new Findings(), slices: this.slices };
+  private async warningsOf(config: RouterConfig): Promise<ConfigWarning[]> {
+    const checking: Checking<OddFinding> = {
+      findings: new Findings(),
+      slices: this.slices,
+    };
     await oddities(config, checking);
     await neverAbstaining(config, this.provided, checking);
     const { listed, count } = checking.findings.list();
-    const lines = listed.map(finding => {
-      const { path, message } = this.shown(finding);
-      const { subject } = finding;
-      const place = cut(path, MAX_LENGTH);
+    const warnings = listed.map((finding): ConfigWarning => {
+      const shown = this.shown(finding);
+      const { code, subject } = finding;
+      const place = cut(shown.path, MAX_LENGTH);
+      const message = cut(shown.message, MAX_LENGTH);
       const named = subject === undefined ? place : `${subject} (${place})`;
-      return `${named}: ${cut(message, MAX_LENGTH)}`;
+      return { code, place, subject, message, text: `${named}: ${message}` };
     });
-    const more = count - lines.length;
-    return more > 0 ? [...lines, `and ${more} more warnings about the config`] : lines;
+    const more = count - warnings.length;
+    if (more === 0) return warnings;
+    const text = `and ${more} more warnings about the config`;
+    const rest = { code: 'MORE_WARNINGS', place: CONFIG_PATH, message: text } as const;
+    return [...warnings, { ...rest, text }];
   }
 
   private async readSources(

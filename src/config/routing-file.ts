@@ -33,6 +33,25 @@ export async function readRoutingFile(
   }
 }
 
+/**
+ * The content of a routing table that is not in a file, within the same limits. What is kept of the
+ * last file stays.
+ *
+ * @throws Error whose message says in one line what is wrong, to be put after a name of the table.
+ */
+export async function parseRoutingTable(
+  text: string,
+  limits: WorkerLimits = LIMITS,
+): Promise<unknown> {
+  const content = Buffer.from(text);
+  if (content.length > MAX_ROUTING_FILE_BYTES)
+    throw new Error(`is larger than ${MAX_ROUTING_FILE_BYTES} bytes`);
+  if (content.toString() !== text) throw new Error('is not valid Unicode');
+  const outcome = await outcomeOf(text, limits);
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
 function textOf(content: Buffer): string {
   const text = content.toString('utf8');
   if (!isUtf8(content))

@@ -71,6 +71,8 @@ export const MAX_LENGTH = 500;
 export class ConfigError extends Error {
   override readonly name = 'PolicyRouterConfigError';
   readonly problems: readonly ConfigProblem[];
+  /** How many there are, those that are not listed included. */
+  readonly count: number;
 
   /**
    * @param problems - the first 50 are enough if `count` is given.
@@ -86,5 +88,6 @@ export class ConfigError extends Error {
     const lines = listed.map(({ path, message }) => `  - ${path}: ${message}`);
     super(`the policy router's config has ${errors}${which}:\n${lines.join('\n')}`);
     this.problems = listed;
+    this.count = count;
   }
 }

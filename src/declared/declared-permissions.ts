@@ -27,10 +27,34 @@ export interface DeclaredServices {
   readonly installed: () => Promise<readonly string[]>;
   /** Asks a plugin; never rejects, and settles within its own timeout. */
   readonly read: (pluginId: string) => Promise<PluginMetadata>;
+  /** Called after each reading that changed what is known. Default: nothing. */
+  readonly onRead?: () => void;
   /** Milliseconds on a monotonic clock. */
   readonly now?: () => number;
   /** Calls back after so many milliseconds; returns what cancels it. */
   readonly later?: (callback: () => void, milliseconds: number) => () => void;
+}
+
+/** What is known of one plugin. */
+export interface DeclaringPlugin {
+  readonly pluginId: string;
+  /**
+   * - `read`: it answered when it was last asked.
+   * - `failing`: it has answered, but not when it was last asked; what it said before is kept.
+   * - `unread`: it has not answered yet, or it lets no service in.
+   */
+  readonly state: 'read' | 'failing' | 'unread';
+  readonly permissions: ReadonlyArray<Readonly<Permission>>;
+}
+
+/** What is known now of all plugins. */
+export interface DeclaredState {
+  /** Sorted by id. */
+  readonly plugins: readonly DeclaringPlugin[];
+  /** Whether the host could list the installed plugins when it was last asked. */
+  readonly isListed: boolean;
+  /** Whether every plugin has answered, or has failed for some seconds. */
+  readonly isSettled: boolean;
 }
 
 interface Plugin {
@@ -38,6 +62,8 @@ interface Plugin {
   permissions: ReadonlyArray<Readonly<Permission>>;
   /** Whether it has answered at least once. */
   isRead: boolean;
+  /** Whether it let no service in when it was last asked. */
+  isRefusing: boolean;
   /** Readings that failed since the last one that succeeded. */
   failures: number;
 }
@@ -79,6 +105,16 @@ export class DeclaredPermissions {
     const isDue = !this.reading && this.now() - this.readAt >= READ_AGAIN_AFTER;
     if (isDue) this.read();
     return this.isComplete ? NONE : UNREAD;
+  }
+
+  /** What is known of all plugins now; nothing is asked. */
+  all(): DeclaredState {
+    const plugins = [...this.plugins.keys()].sort().map(pluginId => {
+      const plugin = this.plugins.get(pluginId)!;
+      return { pluginId, state: stateOf(plugin), permissions: plugin.permissions };
+    });
+    const { isListed, isSettled } = this;
+    return { plugins, isListed, isSettled };
   }
 
   /** The plugins to read besides those that are installed here. */
@@ -123,6 +159,7 @@ export class DeclaredPermissions {
   }
 
   private async readAll(): Promise<void> {
+    const before = this.all();
     const installed = await this.installed();
     const ids = new Set([...installed, ...this.named].slice(0, MAX_PLUGINS));
     for (const id of this.plugins.keys()) if (!ids.has(id)) this.plugins.delete(id);
@@ -133,6 +170,7 @@ export class DeclaredPermissions {
       this.isListed &&
       plugins.every(({ isRead, failures }) => isRead || failures >= PATIENCE);
     this.isComplete = this.isListed && plugins.every(({ isRead }) => isRead);
+    if (!isSameState(before, this.all())) this.services.onRead?.();
   }
 
   private async installed(): Promise<readonly string[]> {
@@ -170,6 +208,7 @@ export class DeclaredPermissions {
     }
     plugin.failures = 0;
     plugin.isRead = true;
+    plugin.isRefusing = metadata.kind === 'refused';
     plugin.permissions = permissions;
   }
 
@@ -223,7 +262,37 @@ export class DeclaredPermissions {
 const NONE: Declaration = { kind: 'none' };
 const UNREAD: Declaration = { kind: 'unread' };
 
-const newPlugin = (): Plugin => ({ permissions: [], isRead: false, failures: 0 });
+const newPlugin = (): Plugin => ({
+  permissions: [],
+  isRead: false,
+  isRefusing: false,
+  failures: 0,
+});
+
+function stateOf({
+  isRead,
+  isRefusing,
+  failures,
+  permissions,
+}: Plugin): DeclaringPlugin['state'] {
+  if (!isRead || (isRefusing && permissions.length === 0)) return 'unread';
+  return isRefusing || failures > 0 ? 'failing' : 'read';
+}
+
+const isSameState = (one: DeclaredState, other: DeclaredState): boolean =>
+  one.isListed === other.isListed &&
+  one.isSettled === other.isSettled &&
+  one.plugins.length === other.plugins.length &&
+  one.plugins.every((plugin, index) => isSamePlugin(plugin, other.plugins[index]!));
+
+const isSamePlugin = (one: DeclaringPlugin, other: DeclaringPlugin): boolean =>
+  one.pluginId === other.pluginId &&
+  one.state === other.state &&
+  one.permissions.length === other.permissions.length &&
+  one.permissions.every((permission, index) => {
+    const another = other.permissions[index]!;
+    return permission.name === another.name && isSame(permission, another);
+  });
 
 /** Why what was read does not count; undefined if it does. */
 function failureOf(

@@ -6,6 +6,7 @@ import { ACTIONS, constraintCount, type Action, type RoutePattern } from './rout
 
 /** Something in the table that its author may not expect. */
 export interface CoverageFinding {
+  readonly code: 'UNREACHABLE_ROUTE' | 'REST_IS_OPEN';
   /** Index of the route the finding is about. */
   readonly route: number;
   readonly message: string;
@@ -52,7 +53,7 @@ export async function findCoverageGaps(
     const route = group.members[0]!;
     const what = routes[route]!.kind === 'name' ? 'name' : 'prefix';
     const message = `other permissions of this ${what} ${opened}`;
-    found({ route, message, sameAs: message });
+    found({ code: 'REST_IS_OPEN', route, message, sameAs: message });
   });
 }
 
@@ -124,7 +125,12 @@ async function findUnreachable(
     if (!winners) return;
     const match = winners.length === 1 ? 'matches' : 'match';
     const message = `can never be reached: ${list(routes, winners)} already ${match} every action of ${patternLabel(route)}`;
-    found({ route: index, message, sameAs: 'unreachable' });
+    found({
+      code: 'UNREACHABLE_ROUTE',
+      route: index,
+      message,
+      sameAs: 'unreachable',
+    });
   });
 }
 

@@ -59,6 +59,7 @@ export interface RemoteBuildContext extends BuildContext {
 
 /** A setting that is allowed, but perhaps not what was meant. */
 export interface Oddity {
+  readonly code: 'ODD_BASE_URL' | 'ODD_ENTRYPOINT';
   /** Below the source, such as `['entrypoint']`. */
   readonly path: ReadonlyArray<string | number>;
   readonly message: string;

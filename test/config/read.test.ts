@@ -29,6 +29,9 @@ describe('a valid config', () => {
       deadline: { seconds: 3 },
       verifyConditions: 'required',
       maxConditionBytes: 4096,
+      operators: ['Group:default/Platform', 'user:default/petra'],
+      audit: 'all',
+      recentDecisions: 10,
       whenAskedWithoutResource: 'allow',
       declared: { plugins: ['search'] },
       sources: {
@@ -80,6 +83,11 @@ describe('a valid config', () => {
       maxConditionBytes: 4096,
       whenAskedWithoutResource: 'allow',
       declaredBy: ['search'],
+      visibility: {
+        operators: ['group:default/platform', 'user:default/petra'],
+        audit: 'all',
+        recentDecisions: 10,
+      },
       sources: new Map<string, unknown>([
         ['allow', { type: 'allow', options: {} }],
         ['deny', { type: 'deny', options: {} }],
@@ -136,7 +144,8 @@ describe('a valid config', () => {
       ]),
       routes: [
         {
-          label: "routes[0] 'catalog.entity'",
+          label: "'catalog.entity' [read, none] catalog-entity",
+          index: 0,
           segments: ['catalog', 'entity'],
           actions: ['read', 'none'],
           resourceTypes: ['catalog-entity'],
@@ -146,7 +155,8 @@ describe('a valid config', () => {
           default: 'allow',
         },
         {
-          label: "routes[1] '*'",
+          label: "'*'",
+          index: 1,
           segments: [],
           sources: ['deny'],
           combine: 'deny-overrides',
@@ -154,7 +164,8 @@ describe('a valid config', () => {
           default: 'deny',
         },
         {
-          label: "routes[2] 'catalog.entity'",
+          label: "'catalog.entity'",
+          index: 2,
           segments: ['catalog', 'entity'],
           sources: ['allow'],
           combine: 'deny-overrides',

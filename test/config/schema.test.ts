@@ -10,7 +10,7 @@ import {
 } from '../support/read-config';
 
 const TOP_KEYS =
-  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, whenAskedWithoutResource, declared, sources, routes';
+  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, operators, audit, recentDecisions, whenAskedWithoutResource, declared, sources, routes';
 const ROUTE_KEYS =
   'prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default';
 
@@ -32,8 +32,28 @@ describe('the config as a whole', () => {
     ],
     [
       'a key that is not built yet is unknown',
+      config({ shadow: {} }),
+      `~: unknown key 'shadow'; allowed: ${TOP_KEYS}`,
+    ],
+    [
+      'operators are whole entity refs',
+      config({ operators: ['platform', 'group:default/platform'] }),
+      '~.operators[0]: must be a whole entity ref such as \'group:default/platform\', not "platform"',
+    ],
+    [
+      'operators are a list',
+      config({ operators: 'group:default/platform' }),
+      '~.operators: must be a list of entity refs',
+    ],
+    [
+      'an audit mode is one of three',
       config({ audit: true }),
-      `~: unknown key 'audit'; allowed: ${TOP_KEYS}`,
+      "~.audit: must be 'all' or 'denials' or 'off', not true",
+    ],
+    [
+      'recent decisions are bounded',
+      config({ recentDecisions: 10_001 }),
+      '~.recentDecisions: must be a whole number from 0 to 10000, not 10001',
     ],
     [
       'verifyConditions must be one of three',
@@ -106,6 +126,15 @@ describe('the config as a whole', () => {
       '~.routingFile: must be the path of a YAML file that contains fallback and routes, not empty',
     ],
   ])('%s', expectProblems);
+
+  it('has no operators by default, audits denials and keeps 500 decisions', async () => {
+    const { config: read } = await readConfig(config({ operators: [] }));
+    expect(read.visibility).toEqual({
+      operators: [],
+      audit: 'denials',
+      recentDecisions: 500,
+    });
+  });
 
   it.each([
     [true, true],

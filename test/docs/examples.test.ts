@@ -230,11 +230,14 @@ async function readExample(text: string): Promise<readonly string[]> {
   const provided = { ...NOTHING_PROVIDED, names };
   if (rest.routingFile === undefined) {
     const raw = { ...rest, sources, ...table };
-    return (await readConfig(raw, undefined, provided)).warnings;
+    return textsOf(await readConfig(raw, undefined, provided));
   }
   const content = { path: 'routing.yaml', content: table };
-  return (await readConfig({ ...rest, sources }, content, provided)).warnings;
+  return textsOf(await readConfig({ ...rest, sources }, content, provided));
 }
+
+const textsOf = ({ warnings }: ReadConfig): string[] =>
+  warnings.map(({ text }) => text);
 
 describe('the TypeScript examples', () => {
   const OWN_NAME = (JSON.parse(read('package.json')) as { name: string }).name;

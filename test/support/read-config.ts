@@ -106,8 +106,8 @@ export const warnings = async (
   raw: unknown,
   { file, provided }: Given = {},
 ): Promise<string[]> =>
-  (await readConfig(raw, file, provided)).warnings.map(warning =>
-    warning.replace(CONFIG_PATH, '~'),
+  (await readConfig(raw, file, provided)).warnings.map(({ text }) =>
+    text.replace(CONFIG_PATH, '~'),
   );
 
 export const sourcesOf = async (

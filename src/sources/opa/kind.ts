@@ -90,6 +90,7 @@ export const opa = remoteKind({
       ? []
       : [
           {
+            code: 'ODD_ENTRYPOINT' as const,
             path: ['entrypoint'],
             message: `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likelyEntrypoint(path)!)}'?`,
           },
@@ -138,6 +139,7 @@ const likelyMistakes = (baseUrl: readonly string[]): Oddity[] =>
     const path = baseUrl.length === 1 ? ['baseUrl'] : ['baseUrl', index];
     return [
       {
+        code: 'ODD_BASE_URL' as const,
         path,
         message: `the router adds /v1/data itself; did you mean '${cut(likely)}'?`,
       },
