@@ -13,6 +13,9 @@ export const failed = (
   message: string,
 ): Failed => ({ kind: 'FAILED', failure: { class: failureClass, code, message } });
 
+/** The code of a question that nobody but the user in person can put. */
+export const NEEDS_USER = 'NEEDS_USER';
+
 /** The full input and response of an external policy; for the debug log only. */
 export interface Exchange {
   readonly input: unknown;
@@ -48,6 +51,18 @@ export interface LinkName {
 /** For logs and reasons: `'opa' at http://10.0.0.1:8181`, `standby 'embedded'`. */
 export const nameOf = ({ source, endpoint, standby }: LinkName): string =>
   `${standby ? 'standby ' : ''}'${source}'${endpoint === undefined ? '' : ` at ${endpoint}`}`;
+
+/**
+ * What went wrong, in words: the message with the code if it lacks it, and of an open circuit
+ * breaker why it opened.
+ */
+export const problemOf = ({ cause, ...failure }: Failure): string =>
+  cause ? `${withCode(cause)}, circuit breaker open` : withCode(failure);
+
+function withCode({ code, message }: Pick<Failure, 'code' | 'message'>): string {
+  const plain = (text: string): string => text.toLowerCase().replaceAll('_', ' ');
+  return plain(message).includes(plain(code)) ? message : `${message} (${code})`;
+}
 
 /** One link of a chain that was asked, and its answer. */
 export interface Attempt extends LinkName, AnswerDetails {

@@ -1,9 +1,8 @@
 /** The sources of a route are asked one after the other, until the result is settled. */
-import { detailsOf } from './answer';
+import { detailsOf, NEEDS_USER } from './answer';
 import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
 import { bytesOf, excessOf } from './conditions/size';
 import type { RouterConfig } from './config/types';
-import { NEEDS_USER } from './guard/aside';
 import type { ChainAnswer } from './guard/chain';
 import type { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';

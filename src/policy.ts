@@ -143,7 +143,7 @@ export class PolicyRouter implements PermissionPolicy {
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
     const permission = this.question(readPermission(query), record);
     if (!user && snapshot.config.anonymous === 'deny') {
-      return deny('the request has no user');
+      return deny('the request has no user (anonymous: deny)');
     }
     const routed = (
       principal: Principal,

@@ -118,7 +118,10 @@ describe('handle', () => {
   it('denies a request without a user by default, before any source is asked', async () => {
     const { router, traces } = await routerOf();
     expect(await router.decide(query('open'))).toEqual({ result: 'DENY' });
-    expect(traces[0]).toMatchObject({ reason: 'the request has no user', sources: [] });
+    expect(traces[0]).toMatchObject({
+      reason: 'the request has no user (anonymous: deny)',
+      sources: [],
+    });
   });
 
   it('routes a request without a user under anonymous: evaluate, with no claims', async () => {
@@ -203,8 +206,10 @@ describe('a trace', () => {
       routes: [{ prefix: 'open', sources: ['ownership', 'deny', 'allow'] }],
     });
     await router.decide(query('open.read'), user);
-    expect(traces).toEqual([
+    const written = JSON.parse(JSON.stringify(traces)) as unknown;
+    expect(written).toEqual([
       {
+        at: expect.any(Number) as number,
         permission: {
           type: 'basic',
           name: 'open.read',
@@ -213,7 +218,9 @@ describe('a trace', () => {
         // There are no plugins here, and whether that is known yet does not matter.
         declared: expect.stringMatching(/^(none|unread)$/) as string,
         user: 'user:default/olivia',
-        route: "routes[0] 'open'",
+        refs: ['user:default/olivia', 'Group:default/Payments'],
+        route: "'open'",
+        routeIndex: 0,
         sources: [
           {
             source: 'ownership',
@@ -274,7 +281,7 @@ describe('the conditions of a decision', () => {
     expect(trace).toMatchObject({ conditions, conditionSize: { bytes, limit: 1000 } });
     expect((await joined(bytes)).trace.conditionSize).toEqual({ bytes, limit: bytes });
     const over = await joined(bytes - 1);
-    const reason = `the sources of routes[0] 'catalog' together give conditions of ${bytes} bytes, more than maxConditionBytes (${bytes - 1})`;
+    const reason = `the sources of 'catalog' together give conditions of ${bytes} bytes, more than maxConditionBytes (${bytes - 1})`;
     expect(over.decision).toEqual({ result: 'DENY' });
     expect(over.trace).toMatchObject({
       reason,
@@ -287,7 +294,7 @@ describe('the conditions of a decision', () => {
   it('may be of any number of sources that fits into the bytes', async () => {
     expect((await joined(90_000, 600)).decision.result).toBe('CONDITIONAL');
     expect((await joined(90_000, 900)).trace.reason).toMatch(
-      /^the sources of routes\[0\] 'catalog' together give conditions of \d+ bytes, more than maxConditionBytes \(90000\)$/,
+      /^the sources of 'catalog' together give conditions of \d+ bytes, more than maxConditionBytes \(90000\)$/,
     );
   });
 });

@@ -114,6 +114,10 @@ class Junction implements Accumulator {
   }
 }
 
+/** How the reason ends where no resource can meet the conditions of all sources. */
+export const CONTRADICTION =
+  'together they contradict each other, so no resource can meet them';
+
 /** In nodes: up to this size conditions are joined at once, so that a contradiction is seen at once. */
 const SMALL = 16;
 
@@ -150,9 +154,7 @@ class Joined {
     if (reasons.length === 1) return first;
     const reason = reasons.join('; ');
     return conditions === undefined
-      ? deny(
-          `${reason}; together they contradict each other, so no resource can meet them`,
-        )
+      ? deny(`${reason}; ${CONTRADICTION}`)
       : conditional(reason, { ...first, conditions });
   }
 

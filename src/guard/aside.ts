@@ -3,7 +3,7 @@
  * connections, so that it takes none of theirs; it moves no breaker and no count of theirs, and
  * it asks nothing of a source that they do not ask either.
  */
-import { failed, type Answer } from '../answer';
+import { failed, NEEDS_USER, type Answer } from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import type { PermissionRequest } from '../request';
@@ -14,8 +14,6 @@ import type { Askable } from './guard';
 export const ASIDE_SLOTS = 2;
 /** Questions that may wait for these slots. */
 export const ASIDE_QUEUE = 16;
-/** Of a question that nobody but the user in person can put. */
-export const NEEDS_USER = 'NEEDS_USER';
 
 /** A breaker that never opens. */
 export const NEVER_OPENS: CircuitBreakerOptions = {

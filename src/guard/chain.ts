@@ -9,6 +9,7 @@
 import {
   detailsOf,
   nameOf,
+  problemOf,
   type Answer,
   type AnswerDetails,
   type Attempt,
@@ -72,7 +73,7 @@ export class Chain {
   private alone(answer: Answer): ChainAnswer {
     const verdict =
       answer.kind === 'FAILED'
-        ? resolveFailure(answer.failure, [answer.failure], this.terms.onUnavailable)
+        ? resolveFailures([failureOf(this.first, answer)], this.terms.onUnavailable)
         : answer;
     return { verdict, ...detailsOf(answer), endpoint: this.first.endpoint };
   }
@@ -96,8 +97,11 @@ export class Chain {
       }
       if (!mayPassOn(answer)) break;
     }
-    const failures = attempts.flatMap(attempt => attempt.failure ?? []);
-    return { verdict: resolveFailure(failure, failures, onUnavailable), attempts };
+    const others = attempts
+      .slice(1)
+      .flatMap(link => (link.failure ? { link, failure: link.failure } : []));
+    const failures = [{ link: first, failure }, ...others] as const;
+    return { verdict: resolveFailures(failures, onUnavailable), attempts };
   }
 }
 
@@ -123,22 +127,36 @@ function attemptOf(link: LinkName, answer: Answer, started: number): Attempt {
   };
 }
 
+interface FailureOfLink {
+  readonly link: LinkName;
+  readonly failure: Failure;
+}
+
+const failureOf = (link: LinkName, { failure }: Failed): FailureOfLink => ({
+  link,
+  failure,
+});
+
 /**
  * The first failure represents them all. Fail-open allows only if every failure is an outage:
  * a single failure of another class denies.
  */
-function resolveFailure(
-  first: Failure,
-  all: readonly Failure[],
+function resolveFailures(
+  all: readonly [FailureOfLink, ...FailureOfLink[]],
   onUnavailable: OnUnavailable,
 ): Verdict {
-  const what = `${first.class}: ${first.message}`;
-  const other = all.find(failure => failure.class !== 'unavailable');
+  const [first] = all;
+  const { failure } = first;
+  const what = inWords(first);
+  const other = all.find(each => each.failure.class !== 'unavailable');
   if (other) {
-    const also = other === first ? '' : `; and then ${other.class}: ${other.message}`;
-    return { ...deny(what + also), failure: first };
+    const also = other === first ? '' : `; and then ${inWords(other)}`;
+    return { ...deny(what + also), failure };
   }
   return onUnavailable === 'fail-open'
-    ? { ...allow(`${what}; fail-open`), failure: first }
-    : { ...deny(`${what}; fail-closed`), failure: first };
+    ? { ...allow(`${what}; fail-open`), failure }
+    : { ...deny(`${what}; fail-closed`), failure };
 }
+
+const inWords = ({ link, failure }: FailureOfLink): string =>
+  `${nameOf(link)} is ${failure.class}: ${problemOf(failure)}`;

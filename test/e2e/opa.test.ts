@@ -92,7 +92,7 @@ describeWithOpa('a Rego policy that existed before the router', () => {
     expect(line.level).toBe('debug');
     expect(line.meta.decision).toMatchObject({
       user: 'user:default/nolan',
-      route: "routes[0] 'catalog'",
+      route: "'catalog'",
       result: 'ALLOW',
       sources: [
         {

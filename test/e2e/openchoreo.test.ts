@@ -213,7 +213,7 @@ describe('OpenChoreo with authz enabled', () => {
     expect(await ask(nolan, ...read)).toBe('200 DENY ALLOW DENY DENY DENY');
     expect(await ask(petra, ...update)).toBe('200 ALLOW ALLOW ALLOW DENY DENY');
     expect(verdictsByPermission(backend.traces)['openchoreo.component.update']).toEqual(
-      ["routes[0] 'openchoreo'", 'openchoreo: CONDITIONAL'],
+      ["'openchoreo'", 'openchoreo: CONDITIONAL'],
     );
   });
 
@@ -251,7 +251,7 @@ describe('OpenChoreo with authz enabled', () => {
     expect(await ask(nolan, ...remove)).toBe('200 DENY DENY DENY DENY ALLOW');
     expect(await ask(petra, ...remove)).toBe('200 DENY DENY DENY DENY DENY');
     expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
-      "routes[4] 'catalog.entity'",
+      "'catalog.entity'",
       'openchoreo: CONDITIONAL',
       'ownership: CONDITIONAL',
     ]);
@@ -283,8 +283,8 @@ describe('OpenChoreo with authz enabled', () => {
       anyTimes(['fallback'], ELSEWHERE),
     );
     expect(ofOthers.map(({ permission }) => traced[permission.name])).toEqual([
-      ["routes[5] 'catalog.location'", 'allow: ALLOW'],
-      ["routes[6] 'scaffolder.action.execute'", 'allow: ALLOW'],
+      ["'catalog.location'", 'allow: ALLOW'],
+      ["'scaffolder.action.execute'", 'allow: ALLOW'],
     ]);
   });
 
@@ -517,7 +517,7 @@ describe.each([
     );
     expect(results).toEqual(['DENY']);
     expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
-      "routes[4] 'catalog.entity'",
+      "'catalog.entity'",
       'openchoreo: ALLOW',
       'ownership: CONDITIONAL',
     ]);
@@ -575,7 +575,7 @@ describe('a request without a user', () => {
       results: ['ALLOW', 'ALLOW', 'DENY', 'DENY', 'DENY'],
     });
     expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
-      "routes[1] 'catalog'",
+      "'catalog'",
       'openchoreo: ALLOW',
     ]);
   });

@@ -136,7 +136,7 @@ describe('npm start', () => {
     );
     await rm(folder, { recursive: true });
     expect(output).toMatch(
-      /catalog\.entity\.delete +payments-vault +DENY +DENY +ALLOW +routes\[1\] 'catalog\.entity\.delete'/,
+      /catalog\.entity\.delete +payments-vault +DENY +DENY +ALLOW +'catalog\.entity\.delete'/,
     );
     expect(output).toMatch(
       /billing\.invoice\.create .*no route matches: the fallback is deny/,

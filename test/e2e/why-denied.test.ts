@@ -301,7 +301,7 @@ describe('a user who owns nothing', () => {
     [
       'every source abstained',
       question({ type: 'basic', name: 'catalog.entity.delete', attributes: {} }),
-      "routes[3] 'catalog.entity.delete'",
+      "'catalog.entity.delete'",
     ],
   ])('is told by the record that %s', async (_what, body, route) => {
     const record = await asked.lastRecord(body);

@@ -76,12 +76,12 @@ describe('conditions that are found wrong are denied, whatever the failure mode:
     const [answer] = guarded(conditional, async () => invalid);
     expect((await answer)?.verdict).toEqual({
       kind: 'DENY',
-      reason: 'invalid: no such rule',
+      reason: "'tested' is invalid: no such rule (UNKNOWN_RULE)",
       failure: { class: 'invalid', code: 'UNKNOWN_RULE', message: 'no such rule' },
     });
     const [broken] = guarded(conditional, () => raise(new SecretError('secret')));
     expect(broken).toMatchObject({
-      verdict: { reason: 'invalid: the source threw SecretError' },
+      verdict: { reason: "'tested' is invalid: the source threw SecretError" },
     });
   });
 
@@ -143,7 +143,10 @@ describe('what holds no conditions is not checked:', () => {
         verdicts.map(each => `${each} ${kind} CODE`),
       );
       expect(answers.map(({ verdict }) => verdict.reason)).toEqual(
-        MODES.map(mode => `${kind}: why${kind === 'unavailable' ? `; ${mode}` : ''}`),
+        MODES.map(
+          mode =>
+            `'tested' is ${kind}: why (CODE)${kind === 'unavailable' ? `; ${mode}` : ''}`,
+        ),
       );
     },
   );
@@ -174,7 +177,7 @@ describe('a source in this process', () => {
     for (const answer of ask(guardOf({ ask: () => raise(error) }), check)) {
       expect(outcome(answer as ChainAnswer)).toBe('DENY invalid THREW');
       expect(answer).toMatchObject({
-        verdict: { reason: `invalid: the source threw ${name}` },
+        verdict: { reason: `'tested' is invalid: the source threw ${name}` },
       });
     }
     expect(check).not.toHaveBeenCalled();

@@ -3,6 +3,7 @@ import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { warnOfFailures } from '../../src/trace/failure-log';
+import { generalSentence, sentenceOf } from '../../src/trace/sentence';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
 import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
@@ -65,6 +66,8 @@ export async function fuzzedRouter(
       }
       for (const { message } of logs.lines) checkLine(message);
       checkTrace(trace);
+      checkLine(sentenceOf(trace));
+      checkLine(generalSentence(trace));
       return { decision, trace };
     },
     serve: getUserInfo => {
@@ -75,7 +78,7 @@ export async function fuzzedRouter(
 }
 
 /** Quotes of callers, the host and OPA; in the debug log only as values. */
-const QUOTED = new Set(['permission', 'user', 'exchange', 'conditions']);
+const QUOTED = new Set(['permission', 'user', 'refs', 'exchange', 'conditions']);
 
 function checkTrace(trace: Readonly<DecisionRecord>): void {
   const text = JSON.stringify(trace, (key, value: unknown) => {

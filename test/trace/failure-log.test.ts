@@ -19,7 +19,7 @@ const ofSource = (each: Failure, name = 'catalog.entity.read'): DecisionRecord =
   ...newRecord(),
   permission: permission(name),
   user: 'user:default/olivia',
-  route: "routes[0] 'catalog'",
+  route: "'catalog'",
   sources: [{ source: 'opa', verdict: 'DENY', reason: 'why', failure: each }],
   result: 'DENY',
   reason: 'why',

@@ -13,8 +13,8 @@ function logged(...decisions: Array<[route: string, bytes?: number, limit?: numb
   return logs.lines.map(({ level, message }) => `${level} ${message}`);
 }
 
-const A = "routes[0] 'a'";
-const B = "routes[1] 'b'";
+const A = "'a'";
+const B = "'b'";
 
 describe('large conditions', () => {
   it('are warned of with the route, the size, the limit and what will fail', () => {

@@ -1,7 +1,7 @@
 import { buildConnector } from 'undici';
 import { lookup } from '../../lib/lookup';
 import { MOST_LOST, OwnDelay } from '../own-delay';
-import { JudgedFailure, transportFailure } from './transport-failure';
+import { JudgedFailure, transportFailure, type Peer } from './transport-failure';
 
 /** undici's options, with a timeout in milliseconds. */
 export type ConnectOptions = buildConnector.BuildOptions & { readonly timeout: number };
@@ -10,11 +10,9 @@ export type ConnectOptions = buildConnector.BuildOptions & { readonly timeout: n
  * Connects as undici does, and says which failures this process has caused. The guard cannot: a
  * connection may begin before the question that fails with it, and undici's timer ends it before
  * what has arrived meanwhile is read.
- *
- * @param secure - whether the connections are TLS.
  */
 export function connector(
-  secure: boolean,
+  peer: Peer,
   options: ConnectOptions,
 ): buildConnector.connector {
   const timeout = options.timeout * (1 + MOST_LOST);
@@ -24,7 +22,7 @@ export function connector(
     connect(target, (...result) => {
       const [error] = result;
       if (error === null) return callback(...result);
-      const failure = transportFailure(error, secure);
+      const failure = transportFailure(error, peer);
       const judged = delay.judge(failure);
       return callback(judged === failure ? error : new JudgedFailure(judged), null);
     });

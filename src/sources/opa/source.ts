@@ -17,7 +17,7 @@ import {
 } from './kept-connection';
 import { repeatsToken } from './token-echo';
 import { traceHeaders, withoutInstrumentation } from './trace-context';
-import { transportFailure } from './transport-failure';
+import { transportFailure, type Peer } from './transport-failure';
 
 export interface OpaSourceOptions {
   /** One endpoint: `http://…`, `https://…` or `unix:/path/to/socket`. */
@@ -61,15 +61,15 @@ export class OpaSource implements RemoteSource {
   private readonly pool: Pool;
   /** Each of its connections carries one question only. */
   private readonly fresh: Pool;
-  private readonly secure: boolean;
+  private readonly peer: Peer;
   private readonly path: string;
   private readonly token: string | undefined;
   private readonly headers: Record<string, string>;
 
   constructor(options: OpaSourceOptions) {
-    const { origin, basePath, socketPath } = parseBaseUrl(options.baseUrl);
-    this.secure = origin.startsWith('https:');
-    const connect = connector(this.secure, {
+    const { origin, basePath, socketPath, peer } = parseBaseUrl(options.baseUrl);
+    this.peer = peer;
+    const connect = connector(peer, {
       timeout: options.connectTimeout,
       ...(socketPath === undefined ? {} : { socketPath }),
       ...definedOnly(options.tls ?? {}),
@@ -115,7 +115,7 @@ export class OpaSource implements RemoteSource {
     try {
       reply = await this.post(regoInputBytes(request, '{"input":', '}'), signal);
     } catch (error) {
-      return { ...transportFailure(error, this.secure), exchange: { input } };
+      return { ...transportFailure(error, this.peer), exchange: { input } };
     }
     const { statusCode, headers, bytes } = reply;
     const text = bytes.toString();
@@ -235,16 +235,18 @@ function parseBaseUrl(baseUrl: string): {
   origin: string;
   basePath: string;
   socketPath?: string;
+  peer: Peer;
 } {
   if (baseUrl.startsWith('unix:')) {
-    return {
-      origin: 'http://localhost',
-      basePath: '',
-      socketPath: baseUrl.slice('unix:'.length),
-    };
+    const socketPath = baseUrl.slice('unix:'.length);
+    const peer = { secure: false, address: socketPath };
+    return { origin: 'http://localhost', basePath: '', socketPath, peer };
   }
-  const { origin, pathname } = new URL(baseUrl);
-  return { origin, basePath: pathname.replace(/\/+$/, '') };
+  const { protocol, origin, hostname, port, pathname } = new URL(baseUrl);
+  const secure = protocol === 'https:';
+  const address = `${hostname}:${port || (secure ? 443 : 80)}`;
+  const basePath = pathname.replace(/\/+$/, '');
+  return { origin, basePath, peer: { secure, address } };
 }
 
 /** By status: a gateway that cannot reach OPA, OPA limiting the rate, or another error. */

@@ -23,6 +23,14 @@ const UNAVAILABLE = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Where an OPA is asked. */
+export interface Peer {
+  /** Whether the connection is TLS. */
+  readonly secure: boolean;
+  /** `127.0.0.1:8181`, or the path of a unix socket; nothing else of its URL. */
+  readonly address: string;
+}
+
 /** In place of an error while connecting: what it was judged to be. */
 export class JudgedFailure extends Error {
   override readonly name = 'JudgedFailure';
@@ -39,9 +47,9 @@ const CONNECTION_ENDED = new Set(['other side closed', 'closed']);
  * Assigns a failure class to what the HTTP client threw. It looks at codes, because under some
  * loaders errors of Node's core are not `instanceof Error`.
  *
- * @param secure - whether the connection is TLS.
+ * @param peer - where OPA was tried.
  */
-export function transportFailure(error: unknown, secure: boolean): Failed {
+export function transportFailure(error: unknown, { secure, address }: Peer): Failed {
   if (error instanceof JudgedFailure) return error.judged;
   // An HTTP parse error has only a name.
   const code = codeOf(error) ?? String((error as { name?: unknown } | null)?.name);
@@ -53,8 +61,8 @@ export function transportFailure(error: unknown, secure: boolean): Failed {
     );
   }
   return UNAVAILABLE.has(code) || isLostConnection(error, secure)
-    ? failed('unavailable', code, `OPA could not be reached (${code})`)
-    : failed('invalid', code, `the request to OPA failed (${code})`);
+    ? failed('unavailable', code, `OPA could not be reached (${code} ${address})`)
+    : failed('invalid', code, `the request to OPA failed (${code} ${address})`);
 }
 
 /**

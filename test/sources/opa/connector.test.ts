@@ -26,7 +26,10 @@ afterEach(async () => {
 
 /** Begins to connect at once. */
 function connect(secure: boolean, port: number): Promise<Error | null> {
-  const start = connector(secure, { timeout: TIMEOUT });
+  const start = connector(
+    { secure, address: `127.0.0.1:${port}` },
+    { timeout: TIMEOUT },
+  );
   const protocol = secure ? 'https:' : 'http:';
   return new Promise(resolve => {
     start({ hostname: '127.0.0.1', protocol, port: String(port) }, (error, socket) => {

@@ -4,9 +4,11 @@ import {
   transportFailure,
 } from '../../../src/sources/opa/transport-failure';
 
+const HTTP = { secure: false, address: '127.0.0.1:8181' };
+
 /** The class and the code; over plain HTTP unless TLS is asked for. */
 function failureOf(error: unknown, secure = false): string {
-  const { failure } = transportFailure(error, secure);
+  const { failure } = transportFailure(error, { ...HTTP, secure });
   return `${failure.class} ${failure.code}`;
 }
 
@@ -83,8 +85,8 @@ describe('an exchange that broke', () => {
 
   it('is what it was judged to be while connecting', () => {
     const judged = failed('overloaded', 'STALLED', 'busy');
-    for (const secure of [false, true]) {
-      expect(transportFailure(new JudgedFailure(judged), secure)).toBe(judged);
+    for (const peer of [HTTP, { ...HTTP, secure: true }]) {
+      expect(transportFailure(new JudgedFailure(judged), peer)).toBe(judged);
     }
   });
 
@@ -96,8 +98,8 @@ describe('an exchange that broke', () => {
 
   it('is described without the words of the error', () => {
     for (const code of ['ECONNREFUSED', 'EACCES']) {
-      const { failure } = transportFailure(coded(code), false);
-      expect(failure.message).toContain(`(${code})`);
+      const { failure } = transportFailure(coded(code), HTTP);
+      expect(failure.message).toContain(`(${code} 127.0.0.1:8181)`);
       expect(failure.message).not.toContain('secret');
     }
   });
