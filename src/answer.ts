@@ -61,7 +61,7 @@ export const problemOf = ({ cause, ...failure }: Failure): string =>
 
 function withCode({ code, message }: Pick<Failure, 'code' | 'message'>): string {
   const plain = (text: string): string => text.toLowerCase().replaceAll('_', ' ');
-  return plain(message).includes(plain(code)) ? message : `${message} (${code})`;
+  return plain(message).includes(plain(code)) ? message : `${message} [${code}]`;
 }
 
 /** One link of a chain that was asked, and its answer. */

@@ -57,7 +57,7 @@ function reasonsOf(record: Recorded): string[] {
       : [`the request is invalid: ${record.reason}`];
   }
   if (record.route === 'fallback') {
-    return ['no route matches', ...nearestTo(record), ...undeclared(record)];
+    return ['no route matches', ...nearestTo(record), ...oddQuestion(record)];
   }
   return reasonsOfSources(record);
 }
@@ -65,13 +65,27 @@ function reasonsOf(record: Recorded): string[] {
 const nearestTo = ({ nearest = [] }: Recorded): string[] =>
   nearest.length > 0 ? [`nearest: ${nearest.join(', ')}`] : [];
 
-/** The likely cause of a question that nobody decides. */
-function undeclared({ declared }: Recorded): string[] {
-  if (declared === 'none')
-    return ['no plugin that could be read declares the permission'];
-  return declared === 'unread'
-    ? ['what the plugins declare has not been read, so it was decided as it was asked']
-    : [];
+/** The likely cause where no route and no source decides a question. */
+function oddQuestion({ declared, permission }: Recorded): string[] {
+  switch (declared) {
+    case 'none':
+      return ['no plugin that could be read declares the permission'];
+    case 'several':
+      return [
+        'several plugins declare the permission, so it was decided as it was asked',
+      ];
+    case 'differs':
+      return [
+        'its plugin declares the permission differently; it was decided as it was asked',
+      ];
+    case 'unread':
+      return permission?.type === 'basic' && permission.attributes.action === undefined
+        ? ['it was asked by name only, and what its plugin declares has not been read']
+        : [];
+    case 'completed':
+    case undefined:
+      return [];
+  }
 }
 
 function reasonsOfSources(record: Recorded): string[] {
@@ -79,7 +93,7 @@ function reasonsOfSources(record: Recorded): string[] {
   const decisive = asked.filter(({ verdict }) => verdict === record.result);
   const clauses = clausesOf(decisive, record);
   if (asked.every(({ verdict }) => verdict === 'NOT_APPLICABLE')) {
-    return [record.reason, ...clausesOf(asked, record), ...undeclared(record)];
+    return [record.reason, ...clausesOf(asked, record), ...oddQuestion(record)];
   }
   // What an outage opened or closed has a part in what else is conditional.
   const failed = asked.filter(
@@ -142,12 +156,12 @@ function failureClause(source: SourceRecord, failure: Failure, at: number): stri
   const [first = linkOf(source), ...others] = source.attempts ?? [];
   return [
     failed(first, failure, at),
-    consequence(source, failure),
     ...others.map(attempt =>
       attempt.failure
         ? failed(attempt, attempt.failure, at)
         : `${nameOf(attempt)} abstains`,
     ),
+    consequence(source, failure),
     ...(hasNoStandby(source, failure) ? ['no standby'] : []),
   ].join('; ');
 }
@@ -156,7 +170,15 @@ function consequence({ verdict, attempts = [] }: SourceRecord, first: Failure): 
   if (verdict === 'ALLOW') return 'fail-open';
   const failures = [first, ...attempts.flatMap(({ failure }) => failure ?? [])];
   const other = failures.find(each => each.class !== 'unavailable');
-  return other ? `${other.class} always counts as DENY` : 'fail-closed';
+  switch (other?.class) {
+    case 'overloaded':
+      return 'an overload always counts as DENY';
+    case 'invalid':
+      return 'an invalid answer always counts as DENY';
+    case 'unavailable':
+    case undefined:
+      return 'fail-closed';
+  }
 }
 
 /** All links of the chain were asked, unless one of them gave an invalid answer. */

@@ -94,20 +94,20 @@ describe('a chain of one', () => {
     [
       'unavailable',
       gone,
-      "DENY [ECONNREFUSED]: 'opa' is unavailable: gone (ECONNREFUSED); fail-closed",
-      "ALLOW [ECONNREFUSED]: 'opa' is unavailable: gone (ECONNREFUSED); fail-open",
+      "DENY [ECONNREFUSED]: 'opa' is unavailable: gone [ECONNREFUSED]; fail-closed",
+      "ALLOW [ECONNREFUSED]: 'opa' is unavailable: gone [ECONNREFUSED]; fail-open",
     ],
     [
       'overloaded',
       full,
-      "DENY [QUEUE_FULL]: 'opa' is overloaded: full (QUEUE_FULL)",
-      "DENY [QUEUE_FULL]: 'opa' is overloaded: full (QUEUE_FULL)",
+      "DENY [QUEUE_FULL]: 'opa' is overloaded: full [QUEUE_FULL]",
+      "DENY [QUEUE_FULL]: 'opa' is overloaded: full [QUEUE_FULL]",
     ],
     [
       'invalid',
       broken,
-      "DENY [HTTP_500]: 'opa' is invalid: broken (HTTP_500)",
-      "DENY [HTTP_500]: 'opa' is invalid: broken (HTTP_500)",
+      "DENY [HTTP_500]: 'opa' is invalid: broken [HTTP_500]",
+      "DENY [HTTP_500]: 'opa' is invalid: broken [HTTP_500]",
     ],
   ])(
     'that is %s is denied, or opened by an outage only',
@@ -164,7 +164,7 @@ describe('an endpoint that answers', () => {
     });
     const answer = await chain.ask(asked, deadline);
     expect(said(answer)).toBe(
-      "DENY [HTTP_500]: 'opa' at http://opa-1 is invalid: broken (HTTP_500)",
+      "DENY [HTTP_500]: 'opa' at http://opa-1 is invalid: broken [HTTP_500]",
     );
     expect(answer.endpoint).toBe('http://opa-1');
     expect(guards.map(({ calls }) => calls.length)).toEqual([1, 0, 0]);
@@ -305,20 +305,20 @@ describe('when nobody could answer', () => {
         await ask({ endpoints: [gone, late], standbys: [gone], onUnavailable: open }),
       ),
     ).toBe(
-      "ALLOW [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone (ECONNREFUSED); fail-open",
+      "ALLOW [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone [ECONNREFUSED]; fail-open",
     );
     expect(said(await ask({ endpoints: [late, gone], standbys: [gone] }))).toBe(
-      "DENY [TIMEOUT]: 'opa' at http://opa-1 is unavailable: late (TIMEOUT); fail-closed",
+      "DENY [TIMEOUT]: 'opa' at http://opa-1 is unavailable: late [TIMEOUT]; fail-closed",
     );
   });
 
   it('fail-open opens an outage on which the standby has no opinion', async () => {
     const scene = { endpoints: [gone], standbys: [notApplicable('none')] };
     expect(said(await ask({ ...scene, onUnavailable: open }))).toBe(
-      "ALLOW [ECONNREFUSED]: 'opa' is unavailable: gone (ECONNREFUSED); fail-open",
+      "ALLOW [ECONNREFUSED]: 'opa' is unavailable: gone [ECONNREFUSED]; fail-open",
     );
     expect(said(await ask(scene))).toBe(
-      "DENY [ECONNREFUSED]: 'opa' is unavailable: gone (ECONNREFUSED); fail-closed",
+      "DENY [ECONNREFUSED]: 'opa' is unavailable: gone [ECONNREFUSED]; fail-closed",
     );
   });
 
@@ -326,22 +326,22 @@ describe('when nobody could answer', () => {
     [
       'first',
       { endpoints: [full, gone], standbys: [late] },
-      "DENY [QUEUE_FULL]: 'opa' at http://opa-1 is overloaded: full (QUEUE_FULL)",
+      "DENY [QUEUE_FULL]: 'opa' at http://opa-1 is overloaded: full [QUEUE_FULL]",
     ],
     [
       'in the middle',
       { endpoints: [gone, full], standbys: [late] },
-      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone (ECONNREFUSED); and then 'opa' at http://opa-2 is overloaded: full (QUEUE_FULL)",
+      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone [ECONNREFUSED]; and then 'opa' at http://opa-2 is overloaded: full [QUEUE_FULL]",
     ],
     [
       'last',
       { endpoints: [gone, late], standbys: [broken] },
-      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone (ECONNREFUSED); and then standby 'second-1' is invalid: broken (HTTP_500)",
+      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone [ECONNREFUSED]; and then standby 'second-1' is invalid: broken [HTTP_500]",
     ],
     [
       'before a standby without an opinion',
       { endpoints: [gone, full], standbys: [notApplicable('none')] },
-      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone (ECONNREFUSED); and then 'opa' at http://opa-2 is overloaded: full (QUEUE_FULL)",
+      "DENY [ECONNREFUSED]: 'opa' at http://opa-1 is unavailable: gone [ECONNREFUSED]; and then 'opa' at http://opa-2 is overloaded: full [QUEUE_FULL]",
     ],
   ])('one other failure closes it: %s', async (_where, scene, expected) => {
     expect(said(await ask({ ...scene, onUnavailable: open }))).toBe(expected);

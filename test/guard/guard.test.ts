@@ -76,7 +76,7 @@ describe('conditions that are found wrong are denied, whatever the failure mode:
     const [answer] = guarded(conditional, async () => invalid);
     expect((await answer)?.verdict).toEqual({
       kind: 'DENY',
-      reason: "'tested' is invalid: no such rule (UNKNOWN_RULE)",
+      reason: "'tested' is invalid: no such rule [UNKNOWN_RULE]",
       failure: { class: 'invalid', code: 'UNKNOWN_RULE', message: 'no such rule' },
     });
     const [broken] = guarded(conditional, () => raise(new SecretError('secret')));
@@ -145,7 +145,7 @@ describe('what holds no conditions is not checked:', () => {
       expect(answers.map(({ verdict }) => verdict.reason)).toEqual(
         MODES.map(
           mode =>
-            `'tested' is ${kind}: why (CODE)${kind === 'unavailable' ? `; ${mode}` : ''}`,
+            `'tested' is ${kind}: why [CODE]${kind === 'unavailable' ? `; ${mode}` : ''}`,
         ),
       );
     },

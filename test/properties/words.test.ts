@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { BadCondition, parseConditions } from '../../src/conditions/parse';
 import { inWords } from '../../src/conditions/words';
-import type { Conditions } from '../../src/verdict';
 import { checkLine } from '../support/fuzzed-router';
 import { hostileText } from '../support/hostile-text';
 

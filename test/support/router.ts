@@ -6,7 +6,7 @@ import type {
 } from '@backstage/plugin-permission-node';
 import type { ReadConfig } from '../../src/config/read';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
-import { createRouter, type RouterServices } from '../../src/router';
+import { createRouter, type Router, type RouterServices } from '../../src/router';
 import type { DecisionRecord, TraceSink } from '../../src/trace/record';
 import { CapturedLogs } from './captured-logs';
 import { ChangingConfig } from './changing-config';
@@ -22,6 +22,8 @@ export interface TestRouter {
   /** As Backstage asks it. */
   readonly policy: PermissionPolicy;
   decide(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision>;
+  /** What it would decide, beside the decisions. */
+  readonly explain: Router['policy']['explain'];
   /** The record of the last decision. */
   readonly record: Readonly<DecisionRecord> | undefined;
   /** Changes the config, which need not be valid. */
@@ -67,6 +69,7 @@ export async function startRouter(
   return {
     policy,
     decide: (query, user) => policy.handle(query, user),
+    explain: (...asked) => router.policy.explain(...asked),
     get record() {
       return record;
     },
