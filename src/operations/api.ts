@@ -10,17 +10,22 @@ import type { PluginServices } from '../lib/plugin-request';
 import type { Router as RunningRouter } from '../router';
 import {
   callerOf,
+  requireOperator,
   requireOperatorOrService,
   requireUser,
   type AccessServices,
   type Caller,
 } from './access';
+import { coverageOf } from './coverage';
+import { decisionAnswer, decisionsAnswer, decisionsQuery } from './decisions';
+import { diffBody, diffOf } from './diff';
 import { explain, explainBody } from './explain';
 import { explainAnswer } from './explain-answer';
 import type { RouterHandle } from './handle';
 import { readInput, readJson } from './input';
 import { Slots } from './slots';
 import { sourcesAnswer } from './sources';
+import { tableOf, tableQuery } from './table';
 
 export interface OperationsServices extends AccessServices, PluginServices {}
 
@@ -37,7 +42,9 @@ export function createOperationsApi(
   services: OperationsServices,
 ): RequestHandler {
   const api = Router();
-  const explanations = new Slots('explanations');
+  const explanations = new Slots('explanations', 2);
+  const coverages = new Slots('coverages', 1);
+  const diffs = new Slots('diffs', 1);
   const answer =
     (make: (call: Call) => object | Promise<object>): RequestHandler =>
     async (request, response) => {
@@ -54,11 +61,63 @@ export function createOperationsApi(
     };
 
   api.get(
+    '/v1/table',
+    answer(({ caller, router, request }) => {
+      requireOperatorOrService(caller);
+      const part = readInput(tableQuery, request.query, 'query');
+      return tableOf(router.inUse, router.live.routingFile, part);
+    }),
+  );
+  api.get(
     '/v1/sources',
     answer(({ caller, router }) => {
       requireOperatorOrService(caller);
       const { config } = router.inUse.read;
       return { sources: sourcesAnswer(config, router.policy.snapshot.statuses()) };
+    }),
+  );
+  api.get(
+    '/v1/coverage',
+    answer(({ caller, router }) => {
+      requireOperatorOrService(caller);
+      return coverages.run(() =>
+        coverageOf({
+          declared: router.declared.all(),
+          table: router.policy.snapshot.table,
+          config: router.inUse.read.config,
+        }),
+      );
+    }),
+  );
+  api.get(
+    '/v1/decisions',
+    answer(({ caller, router, request }) => {
+      requireOperator(caller);
+      const query = readInput(decisionsQuery, request.query, 'query');
+      return decisionsAnswer(query, router);
+    }),
+  );
+  api.get(
+    '/v1/decisions/:number',
+    answer(({ caller, router, request }) => {
+      requireOperator(caller);
+      return decisionAnswer(request.params.number!, router);
+    }),
+  );
+  api.post(
+    '/v1/diff',
+    answer(async ({ caller, router, ...call }) => {
+      requireOperator(caller);
+      const { routing } = readInput(diffBody, await readJson(call), 'body');
+      return diffs.run(() =>
+        diffOf(routing, {
+          live: router.live,
+          inForce: router.inUse.read,
+          table: router.policy.snapshot.table,
+          declared: router.declared.all(),
+          recent: router.recent.all(),
+        }),
+      );
     }),
   );
   api.post(

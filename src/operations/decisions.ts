@@ -1,26 +1,25 @@
 import { NotFoundError } from '@backstage/errors';
-import { z } from 'zod';
-import { choice, integer, strict, text } from '../lib/fields';
+import type { z } from 'zod';
+import { choice, strict, text } from '../lib/fields';
 import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 import type { Router } from '../router';
+import { count } from './input';
 import { entityRef } from '../sources/fields';
 import { detailOf, select, summaryOf } from '../trace/recent';
+import { sentenceOf } from '../trace/sentence';
 
 const MAX_LISTED = 500;
 
-/** A query has text only, and absent is not 0. */
-const count = (least: number, most: number) => integer(least, most, least).optional();
-
 /** The query of `GET decisions`. */
 export const decisionsQuery = strict({
-  after: count(0, Number.MAX_SAFE_INTEGER),
+  after: count(0, Number.MAX_SAFE_INTEGER).optional(),
   result: choice(['ALLOW', 'DENY', 'CONDITIONAL']).optional(),
   user: entityRef.optional(),
   permission: text('the prefix or the name of a permission')
     .max(MAX_PERMISSION_NAME_LENGTH)
     .optional(),
   outage: choice(['true', 'false']).optional(),
-  limit: count(1, MAX_LISTED),
+  limit: count(1, MAX_LISTED).optional(),
 });
 
 /** Of the recent decisions: those that fit, newest last. */
@@ -52,5 +51,6 @@ export function decisionAnswer(
       'this decision is no longer kept, or not yet made (permission.policyRouter.recentDecisions)',
     );
   }
-  return { decision: detailOf(decision) };
+  const record = { ...decision, sources: [...decision.sources] };
+  return { decision: { ...detailOf(decision), sentence: sentenceOf(record) } };
 }

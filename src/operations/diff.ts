@@ -10,6 +10,7 @@ import {
 import type { DeclaredState } from '../declared/declared-permissions';
 import { cut } from '../lib/bounded';
 import { canonical } from '../lib/canonical';
+import { strict, text } from '../lib/fields';
 import { Slices } from '../lib/slices';
 import type { Router } from '../router';
 import { listDeclared } from '../routing/declared-routes';
@@ -31,6 +32,11 @@ export const MAX_CHANGES = 1000;
 
 /** What errors call the proposed table. */
 const PROPOSED = 'proposed';
+
+/** The body of `POST diff`. */
+export const diffBody = strict({
+  routing: text('the text of a routing file: fallback and routes, in YAML'),
+});
 
 /** A declared permission that the proposed table decides differently. */
 export interface ChangedPermission extends PermissionName {

@@ -1,9 +1,18 @@
 import { InputError } from '@backstage/errors';
 import express, { type Request, type Response } from 'express';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { cut } from '../lib/bounded';
 
 const MAX_LISTED = 5;
+
+/** A whole number in a query, which has text only. */
+export const count = (least: number, most: number) =>
+  z
+    .string()
+    .transform(Number)
+    .refine(value => Number.isInteger(value) && value >= least && value <= most, {
+      error: `must be a whole number from ${least} to ${most}`,
+    });
 
 /**
  * What a caller sent, as the schema reads it.
@@ -46,11 +55,16 @@ export async function readJson({
   await new Promise<void>((resolve, reject) => {
     parseJson(request, response, (error: unknown) => {
       if (error === undefined) resolve();
-      else
-        reject(
-          error instanceof SyntaxError ? new InputError('the body is not JSON') : error,
-        );
+      else reject(bodyError(error));
     });
   });
   return request.body as unknown;
+}
+
+/** Express names a body that is too long; what else is wrong with one is the caller's JSON. */
+function bodyError(error: unknown): Error {
+  const { status } = Object(error) as { readonly status?: unknown };
+  return error instanceof Error && status !== 400
+    ? error
+    : new InputError('the body is not JSON');
 }

@@ -1,7 +1,5 @@
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 
-/** Calls that run at once. */
-const AT_ONCE = 2;
 /** Calls that may wait. */
 const MAX_WAITING = 16;
 
@@ -13,10 +11,18 @@ export class TooManyRequestsError extends Error {
 
 /** So that what people look at never takes much of the time that decisions need. */
 export class Slots {
-  private readonly limit = pLimit(AT_ONCE);
+  private readonly limit: LimitFunction;
 
-  /** @param what - for the message, such as `explanations`. */
-  constructor(private readonly what: string) {}
+  /**
+   * @param what - for the message, such as `explanations`.
+   * @param atOnce - how many run at once.
+   */
+  constructor(
+    private readonly what: string,
+    atOnce: number,
+  ) {
+    this.limit = pLimit(atOnce);
+  }
 
   /** @throws TooManyRequestsError if too many wait already. */
   async run<T>(work: () => Promise<T>): Promise<T> {

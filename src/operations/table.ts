@@ -2,11 +2,13 @@ import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { VerifyConditions } from '../conditions/check';
 import { standbyChain } from '../config/standby';
 import type { Route, RouterConfig } from '../config/types';
+import { strict } from '../lib/fields';
 import { formatPattern, textOf } from '../prefix';
 import type { InUse } from '../router';
 import type { Action } from '../routing/route';
 import type { OnUnavailable } from '../verdict';
 import { onUnavailableOf, warningOf, type Warning } from './decider';
+import { count } from './input';
 
 /** In one answer. */
 export const MAX_ROUTES = 1000;
@@ -75,12 +77,18 @@ export interface Table {
   readonly next?: number;
 }
 
+/** The query of `GET table`. */
+export const tableQuery = strict({
+  from: count(0, Number.MAX_SAFE_INTEGER).optional(),
+  limit: count(1, MAX_ROUTES).optional(),
+});
+
 /** Which part of the routes. */
 export interface TablePart {
   /** Index of the first route. Default 0. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** At most 1000. Default 1000. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /**

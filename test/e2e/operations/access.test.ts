@@ -191,7 +191,7 @@ describe('the operations API', () => {
   });
 
   it('opens and closes by a reload', async () => {
-    const backend = await start({ what: '', router: { operators: [] } });
+    const backend = await startBackend({ policyRouter: { ...ROUTER, operators: [] } });
     try {
       const petra = operations(backend.url, await backend.signIn('petra'));
       const statusOf = async (): Promise<number> => (await petra.get('sources')).status;
