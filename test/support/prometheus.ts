@@ -77,7 +77,7 @@ function parseSample(line: string): Sample {
   const pairs = labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g);
   return {
     name: name!,
-    labels: Object.fromEntries([...pairs].map(([, key, text]) => [key, text])),
+    labels: Object.fromEntries([...pairs].map(([, key, text]) => [key!, text!])),
     value: Number(value),
   };
 }

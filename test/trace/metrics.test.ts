@@ -268,7 +268,9 @@ describe('an SDK that throws', () => {
     getMeter.mockReturnValue(
       new Proxy(meter, {
         get: (each, name) =>
-          name === 'addBatchObservableCallback' ? () => {} : Reflect.get(each, name),
+          name === 'addBatchObservableCallback'
+            ? () => {}
+            : (Reflect.get(each, name) as unknown),
       }),
     );
     const router = started({ sources: () => [reading('opa')] });

@@ -286,7 +286,7 @@ describe('an SDK that throws changes no decision:', () => {
   const named = (throws: readonly string[], rest: object): object =>
     new Proxy(rest, {
       get: (target, name) =>
-        throws.includes(String(name)) ? thrown : Reflect.get(target, name),
+        throws.includes(String(name)) ? thrown : (Reflect.get(target, name) as unknown),
     });
   const tracerOf = (startSpan: Tracer['startSpan']): Tracer =>
     ({ startSpan }) as unknown as Tracer;
@@ -326,24 +326,26 @@ describe('an SDK that throws changes no decision:', () => {
     'a context manager without a context': { active: thrown },
     'a context manager before the work': { with: thrown },
     'a context manager after the work': {
-      with: (_context, work, self, ...args) => {
-        work.call(self as never, ...args);
+      with: ((_context: unknown, work: () => unknown) => {
+        work();
         return thrown();
-      },
+      }) as ContextManager['with'],
     },
     'a context manager that forgets the work': { with: () => undefined as never },
   };
 
   it.each(Object.keys(managers))('%s', async which => {
     spans = recordSpans();
-    const real = context['_getContextManager']() as ContextManager;
+    const real = (
+      context as unknown as { _getContextManager(): ContextManager }
+    )._getContextManager();
     context.disable();
     const broken = managers[which]!;
     context.setGlobalContextManager(
       new Proxy(real, {
         get: (target, name) =>
           name in broken
-            ? Reflect.get(broken, name)
+            ? (Reflect.get(broken, name) as unknown)
             : (Reflect.get(target, name) as () => void).bind(target),
       }),
     );
