@@ -7,7 +7,11 @@ import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readConfig } from '../../src/config/read';
-import { MAX_ROUTING_FILE_BYTES, readRoutingFile } from '../../src/config/routing-file';
+import {
+  MAX_ROUTING_FILE_BYTES,
+  parseRoutingTable,
+  readRoutingFile,
+} from '../../src/config/routing-file';
 import { ConfigError } from '../../src/config/types';
 import * as worker from '../../src/lib/in-worker';
 import { PassingProblem } from '../../src/lib/last-good';
@@ -156,5 +160,29 @@ describe('a text is parsed', () => {
     await writeFile(path, 'fallback: deny # late');
     await problemsOf({ timeout: 1, heap: 256 });
     expect(await readRoutingFile(path)).toEqual({ fallback: 'deny' });
+  });
+});
+
+describe('a table that is not in a file', () => {
+  it('is parsed, and what is kept of the last file stays', async () => {
+    await writeFile(path, 'fallback: deny # in the file');
+    await readRoutingFile(path);
+    inWorker.mockClear();
+    expect(await parseRoutingTable('fallback: allow')).toEqual({ fallback: 'allow' });
+    expect(inWorker).toHaveBeenCalledTimes(1);
+    expect(await readRoutingFile(path)).toEqual({ fallback: 'deny' });
+    expect(inWorker).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    [
+      'is one byte too large',
+      `#${'é'.repeat(2 ** 19)}`,
+      'is larger than 1048576 bytes',
+    ],
+    ['has half of a character', "a: '\ud800'", 'is not valid Unicode'],
+    ['has a tag', 'a: !!str b', 'has a tag at line 1, column 4'],
+  ])('is refused if it %s', async (_what, text, message) => {
+    await expect(parseRoutingTable(text)).rejects.toThrow(message);
   });
 });

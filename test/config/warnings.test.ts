@@ -42,6 +42,7 @@ const ROWS: ReadonlyArray<
     'ODD_BASE_URL',
     withOpa({ baseUrl: 'https://opa.example.com/v1/data' }),
     'sources.opa.baseUrl',
+    undefined,
   ],
   [
     'ODD_ENTRYPOINT',
@@ -53,6 +54,7 @@ const ROWS: ReadonlyArray<
     'UNUSED_SOURCE',
     config({ sources: { opa: OPA, ownership: OWNERSHIP, spare: OWNERSHIP } }),
     'sources.spare',
+    undefined,
   ],
 ];
 
@@ -108,6 +110,6 @@ it('MORE_WARNINGS counts those that are not shown', async () => {
 
 it('every code is on the page, and the page has no other', () => {
   const [, section] = PAGE.split('\n## Warnings\n');
-  const codes = [...section!.matchAll(/^\| `([A-Z_]+)` +\|/gm)].map(([, code]) => code);
+  const codes = [...section!.matchAll(/^- `([A-Z_]+)`:/gm)].map(([, code]) => code);
   expect(codes).toEqual([...WARNING_CODES, ...COVERAGE_CODES]);
 });

@@ -25,8 +25,12 @@ class Plugins {
   isListed = true;
   isThrowing = false;
   lists = 0;
+  changes = 0;
   readonly declared = new DeclaredPermissions({
     logger: this.logs.logger(),
+    onRead: () => {
+      this.changes += 1;
+    },
     installed: async () => {
       this.lists += 1;
       if (!this.isListed) throw new Error('no');
@@ -274,4 +278,78 @@ it('stops when it is closed', async () => {
   plugins.declared.of('a');
   await new Promise(setImmediate);
   expect(plugins.asked).toEqual(['late']);
+});
+
+describe('all that is known', () => {
+  it('is nothing before it is opened', () => {
+    const plugins = new Plugins({ catalog: published(permission('a')) });
+    expect(plugins.declared.all()).toEqual({
+      plugins: [],
+      isListed: false,
+      isSettled: false,
+    });
+  });
+
+  it('is what each plugin declares, by its id', async () => {
+    const plugins = await new Plugins({
+      search: published(permission('s')),
+      app: { kind: 'none', why: 'HTTP 404' },
+      catalog: published(permission('a', 't'), permission('b')),
+    }).read();
+    expect(plugins.declared.all()).toEqual({
+      plugins: [
+        { pluginId: 'app', state: 'read', permissions: [] },
+        {
+          pluginId: 'catalog',
+          state: 'read',
+          permissions: [permission('a', 't'), permission('b')],
+        },
+        { pluginId: 'search', state: 'read', permissions: [permission('s')] },
+      ],
+      isListed: true,
+      isSettled: true,
+    });
+  });
+
+  it('says which plugins fail, and which have never answered', async () => {
+    const plugins = await new Plugins({ catalog: published(permission('a')) }).read();
+    plugins.published = { catalog: unread, late: unread };
+    await plugins.readAgain();
+    expect(plugins.declared.all()).toMatchObject({
+      plugins: [
+        { pluginId: 'catalog', state: 'failing', permissions: [permission('a')] },
+        { pluginId: 'late', state: 'unread', permissions: [] },
+      ],
+      isSettled: false,
+    });
+  });
+
+  it('says that a plugin which lets no service in is unread', async () => {
+    const refused: PluginMetadata = { kind: 'refused', why: 'HTTP 403' };
+    const plugins = await new Plugins({ closed: refused }).read();
+    for (let reading = 2; reading < 4; reading++) await plugins.untilNext();
+    // After the fourth, nothing more is expected of it.
+    plugins.timer!.callback();
+    await new Promise(setImmediate);
+    expect(plugins.declared.all()).toMatchObject({
+      plugins: [{ pluginId: 'closed', state: 'unread' }],
+      isSettled: true,
+    });
+  });
+
+  it('is said to have changed when it has, and only then', async () => {
+    const plugins = await new Plugins({ catalog: published(permission('a')) }).read();
+    expect(plugins.changes).toBe(1);
+    await plugins.readAgain();
+    expect(plugins.changes).toBe(1);
+    plugins.published = { catalog: published(permission('a', 't')) };
+    await plugins.readAgain();
+    expect(plugins.changes).toBe(2);
+    plugins.published = { ...plugins.published, search: published(permission('s')) };
+    await plugins.readAgain();
+    expect(plugins.changes).toBe(3);
+    plugins.published = {};
+    await plugins.readAgain();
+    expect(plugins.changes).toBe(4);
+  });
 });
