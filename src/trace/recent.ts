@@ -36,9 +36,11 @@ export interface RecentDecision extends Omit<DecisionRecord, 'sources'> {
   readonly conditionsLeftOut?: true;
 }
 
-/** The latest decisions, in memory. */
+type Kept = Omit<RecentDecision, 'number'>;
+
+/** The latest decisions, in memory. Decision n is at place n - 1, modulo the limit. */
 export class RecentDecisions {
-  private ring: RecentDecision[] = [];
+  private ring: Kept[] = [];
   private count = 0;
 
   /** @param limit - how many are kept; 0 keeps none. */
@@ -47,22 +49,24 @@ export class RecentDecisions {
   readonly sink: TraceSink = record => {
     this.count++;
     if (this.limit === 0) return;
-    this.ring[(this.count - 1) % this.limit] = bounded(record, this.count);
+    this.ring[(this.count - 1) % this.limit] = bounded(record);
   };
 
   /** From the oldest to the newest. */
   all(): RecentDecision[] {
-    // In a ring the oldest one is followed by all that are newer, and then by the start of the list.
-    const oldest = this.ring.length < this.limit ? 0 : this.count % this.limit;
-    // There are gaps if it was smaller once.
-    return [...this.ring.slice(oldest), ...this.ring.slice(0, oldest)].filter(Boolean);
+    const all: RecentDecision[] = [];
+    for (let number = this.count - this.limit + 1; number <= this.count; number++) {
+      const found = this.get(number);
+      if (found) all.push(found);
+    }
+    return all;
   }
 
   /** Undefined if it is no longer kept, or not yet made. */
   get(number: number): RecentDecision | undefined {
-    if (this.limit === 0) return undefined;
+    if (number <= this.count - this.limit || number > this.count) return undefined;
     const found = this.ring[(number - 1) % this.limit];
-    return found?.number === number ? found : undefined;
+    return found && { ...found, number };
   }
 
   /** Keeps so many from now on, the newest ones of those that are there. */
@@ -71,27 +75,33 @@ export class RecentDecisions {
     const kept = limit === 0 ? [] : this.all().slice(-limit);
     this.limit = limit;
     this.ring = [];
-    for (const each of kept) this.ring[(each.number - 1) % limit] = each;
+    for (const { number, ...each } of kept) this.ring[(number - 1) % limit] = each;
   }
 }
 
-/** Everything else in a record has a limit of its own. */
-function bounded(record: Readonly<DecisionRecord>, number: number): RecentDecision {
-  const { reason, conditions, refs } = record;
+/**
+ * The record itself if it is small, as most are: copying costs more than all else. Everything that
+ * is not looked at has a limit of its own.
+ */
+function bounded(record: Readonly<DecisionRecord>): Kept {
+  const { reason, conditions, refs, sources } = record;
   const isLarge = hasTooLarge(record);
-  const sources = record.sources.map(source =>
-    boundedSource(
-      source,
-      source.conditions === conditions
-        ? isLarge
-        : source.conditions !== undefined && isTooLarge(source.conditions),
-    ),
-  );
-  const kept = { ...record, number, sources, reason: cut(reason, MAX_REASON) };
+  const isSourceLarge = (source: SourceRecord): boolean =>
+    source.conditions === conditions
+      ? isLarge
+      : source.conditions !== undefined && isTooLarge(source.conditions);
+  const isSmall = (source: SourceRecord): boolean =>
+    !source.exchange &&
+    !source.attempts &&
+    (source.reason === undefined || source.reason.length <= MAX_REASON) &&
+    !isSourceLarge(source);
   const leftOut = (refs?.length ?? 0) - MAX_REFS;
-  if (!isLarge && leftOut <= 0) return kept;
+  const isShort = leftOut <= 0 && reason.length <= MAX_REASON;
+  if (!isLarge && isShort && sources.every(isSmall)) return record;
   return {
-    ...kept,
+    ...record,
+    reason: cut(reason, MAX_REASON),
+    sources: sources.map(source => boundedSource(source, isSourceLarge(source))),
     ...(isLarge ? { conditions: undefined, conditionsLeftOut: true } : {}),
     ...(leftOut > 0 ? { refs: refs!.slice(0, MAX_REFS), refsLeftOut: leftOut } : {}),
   };

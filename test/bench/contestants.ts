@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import type { LoggerService } from '@backstage/backend-plugin-api';
+import type { AuditorService, LoggerService } from '@backstage/backend-plugin-api';
 import { WinstonLogger } from '@backstage/backend-defaults/rootLogger';
 import { catalogEntityReadPermission } from '@backstage/plugin-catalog-common/alpha';
 import {
@@ -31,7 +31,7 @@ const ENTRYPOINT = 'backstage_policy/decision';
 const CONNECTIONS = 64;
 
 /** A URL for the config that is never asked. */
-const NO_OPA = 'http://127.0.0.1:9';
+export const NO_OPA = 'http://127.0.0.1:9';
 
 const QUERY: PolicyQuery = { permission: catalogEntityReadPermission };
 
@@ -71,7 +71,7 @@ export async function createContestants(
   const route = async (source: string): Promise<PermissionPolicy> => {
     const router = await routerTo(source, opaUrl ?? NO_OPA, logger);
     routers.push(router);
-    return router.policy;
+    return router.undelayed;
   };
   const contestants = {
     native: inProcess('route to ownership (native)', await route('ownership')),
@@ -127,11 +127,15 @@ function catalogRule(name: string, required: string[], properties: object): obje
   };
 }
 
-/** The shipped config and table with one more route: the measured one. */
-async function routerTo(
+/** A router as the shipped one, with one more route: the measured one. */
+export async function routerTo(
   source: string,
   opaUrl: string,
   logger: LoggerService,
+  {
+    auditor,
+    ...more
+  }: { readonly auditor?: AuditorService } & Record<string, unknown> = {},
 ): Promise<TestRouter> {
   const { routingFile, sources, ...settings } = await shipped('config/app-config.yaml');
   const embedded = await shipped('config/app-config.embedded.yaml');
@@ -140,6 +144,7 @@ async function routerTo(
   provided.addSource('hosted', new OwnerPolicy());
   const table = {
     ...settings,
+    ...more,
     sources: {
       opa: { ...sources.opa, baseUrl: opaUrl },
       ownership: sources.ownership,
@@ -159,6 +164,7 @@ async function routerTo(
   };
   return startRouter(table, {
     logger,
+    ...(auditor ? { auditor } : {}),
     readRules: async () => CATALOG_RULES,
     policies: provided,
   });
@@ -184,23 +190,28 @@ async function readYaml<T>(path: string): Promise<T> {
 }
 
 /** A plugin's logger as Backstage makes it, at level info, with its output discarded. */
-function quietLogger(): LoggerService {
-  const nowhere = new Writable({
-    objectMode: true,
-    write: (_line, _encoding, done) => done(),
-  });
-  type Transports = NonNullable<
-    Parameters<typeof WinstonLogger.create>[0]['transports']
-  >;
-  const transport = Object.assign(nowhere, { log() {} }) as unknown as Transports[0];
+export function quietLogger(): LoggerService {
   return WinstonLogger.create({
     level: 'info',
     meta: { service: 'backstage' },
-    transports: [transport],
+    transports: [nowhere()],
   }).child({ plugin: 'permission' });
 }
 
-function inProcess(
+/** Discards what is logged. */
+export function nowhere(): Transport {
+  const sink = new Writable({
+    objectMode: true,
+    write: (_line, _encoding, done) => done(),
+  });
+  return Object.assign(sink, { log() {} });
+}
+
+type Transport = NonNullable<
+  Parameters<typeof WinstonLogger.create>[0]['transports']
+>[0];
+
+export function inProcess(
   name: string,
   policy: PermissionPolicy,
   expected = 'CONDITIONAL',

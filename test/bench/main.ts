@@ -9,6 +9,7 @@ import { startOpa, type OpaServer } from '../support/opa-server';
 import { createContestants, type Contestants } from './contestants';
 import { drive, type Contestant, type Slice } from './drive';
 import { comparisonTable, resultTable, type Results } from './report';
+import { visibilityContestants } from './visibility';
 
 const CONCURRENCIES = [1, 16, 64];
 
@@ -21,11 +22,46 @@ const MILLISECONDS = QUICK
   : { inProcess: { warmUp: 1000, slice: 80 }, remote: { warmUp: 3000, slice: 350 } };
 
 async function main(): Promise<void> {
+  printMachine();
+  await (process.argv.includes('--visibility') ? measureVisibility() : measureRouter());
+}
+
+function printMachine(): void {
   print(`Node ${process.version}, ${process.platform} ${process.arch}`);
   print(`${availableParallelism()} cores: ${cpus()[0]?.model ?? 'unknown'}`);
   print(`Load average before: ${loadavg()[0]!.toFixed(1)}`);
   if (QUICK)
     print('Quick: shows that the benchmark works; the figures are not reliable');
+}
+
+/** Decisions that are kept and audited, in relation to those that are not. */
+async function measureVisibility(): Promise<void> {
+  const measured = await visibilityContestants();
+  const { groups } = measured;
+  try {
+    const contestants = groups.flat();
+    const results = await measure(contestants);
+    const compared = groups.flatMap(([plain, ...others]) =>
+      others.map(each => ({
+        ...{ name: `${each.name} / off`, aim: '', digits: 2 },
+        ...{ of: results(each.name), to: results(plain.name) },
+        value: (of: Slice, to: Slice) => of.microseconds / to.microseconds,
+      })),
+    );
+    print('');
+    print(
+      resultTable(contestants.map(({ name }) => ({ name, results: results(name) }))),
+    );
+    print('');
+    print('Time per decision:');
+    print(comparisonTable(compared, CONCURRENCIES));
+    printWrong(contestants, results);
+  } finally {
+    measured.close();
+  }
+}
+
+async function measureRouter(): Promise<void> {
   const opa = await startOpaIfAvailable();
   print(
     `${ROUNDS} rounds after a warm-up, in each ${MILLISECONDS.inProcess.slice} ms per row ` +

@@ -19,8 +19,10 @@ export interface StartRouterOptions extends Partial<RouterServices> {
 }
 
 export interface TestRouter {
-  /** As Backstage asks it. */
+  /** As Backstage asks it, except that its decisions reach the sinks before the caller. */
   readonly policy: PermissionPolicy;
+  /** As Backstage asks it. */
+  readonly undelayed: PermissionPolicy;
   decide(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision>;
   /** What it would decide, beside the decisions. */
   readonly explain: Router['policy']['explain'];
@@ -68,6 +70,7 @@ export async function startRouter(
   const policy = delivering(router.policy);
   return {
     policy,
+    undelayed: router.policy,
     decide: (query, user) => policy.handle(query, user),
     explain: (...asked) => router.policy.explain(...asked),
     get record() {
