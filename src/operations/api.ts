@@ -16,7 +16,7 @@ import {
   type AccessServices,
   type Caller,
 } from './access';
-import { coverageOf } from './coverage';
+import { coverageOf, coverageQuery, ofRoute } from './coverage';
 import { decisionAnswer, decisionsAnswer, decisionsQuery } from './decisions';
 import { diffBody, diffOf } from './diff';
 import { explain, explainBody } from './explain';
@@ -56,8 +56,9 @@ export function createOperationsApi(
       const caller = await callerOf(request, operators, services);
       const body = await make({ caller, router, request, response });
       response.setHeader('cache-control', 'no-store');
-      // Several replicas answer under one address.
-      response.json({ replica: hostname(), ...body });
+      // Several replicas answer under one address. Indented, as people read it in a terminal.
+      const answered = JSON.stringify({ replica: hostname(), ...body }, null, 2);
+      response.type('json').send(`${answered}\n`);
     };
 
   api.get(
@@ -78,15 +79,17 @@ export function createOperationsApi(
   );
   api.get(
     '/v1/coverage',
-    answer(({ caller, router }) => {
+    answer(({ caller, router, request }) => {
       requireOperatorOrService(caller);
-      return coverages.run(() =>
-        coverageOf({
+      const { route } = readInput(coverageQuery, request.query, 'query');
+      return coverages.run(async () => {
+        const coverage = await coverageOf({
           declared: router.declared.all(),
           table: router.policy.snapshot.table,
           config: router.inUse.read.config,
-        }),
-      );
+        });
+        return route === undefined ? coverage : ofRoute(coverage, route);
+      });
     }),
   );
   api.get(

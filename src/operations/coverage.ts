@@ -2,6 +2,7 @@ import type { RoutingTable } from '../routing/table';
 import type { Route, RouterConfig } from '../config/types';
 import type { DeclaredState } from '../declared/declared-permissions';
 import { someNames } from '../lib/bounded';
+import { strict, text } from '../lib/fields';
 import { Slices } from '../lib/slices';
 import { listDeclared, type DeclaredPermission } from '../routing/declared-routes';
 import {
@@ -10,6 +11,11 @@ import {
   type Decider,
   type PermissionName,
 } from './decider';
+
+/** The query of `GET coverage`. */
+export const coverageQuery = strict({
+  route: text("the label of a route, or 'fallback'").optional(),
+});
 
 /** What may be wrong with how a declared permission is decided. */
 export const COVERAGE_CODES = [
@@ -176,3 +182,9 @@ function declaredTwice(
   const message = `${also}, so a question that leaves out the action or the resource type is decided as it is asked`;
   return [{ code: 'DECLARED_TWICE', message }];
 }
+
+/** Only what this route decides, or the fallback; the totals stay. */
+export const ofRoute = (coverage: Coverage, route: string): Coverage => ({
+  ...coverage,
+  permissions: coverage.permissions.filter(each => each.route === route),
+});

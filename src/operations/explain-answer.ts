@@ -1,4 +1,5 @@
 import type { Attempt } from '../answer';
+import { quote } from '../lib/quote';
 import { timeOf } from '../trace/facts';
 import type { DecisionRecord, SourceRecord } from '../trace/record';
 import { generalSentence, sentenceOf } from '../trace/sentence';
@@ -47,11 +48,15 @@ export function explainAnswer(
 ): OwnAnswer | OperatorAnswer {
   const { record, result, origin, notes } = explained;
   const route = record.route === undefined ? {} : { route: record.route };
-  if (!isOperator) return { result, ...route, sentence: generalSentence(record) };
+  if (!isOperator) {
+    // A caller can always be asked for in person, so a result is certain.
+    const final = result === 'UNDETERMINED' ? record.result : result;
+    return { result, ...route, sentence: generalSentence({ ...record, result: final }) };
+  }
   return {
     result,
     ...route,
-    sentence: sentenceOf(record),
+    sentence: `${finalSentence(explained, resource)}${sentenceOf(record)}`,
     ...(record.user === undefined ? {} : { user: record.user }),
     refs: record.refs ?? [],
     refsFrom: origin,
@@ -61,6 +66,21 @@ export function explainAnswer(
       : { resource: resourceAnswer(explained, resource) }),
     record: recordAnswer(record),
   };
+}
+
+/** What came of the conditions, before the sentence that names them. */
+function finalSentence({ applied, record }: Explained, resource?: string): string {
+  if (!applied) return '';
+  const ref = quote(resource);
+  if (applied.kind === 'failed') {
+    return `Plugin '${record.pluginId}' did not apply the conditions to ${ref} (${applied.why}). `;
+  }
+  if (applied.isUnknown) {
+    return `DENY: plugin '${record.pluginId}' does not know ${ref}. `;
+  }
+  return applied.result === 'ALLOW'
+    ? `ALLOW: ${ref} meets the conditions. `
+    : `DENY: ${ref} does not meet the conditions. `;
 }
 
 function resourceAnswer({ applied, record }: Explained, ref: string): ResourceAnswer {
