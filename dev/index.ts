@@ -5,6 +5,7 @@ import { catalogNames, CHECKS, decide, type Decided } from './checks';
 import { PERSONAS, type Persona } from './personas';
 import { printTable } from './table';
 import type { DecisionRecord } from '../src/trace/record';
+import { sentenceOf } from '../src/trace/sentence';
 
 async function main(): Promise<void> {
   const policyConfig = process.env.OPA_URL
@@ -43,14 +44,12 @@ async function main(): Promise<void> {
   );
   console.log('\nWhy:\n');
   printTable(
-    ['permission', 'on', 'who', 'decision', 'reason'],
+    ['permission', 'on', 'who', 'decision', 'why'],
     CHECKS.flatMap(({ permission, resourceRef }, index) =>
       personas.map(persona => {
         const { result, trace } = decided.get(persona)![index]!;
-        const settled =
-          trace.result === 'CONDITIONAL' ? `${result} by condition` : result;
         const on = resourceRef?.replace(/^.*:default\//, '') ?? '';
-        return [permission.name, on, persona, settled, trace.reason];
+        return [permission.name, on, persona, result, sentenceOf(trace)];
       }),
     ),
   );

@@ -140,8 +140,8 @@ function answerClause(source: SourceRecord, at: number): string {
   const { reason = '', attempts } = source;
   const shown = cut(reason, MAX_REASON);
   const name = nameOf(linkOf(source));
-  if (!attempts)
-    return source.bypass ? `${shown}, said by ${name}` : `${name}: ${shown}`;
+  if (!attempts && source.bypass) return `${shown}, said by ${name}`;
+  if (!attempts) return shown === `the source ${name}` ? shown : `${name}: ${shown}`;
   // The reason ends with the failure of the first link: "…, as 'opa' is unavailable".
   const [first, ...others] = attempts;
   const why = first?.failure ? withTime(first.failure, at) : '';

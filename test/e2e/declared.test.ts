@@ -116,7 +116,7 @@ it('completes what the frontend asks by name', async () => {
       attributes: { action: 'read' },
       resourceType: 'catalog-entity',
     },
-    route: "'catalog'",
+    route: "'catalog' [read]",
   });
   await expect(ask('nolan', asFrontend('catalog.location.read#read'))).resolves.toBe(
     'ALLOW',
@@ -135,7 +135,7 @@ it.each(['catalog.entity.delete', 'catalog.entity.delete#delete'])(
       expect(lastTrace()).toMatchObject({
         withoutResource: true,
         reason: 'allowed for some resources; asked without a resource',
-        route: "'catalog.entity'",
+        route: "'catalog.entity' [delete] catalog-entity",
       });
     }
   },
@@ -150,7 +150,7 @@ it('decides as asked what says something else, and warns once', async () => {
   }
   expect(lastTrace()).toMatchObject({
     declared: 'differs',
-    route: "'catalog'",
+    route: "'catalog' [read]",
   });
   const warning =
     '"catalog.entity.delete" was asked as a basic permission with the action "read", but plugin ' +

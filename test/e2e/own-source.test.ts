@@ -97,7 +97,7 @@ it('the trace names the source and its verdict', async () => {
   await ask(carla);
   const [deleted] = backend.traces.slice(since);
   expect(deleted).toMatchObject({
-    route: "'catalog.entity'",
+    route: "'catalog.entity' [delete]",
     sources: [
       { source: 'contractors', verdict: 'DENY', reason: 'the policy says DENY' },
       { source: 'ownership', verdict: 'NOT_ASKED' },

@@ -131,7 +131,7 @@ describeWithOpa('an OPA that has a standby', () => {
     expect(await ask(petra, basic('mistaken.anything'))).toBe('200 DENY');
     expect(traced(backend, 'mistaken.anything')).toEqual({
       verdict: 'DENY',
-      reason: 'invalid: OPA answered HTTP 500 (eval_conflict_error)',
+      reason: "'mistaken' is invalid: OPA answered HTTP 500 (eval_conflict_error)",
       failureClass: 'invalid',
       attempts: undefined,
     });
@@ -191,7 +191,7 @@ describeWithOpa('an OPA that has a standby', () => {
       expect(await ask(nolan, question)).toBe('200 DENY');
       expect(traced(backend, 'catalog.entity.refresh')).toMatchObject({
         verdict: 'DENY',
-        reason: expect.stringMatching(/^unavailable: .*; fail-closed$/) as unknown,
+        reason: expect.stringMatching(/^'opa' is unavailable: .*; fail-closed$/) as unknown,
         failureClass: 'unavailable',
         attempts: [
           ['opa', false, 'unavailable'],

@@ -139,7 +139,10 @@ describe('npm start', () => {
       /catalog\.entity\.delete +payments-vault +DENY +DENY +ALLOW +'catalog\.entity\.delete'/,
     );
     expect(output).toMatch(
-      /billing\.invoice\.create .*no route matches: the fallback is deny/,
+      /billing\.invoice\.create +olivia +DENY +DENY by the fallback: no route matches/,
+    );
+    expect(output).toMatch(
+      /payments-vault +olivia +DENY +CONDITIONAL by 'catalog\.entity\.delete': allowed where IS_ENTITY_OWNER claims/,
     );
     expect(output).toMatch(/nolan +payments-api, payments-vault, search-ui/);
     expect(output).toContain(

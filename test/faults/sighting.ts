@@ -109,7 +109,7 @@ const stable = (failure: Failure | undefined): Failure | undefined =>
     message: failure.message,
   };
 
-/** The log has one line for all questions of a source. */
+/** The log has one line for all questions of a source. The page shows the same address in all. */
 function warningOf(
   backend: RunningBackend,
   source: string,
@@ -123,5 +123,7 @@ function warningOf(
   return line?.message
     .slice(subject.length)
     .replace(/ \(permission ".*$/, '')
+    .replace(/ \S+:\d+\)$/, ' 127.0.0.1:8181)')
+    .replace(/ \/\S+\)$/, ' /run/opa.sock)')
     .replace(/"fault\d+\.\S*"/, 'this permission');
 }

@@ -136,7 +136,7 @@ const isRecord = (value: unknown): value is DecisionRecord =>
 const plain = (sentence: string): string =>
   sentence
     .replace(/(127\.0\.0\.1):\d+/g, '$1:PORT')
-    .replace(/\d\d:\d\d:\d\d UTC/g, 'TIME');
+    .replace(/(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC/g, 'TIME');
 
 const owner = rule('IS_ENTITY_OWNER', { params: { claims: ['group:default/search'] } });
 const notProtected = {
@@ -670,7 +670,7 @@ const EXITS: ReadonlyArray<[exit: string, sentence: string, situation: Situation
   ],
   [
     'explained, and a source needs the user in person',
-    "ALLOW by 'catalog', which is not certain, as 'team' cannot be asked for somebody else: 'allow': the source 'allow'",
+    "ALLOW by 'catalog', which is not certain, as 'team' cannot be asked for somebody else: the source 'allow'",
     {
       team: says({ result: 'ALLOW' }),
       route: { sources: ['team', 'allow'] },
@@ -683,7 +683,7 @@ const EXITS: ReadonlyArray<[exit: string, sentence: string, situation: Situation
   ],
   [
     'explained, and a source needs the user in person',
-    "DENY by 'catalog': 'deny': the source 'deny'",
+    "DENY by 'catalog': the source 'deny'",
     {
       team: says({ result: 'ALLOW' }),
       route: { sources: ['team', 'deny'] },
