@@ -251,7 +251,7 @@ describe('OpenChoreo with authz enabled', () => {
     expect(await ask(nolan, ...remove)).toBe('200 DENY DENY DENY DENY ALLOW');
     expect(await ask(petra, ...remove)).toBe('200 DENY DENY DENY DENY DENY');
     expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
-      "'catalog.entity'",
+      "'catalog.entity' [update, delete]",
       'openchoreo: CONDITIONAL',
       'ownership: CONDITIONAL',
     ]);
@@ -283,7 +283,7 @@ describe('OpenChoreo with authz enabled', () => {
       anyTimes(['fallback'], ELSEWHERE),
     );
     expect(ofOthers.map(({ permission }) => traced[permission.name])).toEqual([
-      ["'catalog.location'", 'allow: ALLOW'],
+      ["'catalog.location' [read]", 'allow: ALLOW'],
       ["'scaffolder.action.execute'", 'allow: ALLOW'],
     ]);
   });
@@ -517,7 +517,7 @@ describe.each([
     );
     expect(results).toEqual(['DENY']);
     expect(verdictsByPermission(backend.traces)['catalog.entity.delete']).toEqual([
-      "'catalog.entity'",
+      "'catalog.entity' [update, delete]",
       'openchoreo: ALLOW',
       'ownership: CONDITIONAL',
     ]);
@@ -590,7 +590,7 @@ describe('a request without a user', () => {
       results: anyTimes('DENY', Array(5).fill(0)),
     });
     expect(backend.traces.map(({ sources, reason }) => [sources, reason])).toEqual(
-      anyTimes([[], 'the request has no user'], Array(5).fill(0)),
+      anyTimes([[], 'the request has no user (anonymous: deny)'], Array(5).fill(0)),
     );
   });
 });

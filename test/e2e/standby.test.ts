@@ -191,7 +191,9 @@ describeWithOpa('an OPA that has a standby', () => {
       expect(await ask(nolan, question)).toBe('200 DENY');
       expect(traced(backend, 'catalog.entity.refresh')).toMatchObject({
         verdict: 'DENY',
-        reason: expect.stringMatching(/^'opa' is unavailable: .*; fail-closed$/) as unknown,
+        reason: expect.stringMatching(
+          /^'opa' is unavailable: .*; fail-closed$/,
+        ) as unknown,
         failureClass: 'unavailable',
         attempts: [
           ['opa', false, 'unavailable'],
