@@ -1,6 +1,7 @@
 /** `npm start`: the sample backend decides some permissions for three people, then stays up. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startSampleBackend } from './backend';
+import { billingPlugin } from './billing';
 import { catalogNames, CHECKS, decide, type Decided } from './checks';
 import { PERSONAS, type Persona } from './personas';
 import { printTable } from './table';
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   const backend = await startSampleBackend({
     configFiles: ['dev/app-config.yaml', policyConfig, ...furtherConfig],
     onTrace: trace => traces.push(trace),
+    features: [billingPlugin],
   });
 
   await catalogIsComplete(backend.url, await backend.signIn('petra'));

@@ -1,5 +1,5 @@
 import type { Attempt } from '../answer';
-import { quote } from '../lib/quote';
+import { escapeInvisible } from '../lib/quote';
 import { timeOf } from '../trace/facts';
 import type { DecisionRecord, SourceRecord } from '../trace/record';
 import { generalSentence, sentenceOf } from '../trace/sentence';
@@ -71,7 +71,7 @@ export function explainAnswer(
 /** What came of the conditions, before the sentence that names them. */
 function finalSentence({ applied, record }: Explained, resource?: string): string {
   if (!applied) return '';
-  const ref = quote(resource);
+  const ref = escapeInvisible(resource ?? '');
   if (applied.kind === 'failed') {
     return `Plugin '${record.pluginId}' did not apply the conditions to ${ref} (${applied.why}). `;
   }

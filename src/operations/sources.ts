@@ -36,7 +36,8 @@ export interface EndpointAnswer {
   readonly failures: Readonly<Record<FailureClass, number>>;
   /** Of the latest 1024 answers. */
   readonly milliseconds?: { readonly p50: number; readonly p99: number };
-  readonly lastFailure?: Pick<Failure, 'class' | 'code' | 'message'> & {
+  /** `cause`: why the breaker is open, if the last question was refused for that. */
+  readonly lastFailure?: Pick<Failure, 'class' | 'code' | 'message' | 'cause'> & {
     readonly at: string;
   };
 }
@@ -108,6 +109,7 @@ function endpointAnswer(status: SourceStatus): EndpointAnswer {
             class: lastFailure.class,
             code: lastFailure.code,
             message: lastFailure.message,
+            ...(lastFailure.cause ? { cause: lastFailure.cause } : {}),
           },
         }
       : {}),

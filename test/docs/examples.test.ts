@@ -583,7 +583,7 @@ const startLine = (config: ReadConfig): string =>
   withoutDigests(`The policy router is the permission policy: ${summary(config)}\n`);
 
 describe('the start line', () => {
-  it.each(['docs/install.md', 'docs/operations.md'])(
+  it.each(['docs/install.md', 'docs/log.md'])(
     'in %s is that of config/routing.yaml',
     async page => {
       expect(withoutDigests(read(page))).toContain(startLine(await committedConfig()));
