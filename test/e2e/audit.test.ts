@@ -10,6 +10,8 @@ import {
   type RunningBackend,
 } from '../support/backend';
 import { auditEvents, auditLines, type AuditLine } from '../support/audit-lines';
+import type { LogLine } from '../support/captured-logs';
+import { Guide } from '../support/guide';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { until } from '../support/until';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
@@ -304,7 +306,7 @@ describeWithOpa('an OPA that logs its decisions', () => {
 
   it('has the same id in its line as our event', async () => {
     const token = await backend.signIn('nolan');
-    await authorize(backend.url, token, [basic('some.thing.create', 'create')]);
+    await authorize(backend.url, token, [basic('catalog.location.delete', 'delete')]);
     await until(() => auditEvents(backend.logs).length > 0, 'there is an audit event');
     const [{ meta }] = auditEvents(backend.logs) as [AuditLine];
     const [{ decisionId }] = meta.sources as [{ decisionId: string }];
@@ -321,15 +323,32 @@ describeWithOpa('an OPA that logs its decisions', () => {
     await until(lineOf, "OPA's line has been read");
     expect(lineOf()).toMatchObject({
       input: {
-        permission: { name: 'some.thing.create' },
+        permission: { name: 'catalog.location.delete' },
         identity: { user: 'user:default/nolan' },
       },
       result: { result: 'DENY' },
     });
     expect(meta).toMatchObject({
       user: 'user:default/nolan',
-      permission: { name: 'some.thing.create' },
+      permission: { name: 'catalog.location.delete' },
       result: 'DENY',
+    });
+
+    // The example of the page; only its time and id differ.
+    const shown = JSON.parse(
+      new Guide('docs/audit.md').block('The events', 'json'),
+    ) as LogLine['meta'] & { meta: { at: string; sources: unknown } };
+    const { meta: line } = backend.logs.lines.find(
+      each =>
+        each.meta.status === 'succeeded' && each.message === 'permission.decision',
+    )!;
+    expect(line).toEqual({
+      ...shown,
+      meta: {
+        ...shown.meta,
+        at: meta.at,
+        sources: [{ source: 'opa', verdict: 'DENY', decisionId }],
+      },
     });
   });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Audit } from '../../src/trace/audit';
 import type { DecisionRecord } from '../../src/trace/record';
 import { all, permission, rule } from '../fixtures/builders';
@@ -573,5 +574,67 @@ describe('an auditor that', () => {
     audit.sink(recordOf());
     await pass(0);
     expect(audit.status().failed).toBe(1);
+  });
+});
+
+describe('docs/audit.md', () => {
+  const page = readFileSync('docs/audit.md', 'utf8');
+  /** The names in the first column of the table under this heading. */
+  const fieldsUnder = (heading: string): string[] => {
+    const [, text = ''] = page.split(`### The fields of ${heading}\n`);
+    const [table = ''] = text.split(/^#/m);
+    return [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name!).sort();
+  };
+  const keysOf = (...objects: object[]): string[] =>
+    [...new Set(objects.flatMap(each => Object.keys(each)))].sort();
+
+  it('lists the fields of each event, and no others', async () => {
+    const cut = Array<string>(1001).fill('group:default/payments');
+    const large = rule('R', { params: { text: 'x'.repeat(9000) } });
+    const open = failure('unavailable', 'BREAKER_OPEN', {
+      since: AT,
+      cause: { code: 'TIMEOUT', message: 'why' },
+    });
+    const groups = [oneByOne, inOutage, notADenial];
+    const decisions = await eventsOf(
+      'all',
+      ...groups.flatMap(group => Object.values<DecisionRecord>(group)),
+      recordOf({
+        asked: permission('a'),
+        declared: 'completed',
+        withoutResource: true,
+      }),
+      { ...conditionally, refs: cut, conditions: large, conditionSize: undefined },
+      recordOf({ sources: [sourceOf({ failure: open, decisionId: 'an-id' })] }),
+    );
+    const metas = decisions.map(({ meta }) => meta);
+    expect(fieldsUnder('a decision')).toEqual(keysOf(...metas));
+    const sources = metas.flatMap(({ sources: said }) => said as object[]);
+    expect(fieldsUnder('a source')).toEqual(keysOf(...sources));
+
+    auditor.events.length = 0;
+    const bypassed = sourceOf({ verdict: 'ALLOW', bypass: 'group:default/platform' });
+    const records = [
+      ...Object.values<DecisionRecord>(inOutage),
+      allowed({ sources: [sourceOf({ failure: refused }), bypassed] }),
+    ];
+    const outages = await eventsOf('denials', ...records, ...records);
+    await pass(MINUTE);
+    expect(fieldsUnder('an outage')).toEqual(
+      keysOf(...outages.map(({ meta }) => meta)),
+    );
+
+    auditor.events.length = 0;
+    audit.reloaded('a', 'b', 'denials');
+    await pass(0);
+    expect(fieldsUnder('a changed table')).toEqual(keysOf(auditor.events[0]!.meta));
+  });
+
+  it('has the warning', async () => {
+    audit = new Audit(BAD_AUDITORS['never answers']!(), logs.logger(), 'denials');
+    for (let count = 0; count < 1500; count++) audit.sink(recordOf());
+    await pass(MINUTE);
+    audit.sink(recordOf());
+    expect(page).toContain(logs.lines[1]!.message);
   });
 });
