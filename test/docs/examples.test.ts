@@ -721,7 +721,7 @@ describe('every link', () => {
     '$target in $page is a page of docs/',
     ({ page, target }) => {
       const file = join(page, '..', target.split('#')[0]!);
-      expect(target.startsWith('#') ? page : file).toMatch(/^docs\/.*\.(md|svg)$/);
+      expect(target.startsWith('#') ? page : file).toMatch(/^docs\/.*\.(md|svg|yaml)$/);
     },
   );
 

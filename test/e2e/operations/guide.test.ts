@@ -132,6 +132,13 @@ describeWithOpa(`the commands of ${PAGE}`, () => {
     await prints(explain!, answer!);
   });
 
+  it('are those of the README', () => {
+    const readme = readFileSync('README.md', 'utf8');
+    const shown = blocksUnder('## Why was this denied?');
+    expect(shown).toHaveLength(3);
+    for (const { text } of shown) expect(readme).toContain(text);
+  });
+
   it('say that OPA is down, and since when', async () => {
     await opa.stop();
     for (let count = 0; count < QUESTIONS; count++) {
