@@ -213,7 +213,8 @@ async function tokenFrom(backend: LoggingBackend): Promise<string> {
 }
 
 /** In the format of development, or of production; at any level. */
-const isRecord = (line: string): boolean => / decision=\{|"decision":\{/.test(line);
+const isRecord = (line: string): boolean =>
+  !line.includes('isAuditEvent') && / decision=\{|"decision":\{/.test(line);
 
 /** `decision` of a line in the format of development, or of production. */
 function decisionIn(line: string): Json {
