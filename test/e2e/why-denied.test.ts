@@ -60,9 +60,11 @@ const [inBrowser, answerInBrowser, refusal] = page.all(FIND, 'json') as [
 /** Times differ; everything else must be as on the page. */
 const withoutTimes = (value: unknown): unknown =>
   JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) =>
-      key === 'milliseconds' || key === 'at' ? 'a time' : inner,
-    ),
+    JSON.stringify(value, (key, inner: unknown) => {
+      // The first questions may come before the plugins are read.
+      if (key === 'declared' && inner === 'unread') return undefined;
+      return key === 'milliseconds' || key === 'at' ? 'a time' : inner;
+    }),
   );
 
 /** This table, and a route at its end, which changes no number of another. */
