@@ -51,7 +51,11 @@ export function explainAnswer(
   if (!isOperator) {
     // A caller can always be asked for in person, so a result is certain.
     const final = result === 'UNDETERMINED' ? record.result : result;
-    return { result, ...route, sentence: generalSentence({ ...record, result: final }) };
+    return {
+      result,
+      ...route,
+      sentence: generalSentence({ ...record, result: final }),
+    };
   }
   return {
     result,

@@ -36,7 +36,7 @@ function guardOf(
 }
 
 const TESTED = request(permission('tested'));
-const ask = (guard: RemoteGuard, by: 'live' | 'aside'): Promise<Answer> | Answer =>
+const ask = async (guard: RemoteGuard, by: 'live' | 'aside'): Promise<Answer> =>
   (by === 'live' ? guard : guard.aside).ask(TESTED, new Deadline(10_000), v => v);
 
 const answering = (answer: Answer): RemoteSource => sourceOf(async () => answer);

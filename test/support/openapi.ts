@@ -11,7 +11,7 @@ const document = parse(readFileSync('docs/openapi.yaml', 'utf8')) as {
 };
 
 const ajv = addFormats(new Ajv2020({ strict: false, allErrors: true }));
-ajv.addSchema(document as Json, 'openapi');
+ajv.addSchema(document, 'openapi');
 
 const pointer = (...keys: readonly string[]): string =>
   keys.map(key => key.replaceAll('~', '~0').replaceAll('/', '~1')).join('/');

@@ -12,7 +12,7 @@ const LOG_TAIL_CHARS = 16 * 1024;
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
 /** The plugins of the test backend that use a database. */
-const PLUGINS = ['auth', 'catalog', 'permission'];
+const PLUGINS = ['auth', 'catalog', 'permission', 'policy-router'];
 
 type Connection = string | { host: string; user: string };
 
