@@ -258,7 +258,7 @@ export function select(
 function nameTest(text: string): (name: string) => boolean {
   try {
     const pattern = parsePrefix(text);
-    return name => name === text || matchesName(pattern, name);
+    return name => matchesName(pattern, name);
   } catch {
     // No prefix, but a name may have any characters.
     return name => name === text;

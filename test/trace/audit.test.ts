@@ -456,6 +456,13 @@ describe('an outage', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('of one decision is written once', async () => {
+    await eventsOf('denials', outageDenial);
+    audit.close();
+    await pass(MINUTE);
+    expect(auditor.events).toHaveLength(1);
+  });
+
   it('is decided one by one once the router is closed', async () => {
     await eventsOf('denials');
     audit.close();
