@@ -340,3 +340,20 @@ describe('a closed router', () => {
     expect(await decide('other.read')).toBe('DENY');
   });
 });
+
+it('says how many declared permissions no route matches, also after a reload', async () => {
+  const logs = new CapturedLogs();
+  const body = { permissions: [permission('jobs.run', { action: 'create' })], rules: [] };
+  const started = await startRouter(withOpa(), {
+    logger: logs.logger(),
+    plugins: {
+      installed: () => Promise.resolve(['jobs']),
+      read: () => Promise.resolve({ kind: 'published', body }),
+    },
+  });
+  const line = await logs.waitFor('1 matches no route and gets the fallback (DENY)');
+  expect(line.level).toBe('info');
+  await started.reload(withOpa({ opa: opa() }, { fallback: 'allow' }));
+  await logs.waitFor('1 matches no route and gets the fallback (ALLOW)');
+  started.close();
+});

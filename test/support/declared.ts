@@ -4,6 +4,7 @@ import type {
   DeclaredState,
   DeclaringPlugin,
 } from '../../src/declared/declared-permissions';
+import { permission as build } from '../fixtures/builders';
 
 type Action = Permission['attributes']['action'];
 
@@ -12,12 +13,7 @@ export const permission = (
   name: string,
   action?: Action,
   resourceType?: string,
-): Permission => {
-  const attributes = action === undefined ? {} : { action };
-  return resourceType === undefined
-    ? { name, type: 'basic', attributes }
-    : { name, type: 'resource', attributes, resourceType };
-};
+): Permission => build(name, { action, resourceType });
 
 /** What these plugins declare; all of them have been read. */
 export const declaredBy = (
