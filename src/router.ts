@@ -74,6 +74,8 @@ export interface Router {
   readonly declared: Pick<DeclaredPermissions, 'of' | 'all'>;
   /** Where the table in use comes from, and what another one in its place would be. */
   readonly live: Pick<LiveConfig, 'routingFile' | 'propose'>;
+  /** Gives the sinks all records that wait for them, at once. */
+  flush(): void;
   /** Stops following the config, and closes the sources after the decisions under way. */
   close(): void;
 }
@@ -130,6 +132,7 @@ export async function createRouter({
     recent,
     audit,
     declared,
+    delivery,
     live: liveConfig,
   });
   const reportUnrouted = logUnrouted(logger, () => ({
@@ -166,6 +169,7 @@ export async function createRouter({
     writtenCheck.stop();
     liveConfig.stop();
     policy.close();
+    delivery.flush();
     audit.close();
   });
   return router;
@@ -200,6 +204,7 @@ interface RouterParts {
   readonly recent: RecentDecisions;
   readonly audit: Audit;
   readonly declared: DeclaredPermissions;
+  readonly delivery: Delivery;
   readonly live: LiveConfig;
 }
 
@@ -211,16 +216,26 @@ class RunningRouter implements Router {
   readonly recent: RecentDecisions;
   readonly audit: Audit;
   readonly declared: DeclaredPermissions;
+  private readonly delivery: Delivery;
   readonly #live: LiveConfig;
   private end = (): void => {};
 
-  constructor({ policy, startConfig, recent, audit, declared, live }: RouterParts) {
+  constructor({
+    policy,
+    startConfig,
+    recent,
+    audit,
+    declared,
+    delivery,
+    live,
+  }: RouterParts) {
     this.policy = policy;
     this.#startConfig = startConfig;
     this.#inUse = { read: startConfig, since: new Date() };
     this.recent = recent;
     this.audit = audit;
     this.declared = declared;
+    this.delivery = delivery;
     this.#live = live;
   }
 
@@ -242,6 +257,10 @@ class RunningRouter implements Router {
 
   onClose(end: () => void): void {
     this.end = end;
+  }
+
+  flush(): void {
+    this.delivery.flush();
   }
 
   close(): void {

@@ -42,7 +42,9 @@ export function createOperationsApi(
   services: OperationsServices,
 ): RequestHandler {
   const api = Router();
-  const explanations = new Slots('explanations', 2);
+  // Users who explain their own decisions must not keep operators waiting.
+  const explanations = new Slots('explanations', 1);
+  const ownExplanations = new Slots('explanations', 1);
   const coverages = new Slots('coverages', 1);
   const diffs = new Slots('diffs', 1);
   const answer =
@@ -128,9 +130,8 @@ export function createOperationsApi(
     answer(async ({ caller, router, ...call }) => {
       const user = requireUser(caller);
       const body = readInput(explainBody, await readJson(call), 'body');
-      const explained = await explanations.run(() =>
-        explain(body, user, router, services),
-      );
+      const slots = user.isOperator ? explanations : ownExplanations;
+      const explained = await slots.run(() => explain(body, user, router, services));
       return explainAnswer(explained, user.isOperator, body.resource);
     }),
   );

@@ -1,16 +1,23 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { DecisionRecord, TraceSink } from './record';
 
 /** Milliseconds of sinks' work after which the rest of the process gets a turn. */
-const SLICE = 10;
+const SLICE = 25;
 /** Records that wait; it takes sinks that block for seconds to reach it. */
 const MAX_WAITING = 10_000;
+
+interface Waiting {
+  readonly record: Readonly<DecisionRecord>;
+  /** Of the decision: loggers find the trace and the request in it. */
+  readonly context: AsyncResource;
+}
 
 /**
  * Gives records to the sinks after the decision has been answered, so that no sink delays one,
  * whatever it does.
  */
 export class Delivery {
-  private waiting: Array<Readonly<DecisionRecord>> = [];
+  private waiting: Waiting[] = [];
   private isDue = false;
   private dropped = 0;
 
@@ -26,20 +33,26 @@ export class Delivery {
       this.dropped++;
       return;
     }
-    this.waiting.push(record);
+    this.waiting.push({ record, context: new AsyncResource('PolicyRouterRecord') });
     if (this.isDue) return;
     this.isDue = true;
     setImmediate(() => this.deliver());
   }
 
-  private deliver(): void {
+  /** Gives all records that wait, at once. */
+  flush(): void {
+    this.deliver(Infinity);
+  }
+
+  private deliver(slice = SLICE): void {
     const records = this.waiting;
     const began = performance.now();
     let delivered = 0;
-    for (const record of records) {
-      for (const sink of this.sinks) give(sink, record);
+    for (const { record, context } of records) {
+      for (const sink of this.sinks)
+        context.runInAsyncScope(give, undefined, sink, record);
       delivered++;
-      if (performance.now() - began >= SLICE) break;
+      if (performance.now() - began >= slice) break;
     }
     this.waiting = records.slice(delivered);
     this.isDue = this.waiting.length > 0;

@@ -15,6 +15,7 @@ import {
   type RunningBackend,
 } from '../support/backend';
 import { CapturedLogs } from '../support/captured-logs';
+import { operations } from '../support/operations';
 import { startOpa } from '../support/opa-server';
 import {
   answer,
@@ -104,6 +105,30 @@ async function ask(
   };
 }
 
+/** Everything that the operations API says to somebody. */
+async function shownTo(backend: RunningBackend, token: string): Promise<object[]> {
+  const api = operations(backend.url, token);
+  const { body } = await api.get('decisions');
+  const decisions = (body.decisions ?? []) as Array<{ number: number }>;
+  return [
+    body,
+    ...(await Promise.all(
+      decisions.map(({ number }) => api.get(`decisions/${number}`)),
+    )),
+    ...(await Promise.all(['table', 'sources', 'coverage'].map(path => api.get(path)))),
+    ...(await Promise.all(
+      [onEntity('odd.thing', 'read'), onEntity('catalog.entity.read', 'read')].map(
+        ({ permission, resourceRef }) =>
+          api.post('explain', { permission, resource: resourceRef }),
+      ),
+    )),
+    await api.post('diff', {
+      routing: 'fallback: deny\nroutes: [{ prefix: odd, sources: [opa, odd, no] }]',
+    }),
+    await api.post('diff', { routing: 'fallback: { $env: PATH }' }),
+  ];
+}
+
 const batch = (...questions: Question[]): object => ({
   items: questions.map((question, index) => ({ id: String(index), ...question })),
 });
@@ -136,6 +161,8 @@ describeWithOpa(
         const backend = await startBackend({
           policyRouter: {
             fallback: 'deny',
+            operators: ['group:default/platform'],
+            audit: 'all',
             sources: {
               opa: {
                 type: 'opa',
@@ -165,7 +192,9 @@ describeWithOpa(
             petra,
             petra.split('.')[2]!,
           ];
-          expectNothingOf(secrets, logged, backend.traces, given);
+          const shown = await shownTo(backend, petra);
+          expect(seen(shown)).toContain(result);
+          expectNothingOf(secrets, logged, backend.traces, given, shown);
         } finally {
           await backend.stop();
           await opa.stop();
@@ -244,6 +273,7 @@ describe('with a server that repeats the credentials', () => {
   let stub: StubServer;
   let backend: RunningBackend;
   let nolan: string;
+  let petra: string;
   let requests: string[];
 
   const source = (token: string): object => ({
@@ -260,6 +290,8 @@ describe('with a server that repeats the credentials', () => {
     backend = await startBackend({
       policyRouter: {
         fallback: 'deny',
+        operators: ['group:default/platform'],
+        audit: 'all',
         sources: { odd: source(TOKEN), plain: source(PLAIN_TOKEN) },
         routes: [
           { prefix: 'odd', sources: ['odd'] },
@@ -269,6 +301,7 @@ describe('with a server that repeats the credentials', () => {
       },
     });
     nolan = await backend.signIn('nolan');
+    petra = await backend.signIn('petra');
   });
 
   afterAll(async () => {
@@ -310,6 +343,12 @@ describe('with a server that repeats the credentials', () => {
       expectNothingOf(ofUser, requests);
       expectNothingOf([TOKEN, PLAIN_TOKEN, ...ofUser], logged, backend.traces, given);
       expectNothingOf([OF_POLICY], given);
+      const toOperators = await shownTo(backend, petra);
+      expect(seen(toOperators)).toContain('odd.thing');
+      const toOthers = await shownTo(backend, nolan);
+      const secrets = [TOKEN, PLAIN_TOKEN, ...ofUser, petra];
+      expectNothingOf(secrets, toOperators, toOthers, logged);
+      expectNothingOf([OF_POLICY, 'ownershipEntityRefs', 'group:'], toOthers);
     },
   );
 

@@ -181,7 +181,8 @@ describeWithOpa('many people who ask OPA the same at once', () => {
       results: Array<string>(300).fill('ALLOW'),
     });
     expect((await answeredByOpa()) - before).toBe(1);
-    expect(sharings()).toBe(299);
+    // The records follow the answers.
+    await until(() => sharings() === 299, 'all but one question shared an answer');
   });
 });
 

@@ -117,11 +117,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const progress = setInterval(() => onProgress?.(tally), PROGRESS_EVERY);
     ends.push(() => clearInterval(progress));
 
-    const rest = async (): Promise<Resources> => {
+    /** @param sockets - waits until so many are left, because those of clients close later. */
+    const rest = async (sockets: number): Promise<Resources> => {
       await chaos.stop();
       await load.stop();
       await chaos.replaceAllSources();
-      const resources = await measure(SOCKETS_AT_REST);
+      const resources = await measure(sockets);
       heartbeat.forget();
       return resources;
     };
@@ -133,7 +134,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 
     const warmUp = Math.min(120_000, seconds * 200);
     await run(warmUp);
-    const before = await rest();
+    const before = await rest(SOCKETS_AT_REST);
     await run(seconds * 1000 - warmUp);
     const soFar = (): SoFar => ({
       tally,
@@ -143,7 +144,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     for (let time = 0; time < OVERTIME.times && !isEnough(soFar()); time++) {
       await delay(OVERTIME.every);
     }
-    const after = await rest();
+    const after = await rest(before.sockets + GROWTH.sockets);
     return {
       ...soFar(),
       seconds,

@@ -162,8 +162,10 @@ export async function authorize(
     body: JSON.stringify({ items }),
   });
   const body = (await response.json()) as { items?: Array<{ result: string }> };
-  // The records follow the answer.
-  await new Promise(resolve => setImmediate(resolve));
+  // The records follow the answer, those of a large batch in several turns.
+  for (let turns = 0; turns < 5; turns++) {
+    await new Promise(resolve => setImmediate(resolve));
+  }
   return {
     status: response.status,
     results: (body.items ?? []).map(item => item.result),

@@ -59,6 +59,7 @@ export async function startModule(
   const middlewares: Array<Parameters<HttpRouterService['use']>[0]> = [];
   let policy: PermissionPolicy | undefined;
 
+  const handle = new RouterHandle();
   const backend = createBackend();
   for (const feature of [
     logs.feature(),
@@ -67,7 +68,7 @@ export async function startModule(
       if (policy) throw new Error('Policy already set');
       policy = next;
     }),
-    createPolicyRouterModule(new RouterHandle(), [record => records.push(record)]),
+    createPolicyRouterModule(handle, [record => records.push(record)]),
     ...features,
   ]) {
     backend.add(feature);
@@ -85,7 +86,7 @@ export async function startModule(
     auditor,
     middlewares,
     policy,
-    decide: (query, user) => delivering(policy!).handle(query, user),
+    decide: (query, user) => delivering(handle.router!).handle(query, user),
     stop: () => backend.stop(),
   };
 }

@@ -67,7 +67,7 @@ export async function startRouter(
       reloaded(read);
     },
   });
-  const policy = delivering(router.policy);
+  const policy = delivering(router);
   return {
     policy,
     undelayed: router.policy,
@@ -87,11 +87,13 @@ export async function startRouter(
   };
 }
 
-/** The same policy, whose decisions reach the sinks before they reach the caller. */
-export const delivering = (policy: PermissionPolicy): PermissionPolicy => ({
+/** The policy of a router; its decisions reach the sinks before they reach the caller. */
+export const delivering = (
+  router: Pick<Router, 'policy' | 'flush'>,
+): PermissionPolicy => ({
   async handle(query, user) {
-    const decision = await policy.handle(query, user);
-    await new Promise(resolve => setImmediate(resolve));
+    const decision = await router.policy.handle(query, user);
+    router.flush();
     return decision;
   },
 });

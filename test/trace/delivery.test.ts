@@ -1,4 +1,5 @@
 /** Sinks get every record, after the decision, and none can keep it from another. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Delivery } from '../../src/trace/delivery';
 import { newRecord, type DecisionRecord, type TraceSink } from '../../src/trace/record';
@@ -63,4 +64,19 @@ it('keeps a bounded number of records for sinks that are slow, and counts the re
   while (given < 10_000) await turn();
   await turn();
   expect(given).toBe(10_000);
+});
+
+it('gives each record in the async context of its decision', async () => {
+  const storage = new AsyncLocalStorage<string>();
+  const got: unknown[] = [];
+  const delivery = new Delivery([
+    ({ reason }) => got.push([reason, storage.getStore()]),
+  ]);
+  for (const reason of ['a', 'b'])
+    storage.run(reason, () => delivery.add(recordOf(reason)));
+  await turn();
+  expect(got).toEqual([
+    ['a', 'a'],
+    ['b', 'b'],
+  ]);
 });

@@ -119,6 +119,8 @@ async function recordIn(situation: Situation): Promise<Readonly<DecisionRecord>>
         : {}),
     },
   );
+  // Until what is declared has been read.
+  if (declared) await new Promise(resolve => setImmediate(resolve));
   const decide = (): Promise<unknown> =>
     router.decide({ permission: asked } as never, user ?? undefined);
   try {

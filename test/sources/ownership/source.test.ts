@@ -192,6 +192,7 @@ describe('a bypass', () => {
     expect(ask(asked, member, { bypass })).toEqual({
       kind: 'ALLOW',
       reason: 'bypass: member of group:default/platform',
+      bypass: 'group:default/platform',
     });
   });
 
