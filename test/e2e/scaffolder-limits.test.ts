@@ -10,6 +10,7 @@ import {
   type Question,
   type RunningBackend,
 } from '../support/backend';
+import { operations } from '../support/operations';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { SERVICE_TOKEN, startScaffolderBackend } from '../support/scaffolder';
 import { readTask, ScaffolderClient } from '../support/scaffolder-client';
@@ -58,7 +59,10 @@ describeWithOpa('the scaffolder today', () => {
       policies: ['test/fixtures/policies/scaffolder.rego'],
     });
     await answer(opa, {});
-    backend = await startScaffolderBackend(scaffolderRouter(opa, 'deny-overrides'));
+    backend = await startScaffolderBackend({
+      ...scaffolderRouter(opa, 'deny-overrides'),
+      operators: ['user:default/petra'],
+    });
     petra = new ScaffolderClient(backend.url, await backend.signIn('petra'));
     service = new ScaffolderClient(backend.url, SERVICE_TOKEN);
     await petra.templateIsIngested();
@@ -119,6 +123,22 @@ describeWithOpa('the scaffolder today', () => {
         });
       },
     );
+
+    it.each([
+      { of: 'a template', asked: page, conditions: hasTag('red') },
+      { of: 'an action', asked: action, conditions: hasId('debug:log') },
+    ])('an explanation says that of $of', async ({ asked, conditions }) => {
+      await answer(opa, { [asked.permission.name]: allowedIf(conditions) });
+      const { body } = await operations(backend.url, petra.token).post('explain', {
+        permission: asked.permission,
+        resource: asked.resourceRef,
+      });
+      expect(body).toMatchObject({
+        result: 'CONDITIONAL',
+        resource: { problem: expect.stringContaining('HTTP 501') as unknown },
+      });
+      expect(body.resource).not.toHaveProperty('conditions');
+    });
 
     it.each([
       { of: 'a template', asked: page },
