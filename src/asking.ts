@@ -44,7 +44,7 @@ export async function askSources(
     const asked = within(sourceSpan, () => leg[by].ask(request, deadline));
     const answer = asked instanceof Promise ? await asked : asked;
     const { verdict } = answer;
-    if (by === 'aside' && needsUser(answer)) {
+    if (by === 'aside' && isUncertain(answer)) {
       cannotAsk.push(leg.name);
     } else if (verdict.kind === 'CONDITIONAL' && route.legs.length > 1) {
       // Joining holds the event loop too.
@@ -85,10 +85,19 @@ function recordOf(
   };
 }
 
+/** Of questions beside the decisions: they could not be put, and a decision might be. */
+const NOT_PUT = new Set([
+  NEEDS_USER,
+  'HUNG',
+  'QUEUE_FULL',
+  'NO_TIME_LEFT',
+  'CUT_SHORT',
+]);
+
 /** Whether the source, or a standby that would decide in its place, could not be asked. */
-const needsUser = ({ verdict, attempts = [] }: ChainAnswer): boolean =>
-  ('failure' in verdict && verdict.failure?.code === NEEDS_USER) ||
-  attempts.some(({ failure }) => failure?.code === NEEDS_USER);
+const isUncertain = ({ verdict, attempts = [] }: ChainAnswer): boolean =>
+  ('failure' in verdict && NOT_PUT.has(verdict.failure?.code ?? '')) ||
+  attempts.some(({ failure }) => NOT_PUT.has(failure?.code ?? ''));
 
 /** The conditions of each source are within the limits; combined they are not. */
 function denyTooLarge(excess: string, record: DecisionRecord): ApplicableVerdict {

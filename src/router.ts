@@ -73,7 +73,7 @@ export interface Router {
   readonly audit: Pick<Audit, 'status'>;
   readonly declared: Pick<DeclaredPermissions, 'of' | 'all'>;
   /** Where the table in use comes from, and what another one in its place would be. */
-  readonly live: Pick<LiveConfig, 'routingFile' | 'propose'>;
+  readonly live: Pick<LiveConfig, 'routingFile' | 'rejected' | 'propose'>;
   /** Gives the sinks all records that wait for them, at once. */
   flush(): void;
   /** Stops following the config, and closes the sources after the decisions under way. */

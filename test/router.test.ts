@@ -343,7 +343,10 @@ describe('a closed router', () => {
 
 it('says how many declared permissions no route matches, also after a reload', async () => {
   const logs = new CapturedLogs();
-  const body = { permissions: [permission('jobs.run', { action: 'create' })], rules: [] };
+  const body = {
+    permissions: [permission('jobs.run', { action: 'create' })],
+    rules: [],
+  };
   const started = await startRouter(withOpa(), {
     logger: logs.logger(),
     plugins: {

@@ -82,6 +82,11 @@ export class LiveConfig {
     reloads.reload();
   }
 
+  /** Why the changed config is not used; undefined if the config in use is the latest. */
+  get rejected(): string | undefined {
+    return this.reloads?.problem;
+  }
+
   /** The path of the routing file in use, as configured; undefined if the table is in app-config. */
   get routingFile(): string | undefined {
     return this.inUse?.input.file?.path;

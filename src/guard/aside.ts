@@ -12,6 +12,8 @@ import type { Askable } from './guard';
 
 /** Questions under way at once, at each endpoint. */
 export const ASIDE_SLOTS = 2;
+/** The same of a source whose calls cannot be ended: one that hangs keeps its slot. */
+export const ASIDE_SLOTS_THAT_MAY_HANG = 200;
 /** Questions that may wait for these slots. */
 export const ASIDE_QUEUE = 16;
 

@@ -20,7 +20,13 @@ import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
 import type { PermissionRequest } from '../request';
 import type { PreparedQuestion, RemoteSource } from '../sources/source';
-import { ASIDE_QUEUE, ASIDE_SLOTS, AsideGuard, NEVER_OPENS } from './aside';
+import {
+  ASIDE_QUEUE,
+  ASIDE_SLOTS,
+  ASIDE_SLOTS_THAT_MAY_HANG,
+  AsideGuard,
+  NEVER_OPENS,
+} from './aside';
 import {
   CircuitBreaker,
   type BreakerState,
@@ -49,6 +55,7 @@ export interface RemoteGuardOptions extends QueueOptions {
 export interface RemoteGuardParts {
   readonly turns?: Turns;
   readonly shared?: Shared;
+  readonly tally?: Tally;
   /** Default: it is never asked beside the decisions. */
   readonly aside?: RemoteAside;
 }
@@ -71,7 +78,7 @@ export class RemoteGuard implements Guard {
   private readonly queue: Queue;
   private readonly breaker: CircuitBreaker;
   private readonly timeout: Timeout;
-  private readonly tally = new Tally();
+  private readonly tally: Tally;
   private readonly turns: Turns;
   private readonly shared: Shared;
   private readonly asideOptions: RemoteAside | undefined;
@@ -85,8 +92,14 @@ export class RemoteGuard implements Guard {
     private readonly source: RemoteSource,
     private readonly options: RemoteGuardOptions,
     observer: GuardObserver,
-    { turns = new Turns(), shared = new Shared(), aside }: RemoteGuardParts = {},
+    {
+      turns = new Turns(),
+      shared = new Shared(),
+      tally = new Tally(),
+      aside,
+    }: RemoteGuardParts = {},
   ) {
+    this.tally = tally;
     this.turns = turns;
     this.shared = shared;
     this.asideOptions = aside;
@@ -157,24 +170,24 @@ export class RemoteGuard implements Guard {
     if (this.beside) return this.beside;
     if (!this.asideOptions) throw new Error('this guard asks nothing aside');
     const { needsUser, build } = this.asideOptions;
+    const slots = needsUser ? ASIDE_SLOTS_THAT_MAY_HANG : ASIDE_SLOTS;
     const guard = new RemoteGuard(
-      build(ASIDE_SLOTS),
+      build(slots),
       {
         timeout: this.options.timeout,
-        concurrency: ASIDE_SLOTS,
+        concurrency: slots,
         queue: ASIDE_QUEUE,
         circuitBreaker: NEVER_OPENS,
       },
       { breakerChanged: () => {}, allCallsHang: () => {} },
-      { turns: this.turns },
+      { turns: this.turns, tally: this.tally.aside() },
     );
     const askable = new AsideGuard(guard, {
       needsUser,
-      // A half-open breaker lets one question through, which must be a live one.
-      refusal: () =>
-        this.closed || this.breaker.state === 'closed'
-          ? this.refusal(this.options.timeout)
-          : this.tally.told(this.breaker.refusal()),
+      refusal: () => {
+        const refusal = this.refusal(this.options.timeout);
+        return refusal && this.tally.told(refusal);
+      },
     });
     this.beside = { askable, close: () => guard.close() };
     return this.beside;

@@ -13,8 +13,14 @@ export interface TallyReading {
   readonly lastFailure: (Failure & { readonly at: number }) | undefined;
   /** Epoch milliseconds; undefined while it answers. */
   readonly unavailableSince: number | undefined;
-  /** Of the latest answers, the wait in the queue included; undefined before the first. */
-  readonly milliseconds: { readonly p50: number; readonly p99: number } | undefined;
+  /** Of the latest answers, the wait in the queue included; undefined before the first. Sorts them. */
+  readonly percentiles: () => Percentiles | undefined;
+}
+
+/** In milliseconds. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
 }
 
 /** Counts what is asked and how it ends. Nothing is derived until it is read. */
@@ -48,6 +54,14 @@ export class Tally {
     return told;
   }
 
+  /** For questions beside the decisions: it counts nothing, and knows of the same outage. */
+  aside(): Tally {
+    const beside = new Tally();
+    beside.reached = () => {};
+    beside.add = answer => (answer.kind === 'FAILED' ? this.told(answer) : answer);
+    return beside;
+  }
+
   /** A failure that also says since when the source is unavailable, and why its breaker is open. */
   told<F extends Failed>(answer: F): F {
     const { failure } = answer;
@@ -64,11 +78,11 @@ export class Tally {
       failures: { ...this.failures },
       lastFailure: this.lastFailure,
       unavailableSince: this.outage?.since,
-      milliseconds: this.percentiles(),
+      percentiles: () => this.percentiles(),
     };
   }
 
-  private percentiles(): TallyReading['milliseconds'] {
+  private percentiles(): Percentiles | undefined {
     const kept = Math.min(this.answered, KEPT_DURATIONS);
     if (kept === 0) return undefined;
     const sorted = this.durations.slice(0, kept).sort();

@@ -51,6 +51,11 @@ export class LastGood<T> {
     return this.state.inUse;
   }
 
+  /** Why what was loaded last is not used; undefined if it is. */
+  get problem(): string | undefined {
+    return this.state.kind === 'rejected' ? this.state.problem : undefined;
+  }
+
   /** Loads it again, once at a time. May be called at any time, as often as it may have changed. */
   readonly reload = coalesced(() => this.run());
 

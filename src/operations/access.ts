@@ -4,6 +4,7 @@
  */
 import type {
   BackstageCredentials,
+  BackstageServicePrincipal,
   BackstageUserPrincipal,
   HttpAuthService,
   UserInfoService,
@@ -50,7 +51,19 @@ export async function callerOf(
       'this API is closed, because permission.policyRouter.operators is not set',
     );
   }
-  if (credentials.principal.type === 'service') return { kind: 'service' };
+  if (credentials.principal.type === 'service') {
+    const { accessRestrictions } = credentials.principal as BackstageServicePrincipal;
+    // Such a token is for one purpose, which this is not.
+    if (
+      accessRestrictions?.permissionNames ||
+      accessRestrictions?.permissionAttributes
+    ) {
+      throw new NotAllowedError(
+        'the token of this service is restricted to permissions',
+      );
+    }
+    return { kind: 'service' };
+  }
   const user = credentials as BackstageCredentials<BackstageUserPrincipal>;
   const info = await settleWithin(
     userInfo.getUserInfo(user),

@@ -37,6 +37,9 @@ interface Call {
   readonly response: Response;
 }
 
+/** Of one user who is no operator, under way and waiting. */
+const MAX_OWN = 2;
+
 export function createOperationsApi(
   handle: RouterHandle,
   services: OperationsServices,
@@ -44,7 +47,8 @@ export function createOperationsApi(
   const api = Router();
   // Users who explain their own decisions must not keep operators waiting.
   const explanations = new Slots('explanations', 1);
-  const ownExplanations = new Slots('explanations', 1);
+  const ownExplanations = new Slots('explanations', 1, MAX_OWN);
+  const sources = new Slots('lists of sources', 1);
   const coverages = new Slots('coverages', 1);
   const diffs = new Slots('diffs', 1);
   const answer =
@@ -68,15 +72,19 @@ export function createOperationsApi(
     answer(({ caller, router, request }) => {
       requireOperatorOrService(caller);
       const part = readInput(tableQuery, request.query, 'query');
-      return tableOf(router.inUse, router.live.routingFile, part);
+      return tableOf(router.inUse, router.live, part);
     }),
   );
   api.get(
     '/v1/sources',
     answer(({ caller, router }) => {
       requireOperatorOrService(caller);
-      const { config } = router.inUse.read;
-      return { sources: sourcesAnswer(config, router.policy.snapshot.statuses()) };
+      return sources.run(async () => {
+        const { config } = router.inUse.read;
+        const statuses = router.policy.snapshot.statuses();
+        const isOperator = caller.kind === 'user';
+        return { sources: await sourcesAnswer(config, statuses, isOperator) };
+      });
     }),
   );
   api.get(
@@ -113,26 +121,30 @@ export function createOperationsApi(
     '/v1/diff',
     answer(async ({ caller, router, ...call }) => {
       requireOperator(caller);
-      const { routing } = readInput(diffBody, await readJson(call), 'body');
-      return diffs.run(() =>
-        diffOf(routing, {
+      return diffs.run(async () => {
+        const { routing } = readInput(diffBody, await readJson(call, 'diff'), 'body');
+        return diffOf(routing, {
           live: router.live,
           inForce: router.inUse.read,
           table: router.policy.snapshot.table,
           declared: router.declared.all(),
           recent: router.recent.all(),
-        }),
-      );
+        });
+      });
     }),
   );
   api.post(
     '/v1/explain',
     answer(async ({ caller, router, ...call }) => {
       const user = requireUser(caller);
-      const body = readInput(explainBody, await readJson(call), 'body');
-      const slots = user.isOperator ? explanations : ownExplanations;
-      const explained = await slots.run(() => explain(body, user, router, services));
-      return explainAnswer(explained, user.isOperator, body.resource);
+      const { isOperator } = user;
+      const slots = isOperator ? explanations : ownExplanations;
+      return slots.run(async () => {
+        const json = await readJson(call, isOperator ? 'explain' : 'own');
+        const body = readInput(explainBody, json, 'body');
+        const explained = await explain(body, user, router, services);
+        return explainAnswer(explained, isOperator, body.resource);
+      }, user.userEntityRef);
     }),
   );
   api.use('/v1', (request: Request) => {

@@ -53,14 +53,19 @@ const WHOLE = 'whole';
 /** A rule and its opposite are both DENY only for a resource that does not exist. */
 const OPPOSITE = 'opposite';
 
-/** Never rejects. */
+/**
+ * Never rejects.
+ *
+ * @param isDetailed - whether each rule is evaluated too.
+ */
 export async function applyConditions(
   { pluginId, resourceType, conditions }: Decision,
   resourceRef: string,
   services: PluginServices,
+  isDetailed: boolean,
 ): Promise<Applied> {
   const rules = new Map(leavesOf(conditions).map(rule => [keyOf(rule), rule]));
-  const known = [...rules].slice(0, MAX_RULES);
+  const known = isDetailed ? [...rules].slice(0, MAX_RULES) : [];
   const [first] = known;
   const items: Item[] = [
     { id: WHOLE, conditions },

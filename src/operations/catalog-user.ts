@@ -44,10 +44,12 @@ async function ask(
   signal: AbortSignal,
   services: PluginServices,
 ): Promise<CatalogUser> {
-  const [, kind, namespace, name] = /^([^:/]+):([^:/]+)\/([^:/]+)$/.exec(ref) ?? [];
-  const path = `/entities/by-name/${[kind, namespace, name]
-    .map(part => encodeURIComponent(part ?? ''))
-    .join('/')}`;
+  const [, namespace = '', name = ''] = /^user:([^:/]+)\/([^:/]+)$/i.exec(ref) ?? [];
+  // Only these two are changed by a URL; no entity has such a name.
+  if ([namespace, name].some(part => part === '' || part === '.' || part === '..')) {
+    return { kind: 'not found' };
+  }
+  const path = `/entities/by-name/user/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
   const { status, text } = await requestPlugin(
     'catalog',
     { path, signal, maxBytes: MAX_BYTES },

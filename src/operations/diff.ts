@@ -223,17 +223,17 @@ async function findUnresolved(
   slices: Slices,
 ): Promise<ConfigError | undefined> {
   const findings = new Findings();
-  const left: Array<readonly [value: object, path: Path]> = [];
+  const found: Array<readonly [value: object, path: Path]> = [];
   const enter = (value: unknown, path: Path): void => {
-    if (typeof value === 'object' && value !== null) left.push([value, path]);
+    if (typeof value === 'object' && value !== null) found.push([value, path]);
   };
   enter(content, []);
-  // The last one is taken first, so what it contains is put in from its end.
-  while (left.length > 0) {
-    if (slices.isOver()) await slices.next();
-    const [value, path] = left.pop()!;
+  // What they contain is found meanwhile.
+  for (const [value, path] of found) {
     const isList = Array.isArray(value);
-    for (const [key, item] of Object.entries(value).reverse()) {
+    for (const key in value) {
+      if (slices.isOver()) await slices.next();
+      const item = (value as Record<string, unknown>)[key];
       if (!isList && UNRESOLVED.has(key)) {
         const message = `'${key}' is not supported here; write out what it stands for`;
         findings.add({ path, message, sameAs: message });

@@ -49,18 +49,18 @@ export function explainAnswer(
   const { record, result, origin, notes } = explained;
   const route = record.route === undefined ? {} : { route: record.route };
   if (!isOperator) {
-    // A caller can always be asked for in person, so a result is certain.
-    const final = result === 'UNDETERMINED' ? record.result : result;
-    return {
-      result,
-      ...route,
-      sentence: generalSentence({ ...record, result: final }),
-    };
+    const sentence =
+      result === 'UNDETERMINED'
+        ? 'What decides it could not be asked now; try again in a few seconds'
+        : generalSentence({ ...record, result });
+    return { result, ...route, sentence };
   }
   return {
     result,
     ...route,
-    sentence: `${finalSentence(explained, resource)}${sentenceOf(record)}`,
+    sentence: [finalSentence(explained, resource) + sentenceOf(record), ...notes].join(
+      '; ',
+    ),
     ...(record.user === undefined ? {} : { user: record.user }),
     refs: record.refs ?? [],
     refsFrom: origin,
@@ -143,6 +143,10 @@ const failureAnswer = ({ since, ...failure }: Failure): object => ({
 });
 
 function bounded(value: unknown): unknown {
-  const length = JSON.stringify(value)?.length ?? 0;
-  return length > MAX_EXCHANGE ? `(left out: ${length} characters of JSON)` : value;
+  try {
+    const length = JSON.stringify(value)?.length ?? 0;
+    return length > MAX_EXCHANGE ? `(left out: ${length} characters of JSON)` : value;
+  } catch {
+    return '(left out: nested too deeply)';
+  }
 }

@@ -34,6 +34,10 @@ const name = text('the name of a permission').max(MAX_PERMISSION_NAME_LENGTH, {
   error: `must have at most ${MAX_PERMISSION_NAME_LENGTH} characters`,
 });
 
+const userRef = entityRef.regex(/^user:/i, {
+  error: "must be the entity ref of a user such as 'user:default/olivia'",
+});
+
 const attributes = strict({
   action: choice(['create', 'read', 'update', 'delete']).optional(),
 });
@@ -64,7 +68,7 @@ export const explainBody = strict({
       error: `must have at most ${MAX_RESOURCE_REF} characters`,
     })
     .optional(),
-  user: entityRef.optional(),
+  user: userRef.optional(),
   refs: nonEmptyList(entityRef, 'entity refs', MAX_REFS).optional(),
 }).superRefine(({ user, refs }, context) => {
   if (refs === undefined || user !== undefined) return;
@@ -107,14 +111,23 @@ export async function explain(
   const who = await whoOf({ user, refs }, caller, services);
   const { permission: whole, notes } = wholePermission(asked, router.declared);
   if (resource !== undefined && whole.type === 'basic') {
+    const likely =
+      notes.length > 0
+        ? 'no installed plugin declares it; is the name right?'
+        : 'it is not about a resource';
     throw new InputError(
-      `body.resource must be left out: ${quote(whole.name)} is not about a resource`,
+      `body.resource must be left out for ${quote(whole.name)}: ${likely}`,
     );
   }
   const record = await router.policy.explain(whole, who.principal, who.user);
   const applied =
     record.result === 'CONDITIONAL' && resource !== undefined && !record.cannotAsk
-      ? await applyConditions(conditionalOf(record), resource, services)
+      ? await applyConditions(
+          conditionalOf(record),
+          resource,
+          services,
+          caller.isOperator,
+        )
       : undefined;
   const result = record.cannotAsk
     ? 'UNDETERMINED'

@@ -9,8 +9,8 @@ const MAX_LISTED = 5;
 export const count = (least: number, most: number) =>
   z
     .string()
-    .transform(Number)
-    .refine(value => Number.isInteger(value) && value >= least && value <= most, {
+    .transform(text => (/^\d+$/.test(text) ? Number(text) : NaN))
+    .refine(value => Number.isSafeInteger(value) && value >= least && value <= most, {
       error: `must be a whole number from ${least} to ${most}`,
     });
 
@@ -34,26 +34,36 @@ export function readInput<S extends z.ZodType>(
   throw new InputError(problems.join('; '));
 }
 
-/** A table of the largest size, written as JSON, and what is around it. */
-const parseJson = express.json({ limit: '3mb' });
+/** The largest body of a call, in bytes. Parsing and checking it holds the event loop. */
+export const BODY_LIMITS = {
+  /** A question about oneself: a permission and a resource. */
+  own: 16_384,
+  /** With long lists of refs. */
+  explain: 1_048_576,
+  /** A table of the largest size, written as JSON, and what is around it. */
+  diff: 3_145_728,
+};
+
+const parsers = {
+  own: express.json({ limit: BODY_LIMITS.own }),
+  explain: express.json({ limit: BODY_LIMITS.explain }),
+  diff: express.json({ limit: BODY_LIMITS.diff }),
+};
 
 /**
  * The body of a call, read only once it is known who calls.
  *
  * @throws InputError if it is not JSON; an error with the status 413 if it is too long.
  */
-export async function readJson({
-  request,
-  response,
-}: {
-  readonly request: Request;
-  readonly response: Response;
-}): Promise<unknown> {
+export async function readJson(
+  { request, response }: { readonly request: Request; readonly response: Response },
+  limit: keyof typeof BODY_LIMITS,
+): Promise<unknown> {
   if (!request.is('application/json')) {
     throw new InputError('send JSON, with the header content-type: application/json');
   }
   await new Promise<void>((resolve, reject) => {
-    parseJson(request, response, (error: unknown) => {
+    parsers[limit](request, response, (error: unknown) => {
       if (error === undefined) resolve();
       else reject(bodyError(error));
     });

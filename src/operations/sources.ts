@@ -1,6 +1,7 @@
 import { standbyChain } from '../config/standby';
 import type { RouterConfig } from '../config/types';
 import type { BreakerState } from '../guard/breaker';
+import { Slices } from '../lib/slices';
 import type { SourceStatus } from '../snapshot';
 import { isBuiltIn } from '../sources/kinds';
 import { timeOf } from '../trace/facts';
@@ -37,51 +38,84 @@ export interface EndpointAnswer {
   /** Of the latest 1024 answers. */
   readonly milliseconds?: { readonly p50: number; readonly p99: number };
   /** `cause`: why the breaker is open, if the last question was refused for that. */
-  readonly lastFailure?: Pick<Failure, 'class' | 'code' | 'message' | 'cause'> & {
+  readonly lastFailure?: Pick<Failure, 'class' | 'code'> & {
     readonly at: string;
+    /** For operators only, like `cause`: it may quote a decision. */
+    readonly message?: string;
+    readonly cause?: Failure['cause'];
   };
 }
 
-/** The sources of the config, in its order; the built-in ones only if a route names them. */
-export function sourcesAnswer(
-  { sources, routes }: RouterConfig,
+/**
+ * The sources of the config, in its order; the built-in ones only if a route names them. Works in
+ * slices.
+ *
+ * @param isOperator - whether the caller may know more of failures than class and code.
+ */
+export async function sourcesAnswer(
+  { sources, routes }: Pick<RouterConfig, 'sources' | 'routes'>,
   statuses: readonly SourceStatus[],
-): SourceAnswer[] {
-  const routesOf = new Map<string, Set<string>>();
-  for (const route of routes) {
-    for (const named of route.sources) {
-      for (const name of standbyChain(named, sources)) {
-        let labels = routesOf.get(name);
-        if (!labels) routesOf.set(name, (labels = new Set()));
-        labels.add(route.label);
-      }
-    }
-  }
+  isOperator: boolean,
+  slices = new Slices(),
+): Promise<SourceAnswer[]> {
+  const usage = await usageOf({ sources, routes }, slices);
   const endpointsOf = new Map<string, EndpointAnswer[]>();
-  for (const status of statuses) {
+  await slices.each(statuses, status => {
+    const answer = endpointAnswer(status, isOperator);
     const known = endpointsOf.get(status.source);
-    if (known) known.push(endpointAnswer(status));
-    else endpointsOf.set(status.source, [endpointAnswer(status)]);
-  }
+    if (known) known.push(answer);
+    else endpointsOf.set(status.source, [answer]);
+  });
   return [...sources]
-    .filter(([name]) => !isBuiltIn(name) || routesOf.has(name))
-    .map(([name, { type, remote }]) => {
-      const labels = [...(routesOf.get(name) ?? [])];
-      return {
-        name,
-        type,
-        ...(remote ? { onUnavailable: remote.onUnavailable } : {}),
-        ...(remote?.standby === undefined ? {} : { standby: remote.standby }),
-        endpoints: endpointsOf.get(name) ?? [],
-        routes: labels.slice(0, MAX_ROUTES),
-        routeCount: labels.length,
-      };
-    });
+    .filter(([name]) => !isBuiltIn(name) || usage.has(name))
+    .map(([name, { type, remote }]) => ({
+      name,
+      type,
+      ...(remote ? { onUnavailable: remote.onUnavailable } : {}),
+      ...(remote?.standby === undefined ? {} : { standby: remote.standby }),
+      endpoints: endpointsOf.get(name) ?? [],
+      routes: usage.get(name)?.labels ?? [],
+      routeCount: usage.get(name)?.count ?? 0,
+    }));
 }
 
-function endpointAnswer(status: SourceStatus): EndpointAnswer {
+interface Usage {
+  /** The first 50. */
+  readonly labels: string[];
+  count: number;
+  /** The last route that was counted. */
+  route: number;
+}
+
+/** By source: the routes that ask it, also as a standby. */
+async function usageOf(
+  { sources, routes }: Pick<RouterConfig, 'sources' | 'routes'>,
+  slices: Slices,
+): Promise<ReadonlyMap<string, Usage>> {
+  const chains = new Map<string, readonly string[]>();
+  const usages = new Map<string, Usage>();
+  await slices.each(routes, ({ sources: named, label, index }) => {
+    for (const first of named) {
+      let chain = chains.get(first);
+      if (!chain) chains.set(first, (chain = standbyChain(first, sources)));
+      for (const name of chain) {
+        let usage = usages.get(name);
+        if (!usage) usages.set(name, (usage = { labels: [], count: 0, route: -1 }));
+        // Two sources of a route may have the same standby.
+        if (usage.route === index) continue;
+        usage.route = index;
+        usage.count++;
+        if (usage.labels.length < MAX_ROUTES) usage.labels.push(label);
+      }
+    }
+  });
+  return usages;
+}
+
+function endpointAnswer(status: SourceStatus, isOperator: boolean): EndpointAnswer {
   const { endpoint, remote, unavailableSince, asked, failures } = status;
-  const { milliseconds, lastFailure } = status;
+  const { lastFailure } = status;
+  const milliseconds = status.percentiles();
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(unavailableSince === undefined
@@ -108,8 +142,12 @@ function endpointAnswer(status: SourceStatus): EndpointAnswer {
             at: timeOf(lastFailure.at),
             class: lastFailure.class,
             code: lastFailure.code,
-            message: lastFailure.message,
-            ...(lastFailure.cause ? { cause: lastFailure.cause } : {}),
+            ...(isOperator
+              ? {
+                  message: lastFailure.message,
+                  ...(lastFailure.cause ? { cause: lastFailure.cause } : {}),
+                }
+              : {}),
           },
         }
       : {}),

@@ -4,7 +4,7 @@ import { standbyChain } from '../config/standby';
 import type { Route, RouterConfig } from '../config/types';
 import { strict } from '../lib/fields';
 import { formatPattern, textOf } from '../prefix';
-import type { InUse } from '../router';
+import type { InUse, Router } from '../router';
 import type { Action } from '../routing/route';
 import type { OnUnavailable } from '../verdict';
 import { onUnavailableOf, warningOf, type Warning } from './decider';
@@ -58,6 +58,8 @@ export interface Table {
   readonly from: 'app-config' | 'routingFile';
   /** As configured; absent if the table is in app-config. */
   readonly routingFile?: string;
+  /** Why a changed config is not used; absent if the latest one is in force. */
+  readonly rejected?: string;
   /** For permissions that no route matches. */
   readonly fallback: 'allow' | 'deny';
   readonly settings: {
@@ -94,11 +96,11 @@ export interface TablePart {
 /**
  * The table in force, without any setting of its sources.
  *
- * @param routingFile - where it comes from, if not from app-config.
+ * @param live - where it comes from, and whether a later one was refused.
  */
 export function tableOf(
   { read, since }: InUse,
-  routingFile: string | undefined,
+  { routingFile, rejected }: Pick<Router['live'], 'routingFile' | 'rejected'>,
   { from = 0, limit = MAX_ROUTES }: TablePart = {},
 ): Table {
   const { config, digest, warnings } = read;
@@ -110,6 +112,7 @@ export function tableOf(
     loadedAt: since.toISOString(),
     from: routingFile === undefined ? 'app-config' : 'routingFile',
     ...(routingFile === undefined ? {} : { routingFile }),
+    ...(rejected === undefined ? {} : { rejected }),
     fallback: config.fallback,
     settings: {
       anonymous,

@@ -34,7 +34,7 @@ export class RoutingTable<R extends RoutePattern> {
     const skipped = this.index.matching(name).map(({ value }) => value);
     const near = skipped.length > 0 ? skipped : this.index.near(name, MAX_NEAREST);
     return near
-      .flatMap(routes => routes.first(MAX_NEAREST))
+      .flatMap(({ examples }) => examples)
       .slice(0, MAX_NEAREST)
       .map(routeLabel);
   }
@@ -61,9 +61,12 @@ class RoutesOfPattern<R extends RoutePattern> {
   private byAction: Map<string, R> | undefined;
   private byResourceType: Map<string, R> | undefined;
   private unconstrained: R | undefined;
+  /** A few of them, to name. */
+  readonly examples: R[] = [];
 
   add(route: R): void {
     const { actions, resourceTypes } = route;
+    if (this.examples.length < MAX_NEAREST) this.examples.push(route);
     if (actions && resourceTypes) {
       this.byBoth ??= new Map();
       for (const action of actions) {
@@ -81,22 +84,6 @@ class RoutesOfPattern<R extends RoutePattern> {
     } else {
       this.unconstrained = route;
     }
-  }
-
-  /** At most so many of them. */
-  first(most: number): R[] {
-    const found = new Set<R>();
-    const take = (routes: Iterable<R>): void => {
-      for (const route of routes) {
-        if (found.size >= most) return;
-        found.add(route);
-      }
-    };
-    take(this.byAction?.values() ?? []);
-    take(this.byResourceType?.values() ?? []);
-    for (const ofAction of this.byBoth?.values() ?? []) take(ofAction.values());
-    if (this.unconstrained) take([this.unconstrained]);
-    return [...found];
   }
 
   pick(action: string, resourceType: string | undefined): R | undefined {

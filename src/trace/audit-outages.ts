@@ -46,9 +46,10 @@ export class OutageEvents {
     const key = JSON.stringify(common);
     const known = this.kinds.get(key);
     if (known) {
-      if (known.count === 0) known.from = at;
+      // Records come in the order in which decisions ended.
+      known.from = known.count === 0 ? at : Math.min(known.from, at);
+      known.to = known.count === 0 ? at : Math.max(known.to, at);
       known.count++;
-      known.to = at;
       return;
     }
     const severityLevel = severityOf(ways);

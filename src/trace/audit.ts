@@ -2,7 +2,7 @@ import type { AuditorService, LoggerService } from '@backstage/backend-plugin-ap
 import { decisionEvent, SCHEMA_VERSION, waysOf } from './audit-event';
 import { OutageEvents } from './audit-outages';
 import { AuditWriter, type AuditStatus } from './audit-writer';
-import { outageOf, timeOf } from './facts';
+import { isOwnDenial, outageOf, timeOf } from './facts';
 import type { TraceSink } from './record';
 
 /** Which decisions are audited. `denials`: also what fail-open, a bypass or a standby allowed. */
@@ -32,7 +32,9 @@ export class Audit {
     const ways = waysOf(record);
     const { failOpen, standby, bypass } = ways;
     if (!isFull && record.result !== 'DENY' && !failOpen && !standby && !bypass) return;
-    const outage = isFull || this.closed ? undefined : outageOf(record);
+    // A policy that denies while something else is down is no part of the outage.
+    const isCounted = !isFull && !this.closed && !isOwnDenial(record);
+    const outage = isCounted ? outageOf(record) : undefined;
     if (outage) this.outages.add(record, outage, ways);
     else this.writer.write(decisionEvent(record, ways, isFull));
   };

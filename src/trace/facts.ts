@@ -51,6 +51,16 @@ export function outageOf({ failure, sources }: Failures): Outage | undefined {
   return undefined;
 }
 
+/** DENY because a source said so, not because something was unavailable or overloaded. */
+export const isOwnDenial = ({
+  result,
+  failure,
+  sources,
+}: Pick<DecisionRecord, 'result' | 'failure' | 'sources'>): boolean =>
+  result === 'DENY' &&
+  !isOutage(failure) &&
+  !sources.some(source => source.verdict === 'DENY' && isOutage(source.failure));
+
 const isOutage = (failure: Failure | undefined): failure is Failure =>
   failure !== undefined && failure.class !== 'invalid';
 

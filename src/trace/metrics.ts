@@ -298,7 +298,11 @@ const observablesOf = ({
 export const decidingFailure = (
   record: Readonly<DecisionRecord>,
 ): Failure | undefined =>
-  record.failure ?? record.sources.find(({ failure }) => failure)?.failure;
+  record.failure ??
+  record.sources.find(
+    ({ failure, verdict }) =>
+      failure && (verdict === record.result || record.result === 'CONDITIONAL'),
+  )?.failure;
 
 /** The standby that decided in place of the source. */
 export const standbyOf = ({ attempts, failure }: SourceRecord): string | undefined => {

@@ -46,7 +46,7 @@ function decidedBy({ route }: Recorded): string {
 function doubtOf({ cannotAsk }: Recorded): string {
   if (!cannotAsk) return '';
   const names = someOf(cannotAsk.map(source => `'${source}'`));
-  return `, which is not certain, as ${names} cannot be asked for somebody else`;
+  return `, which is not certain, as ${names} could not be asked for this explanation`;
 }
 
 function reasonsOf(record: Recorded): string[] {
@@ -89,7 +89,10 @@ function oddQuestion({ declared, permission }: Recorded): string[] {
 }
 
 function reasonsOfSources(record: Recorded): string[] {
-  const asked = record.sources.filter(isAsked);
+  const { cannotAsk = [] } = record;
+  const asked = record.sources.filter(
+    source => isAsked(source) && !cannotAsk.includes(source.source),
+  );
   const decisive = asked.filter(({ verdict }) => verdict === record.result);
   const clauses = clausesOf(decisive, record);
   if (asked.every(({ verdict }) => verdict === 'NOT_APPLICABLE')) {

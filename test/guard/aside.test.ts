@@ -1,7 +1,7 @@
 /** A source asked beside the decisions: it takes nothing from them, and tells the breaker nothing. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { failed, type Answer } from '../../src/answer';
-import { RemoteGuard } from '../../src/guard/remote-guard';
+import { failed, type Answer, type Failed } from '../../src/answer';
+import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import { Deadline } from '../../src/lib/deadline';
 import type { RemoteSource } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
@@ -25,7 +25,10 @@ const guards: RemoteGuard[] = [];
 function guardOf(
   live: RemoteSource,
   aside: RemoteSource,
-  { needsUser = false, options = FRAGILE } = {},
+  {
+    needsUser = false,
+    options = FRAGILE,
+  }: { needsUser?: boolean; options?: RemoteGuardOptions } = {},
 ): RemoteGuard {
   const observer = { breakerChanged: () => {}, allCallsHang: () => {} };
   const guard = new RemoteGuard(live, options, observer, {
@@ -73,7 +76,7 @@ it('does not open the breaker, whatever it gets', async () => {
   });
 });
 
-it('asks nothing while the breaker is open or half-open, and says what a decision gets', async () => {
+it('asks nothing while the breaker is open, and says what a decision gets', async () => {
   let reachable: Answer = gone;
   const aside = new ManualSource();
   const guard = guardOf(
@@ -81,17 +84,40 @@ it('asks nothing while the breaker is open or half-open, and says what a decisio
     aside,
   );
   for (let count = 0; count < 2; count++) await ask(guard, 'live');
-  const refused = {
+  expect(await ask(guard, 'aside')).toMatchObject({
     failure: { code: 'BREAKER_OPEN', cause: { code: 'ECONNREFUSED' } },
-  };
-  expect(await ask(guard, 'aside')).toMatchObject(refused);
-  await pass(OPTIONS.circuitBreaker.resetTimeout);
-  expect(guard.status().remote!.breaker.state).toBe('half-open');
-  expect(await ask(guard, 'aside')).toMatchObject(refused);
+  });
   expect(aside.questions).toEqual([]);
+
+  // Then the next decision would be put, so this is put too; the breaker learns nothing of it.
+  await pass(OPTIONS.circuitBreaker.resetTimeout);
   reachable = allow('live');
+  const asked = ask(guard, 'aside');
+  await turn();
+  aside.questions[0]!.answer(allow('aside'));
+  expect(await asked).toMatchObject({ reason: 'aside' });
+  expect(guard.status().remote!.breaker.state).toBe('half-open');
   await ask(guard, 'live');
   expect(guard.status().remote!.breaker.state).toBe('closed');
+});
+
+it('says since when the decisions find it unavailable, and nothing of its own', async () => {
+  let reachable: Answer = gone;
+  const guard = guardOf(
+    sourceOf(async () => reachable),
+    answering(gone),
+    { options: OPTIONS },
+  );
+  const failure = async (by: 'live' | 'aside') =>
+    ((await ask(guard, by)) as Failed).failure;
+  expect(await failure('aside')).not.toHaveProperty('since');
+  const { since } = await failure('live');
+  expect(since).toBeDefined();
+  await pass(5000);
+  expect(await failure('aside')).toMatchObject({ since });
+  reachable = allow('live');
+  await ask(guard, 'live');
+  expect(await failure('aside')).not.toHaveProperty('since');
 });
 
 it('closes with its guard', async () => {

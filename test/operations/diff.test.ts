@@ -283,8 +283,8 @@ describe('a table that cannot be used', () => {
       const message = `'${key}' is not supported here; write out what it stands for`;
       expect(await errors({ fallback: nested, routes })).toEqual([
         `proposed: fallback: ${message}`,
-        `proposed: routes[1].sources[1]: ${message}`,
         `proposed: routes[1].default: ${message}`,
+        `proposed: routes[1].sources[1]: ${message}`,
       ]);
       expect(await errors(nested)).toEqual([`proposed: ${message}`]);
     },

@@ -6,7 +6,8 @@ import { tlsFixture } from '../support/tls-fixture';
 const since = new Date('2027-01-31T06:00:00Z');
 
 async function table(raw: object, part?: TablePart, file?: string): Promise<Table> {
-  return tableOf({ read: await readConfig(raw), since }, file, part);
+  const live = { routingFile: file, rejected: undefined };
+  return tableOf({ read: await readConfig(raw), since }, live, part);
 }
 
 const TOKEN = 'token-that-nobody-may-see';

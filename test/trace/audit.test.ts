@@ -424,6 +424,22 @@ describe('an outage', () => {
     ]);
   });
 
+  it('has no part in what another source denies meanwhile: that is an event each', async () => {
+    const denied = recordOf({
+      sources: [{ ...insteadOfOpa({ verdict: 'DENY' }), verdict: 'DENY' }],
+    });
+    const events = await eventsOf('denials', denied, denied);
+    expect(events.map(({ eventId }) => eventId)).toEqual(['decision', 'decision']);
+    const open = recordOf({
+      sources: [
+        sourceOf({ verdict: 'ALLOW', failure: refused }),
+        sourceOf({ source: 'ownership' }),
+      ],
+    });
+    const [event] = await eventsOf('denials', open);
+    expect(event!.eventId).toBe('decision');
+  });
+
   it('is named by its first failure that is an outage, of an attempt too', async () => {
     const wrong = failure('invalid', 'BAD_JSON');
     const [event] = await eventsOf(

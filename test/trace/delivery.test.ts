@@ -38,21 +38,53 @@ it.each<[string, TraceSink]>([
   expect(got).toEqual(['a', 'b']);
 });
 
-it('lets the rest of the process run between records, if sinks take long', async () => {
-  let now = 0;
-  const clock = jest.spyOn(performance, 'now').mockImplementation(() => now);
+describe('sinks that take long', () => {
   const order: string[] = [];
-  const delivery = new Delivery([
-    ({ reason }) => {
-      now += 1000;
-      order.push(reason);
-    },
-  ]);
-  for (const reason of ['a', 'b', 'c']) delivery.add(recordOf(reason));
-  setImmediate(() => order.push('other work'));
-  for (let turns = 0; turns < 5; turns++) await turn();
-  clock.mockRestore();
-  expect(order).toEqual(['a', 'other work', 'b', 'c']);
+  let now = 0;
+
+  beforeEach(() => {
+    order.length = 0;
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] });
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    jest.useRealTimers();
+  });
+
+  const slow = (milliseconds: number): Delivery =>
+    new Delivery([
+      ({ reason }) => {
+        now += milliseconds;
+        order.push(reason);
+      },
+    ]);
+
+  it('let the rest of the process run between records', async () => {
+    const delivery = slow(30);
+    for (const reason of ['a', 'b']) delivery.add(recordOf(reason));
+    setImmediate(() => order.push('other work'));
+    await turn();
+    await turn();
+    expect(order).toEqual(['a', 'other work', 'b']);
+  });
+
+  it('take half of the time at most, if they block', async () => {
+    const delivery = slow(1000);
+    for (const reason of ['a', 'b']) delivery.add(recordOf(reason));
+    for (let turns = 0; turns < 5; turns++) await turn();
+    jest.advanceTimersByTime(999);
+    expect(order).toEqual(['a']);
+    jest.advanceTimersByTime(1);
+    expect(order).toEqual(['a', 'b']);
+  });
+
+  it('give all that waits when the router closes', () => {
+    const delivery = slow(1000);
+    for (const reason of ['a', 'b']) delivery.add(recordOf(reason));
+    delivery.flush();
+    expect(order).toEqual(['a', 'b']);
+  });
 });
 
 it('keeps a bounded number of records for sinks that are slow, and counts the rest', async () => {

@@ -672,7 +672,7 @@ const EXITS: ReadonlyArray<[exit: string, sentence: string, situation: Situation
   ],
   [
     'explained, and a source needs the user in person',
-    "ALLOW by 'catalog', which is not certain, as 'team' cannot be asked for somebody else: the source 'allow'",
+    "ALLOW by 'catalog', which is not certain, as 'team' could not be asked for this explanation: the source 'allow'",
     {
       team: says({ result: 'ALLOW' }),
       route: { sources: ['team', 'allow'] },

@@ -3,7 +3,12 @@ import { createBackendModule } from '@backstage/backend-plugin-api';
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { hostPolicy } from '../../../src/index';
-import { startBackend, type RunningBackend } from '../../support/backend';
+import {
+  authorize,
+  onEntity,
+  startBackend,
+  type RunningBackend,
+} from '../../support/backend';
 import { operations, type Operations } from '../../support/operations';
 import { decision, startStub, type StubServer } from '../../support/stub-server';
 import { until } from '../../support/until';
@@ -49,19 +54,21 @@ const CONDITIONS = {
   ],
 };
 
+const CONDITIONAL = decision({
+  result: 'CONDITIONAL',
+  pluginId: 'catalog',
+  resourceType: 'catalog-entity',
+  conditions: CONDITIONS,
+});
+
+const SERVICE_TOKEN = 'a-service-token-of-sixteen';
+
 let opa: StubServer;
 let backend: RunningBackend;
 let petra: Operations;
 
 beforeAll(async () => {
-  opa = await startStub(
-    decision({
-      result: 'CONDITIONAL',
-      pluginId: 'catalog',
-      resourceType: 'catalog-entity',
-      conditions: CONDITIONS,
-    }),
-  );
+  opa = await startStub(CONDITIONAL);
   backend = await startBackend({
     policyRouter: {
       fallback: 'deny',
@@ -92,6 +99,15 @@ beforeAll(async () => {
           combine: 'first-applicable',
         },
       ],
+    },
+    config: {
+      backend: {
+        auth: {
+          externalAccess: [
+            { type: 'static', options: { token: SERVICE_TOKEN, subject: 'monitor' } },
+          ],
+        },
+      },
     },
     features: [hostPolicy('team', teamModule)],
   });
@@ -223,6 +239,21 @@ it.each<[string, unknown, string]>([
     'body.permission.resourceType is required',
   ],
   [
+    'a group in place of a user',
+    { permission: 'a', user: 'group:default/platform' },
+    "body.user must be the entity ref of a user such as 'user:default/olivia'",
+  ],
+  [
+    'a user whose name is a path',
+    { permission: 'catalog.entity.create', user: 'user:../locations' },
+    'body.user: the catalog has no',
+  ],
+  [
+    'a resource of a name that nobody declares',
+    { permission: 'catalog.entity.delet', resource: VAULT },
+    'no installed plugin declares it; is the name right?',
+  ],
+  [
     'a user that the catalog does not have',
     { permission: 'catalog.entity.create', user: 'user:default/nobody' },
     'body.user: the catalog has no',
@@ -251,6 +282,7 @@ it('a name that nobody declares is asked as it is, and the answer says so', asyn
     result: 'DENY',
     route: 'fallback',
     notes: [expect.stringContaining('no installed plugin declares')],
+    sentence: expect.stringContaining('no installed plugin declares') as unknown,
   });
 });
 
@@ -263,6 +295,58 @@ it('leaves no record of a decision, and no secret', async () => {
   });
   expect(backend.traces).toHaveLength(before);
   expect(JSON.stringify(body)).not.toContain('a-secret-token');
+});
+
+describe('a user who is no operator', () => {
+  const ofNolan = async () => operations(backend.url, await backend.signIn('nolan'));
+
+  it('may not send more than a question needs', async () => {
+    const nolan = await ofNolan();
+    const large = { permission: 'a', more: 'x'.repeat(20_000) };
+    expect((await nolan.post('explain', large)).status).toBe(413);
+    expect((await petra.post('explain', large)).status).toBe(400);
+  });
+
+  it('gets HTTP 429 for many at once, and keeps nobody else waiting', async () => {
+    const nolan = await ofNolan();
+    opa.become(() => {});
+    const question = { permission: 'catalog.entity.delete' };
+    const asked = Promise.all(
+      Array.from({ length: 10 }, () => nolan.post('explain', question)),
+    );
+    await opa.untilRequests(opa.requests() + 1);
+    expect(
+      (await petra.post('explain', { permission: 'catalog.entity.create' })).status,
+    ).toBe(200);
+    const statuses = (await asked).map(({ status }) => status).sort();
+    opa.become(CONDITIONAL);
+    expect(statuses).toEqual([200, 200, ...Array<number>(8).fill(429)]);
+  });
+});
+
+it('what went wrong last is shown to operators, and to services only its code', async () => {
+  const secret = 'user:default/somebody';
+  opa.become(decision({ result: 'ALLOW', [secret]: true }));
+  const token = await backend.signIn('olivia');
+  await authorize(backend.url, token, [
+    onEntity('catalog.entity.delete', 'delete', VAULT),
+  ]);
+  opa.become(CONDITIONAL);
+  const service = await operations(backend.url, SERVICE_TOKEN).get('sources');
+  const operator = await petra.get('sources');
+  const failureOf = ({ body }: typeof service) =>
+    (
+      body.sources as Array<{ name: string; endpoints: Array<{ lastFailure: object }> }>
+    ).find(({ name }) => name === 'opa')!.endpoints[0]!.lastFailure;
+  expect(failureOf(operator)).toMatchObject({
+    code: 'BAD_DECISION',
+    message: expect.stringContaining(secret) as unknown,
+  });
+  expect(failureOf(service)).toEqual({
+    at: expect.any(String) as unknown,
+    class: 'invalid',
+    code: 'BAD_DECISION',
+  });
 });
 
 it('there is nothing else', async () => {
