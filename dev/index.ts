@@ -80,19 +80,29 @@ async function catalogIsComplete(url: string, token: string): Promise<void> {
 
 function printCurlLines(url: string): void {
   console.log(`
-The backend stays up at ${url} (stop it with Ctrl-C). Try:
+The backend stays up at ${url} (stop it with Ctrl-C). Sign in as petra, who may
+ask why others are denied, or by as=olivia or as=nolan:
 
-  TOKEN=$(curl -s -X POST '${url}/api/auth/personas/refresh?as=olivia' \\
-    | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+  token=$(curl -sS -X POST '${url}/api/auth/personas/refresh?as=petra' |
+    node -pe 'JSON.parse(fs.readFileSync(0)).backstageIdentity.token')
 
-  curl -s ${url}/api/permission/authorize -H "Authorization: Bearer $TOKEN" \\
+Why may nolan not delete payments-api?
+
+  curl -sS ${url}/api/policy-router/v1/explain -H "Authorization: Bearer $token" \\
+    -H 'Content-Type: application/json' -d '{ "user": "user:default/nolan",
+      "permission": "catalog.entity.delete", "resource": "component:default/payments-api" }' |
+    grep -E '"sentence"|"error"'
+
+docs/operations.md has more such commands. And what may you do yourself?
+
+  curl -sS ${url}/api/permission/authorize -H "Authorization: Bearer $token" \\
     -H 'Content-Type: application/json' -d '{"items": [{"id": "1",
     "permission": {"type": "resource", "name": "catalog.entity.delete",
     "attributes": {"action": "delete"}, "resourceType": "catalog-entity"},
     "resourceRef": "component:default/payments-api"}]}'
 
-  curl -s "${url}/api/catalog/entities?filter=kind=component&fields=metadata.name" \\
-    -H "Authorization: Bearer $TOKEN"
+  curl -sS "${url}/api/catalog/entities?filter=kind=component&fields=metadata.name" \\
+    -H "Authorization: Bearer $token"
 
 Edit config/routing.yaml and ask again: the new table is in use within a second.
 `);

@@ -109,27 +109,56 @@ describeWithOpa(`the commands of ${PAGE}`, () => {
     await opa.stop();
   });
 
-  async function run(command: string): Promise<string> {
+  async function run(command: string, token = petra): Promise<string> {
     const { stdout } = await promisify(execFile)(
       'bash',
       ['-euc', command.replaceAll(BASE, backend.url)],
-      { env: { ...process.env, token: petra } },
+      { env: { ...process.env, token } },
     );
     return steady(stdout, opa.port);
   }
 
-  async function prints(command: Block, expected: Block): Promise<void> {
+  async function prints(
+    command: Block,
+    expected: Block,
+    token?: string,
+  ): Promise<void> {
     expect(command.language).toBe('sh');
     expect(command.text).toContain(BASE);
-    const printed = await run(command.text);
-    if (process.env.UPDATE_DOCS === '1') write(expected.text, printed);
-    else expect(printed).toBe(expected.text);
+    isOnPage(await run(command.text, token), expected);
   }
+
+  function isOnPage(printed: string, { text }: Block): void {
+    if (process.env.UPDATE_DOCS === '1') write(text, printed);
+    else expect(printed).toBe(text);
+  }
+
+  it('sign in as an operator', async () => {
+    const [, , signIn] = blocksUnder('## Before you ask');
+    const printed = await run(`${signIn!.text}\nprintf %s "$token"`);
+    const { status } = await operations(backend.url, printed.trim()).get('sources');
+    expect(status).toBe(200);
+  });
 
   it('say why Nolan may not delete what he does not own', async () => {
     const [explain, answer] = blocksUnder('## Why was this denied?');
     await authorize(backend.url, nolan, [DELETE]);
     await prints(explain!, answer!);
+  });
+
+  it('answer the same to the whole permission', async () => {
+    const [question] = blocksUnder('### What to ask');
+    const { body } = await operations(backend.url, petra).post(
+      'explain',
+      JSON.parse(question!.text),
+    );
+    const [, answer] = blocksUnder('## Why was this denied?');
+    expect(answer!.text).toContain(JSON.stringify(body.sentence));
+  });
+
+  it('say to Nolan himself what he may know', async () => {
+    const [explain, answer] = blocksUnder('### Your own decisions');
+    await prints(explain!, answer!, nolan);
   });
 
   it('are those of the README', () => {
@@ -146,8 +175,19 @@ describeWithOpa(`the commands of ${PAGE}`, () => {
     }
     const [explain, , answer] = blocksUnder('## Why was this denied?');
     await prints(explain!, answer!);
-    const [sources, statuses] = blocksUnder('## What is broken now?');
+    const [sources, statuses, endpoint] = blocksUnder('## What is broken now?');
     await prints(sources!, statuses!);
+    const { body } = await operations(backend.url, petra).get('sources');
+    const down = (body.sources as Array<{ name: string; endpoints: object[] }>).find(
+      ({ name }) => name === 'opa',
+    );
+    const [shown] = down!.endpoints;
+    isOnPage(steady(JSON.stringify(shown, null, 2), opa.port), endpoint!);
+  });
+
+  it('say the same to Nolan while OPA is down', async () => {
+    const [explain, answer] = blocksUnder('### Your own decisions');
+    await prints(explain!, answer!, nolan);
   });
 
   it.each([
@@ -157,5 +197,28 @@ describeWithOpa(`the commands of ${PAGE}`, () => {
   ])('under "%s" print what the page says', async heading => {
     const [command, answer] = blocksUnder(heading);
     await prints(command!, answer!);
+  });
+
+  it('send a routing file, whose errors are shown', async () => {
+    const [, , send] = blocksUnder('### What a change would do');
+    const printed = await run(send!.text);
+    expect(printed).toContain('"valid": true');
+    expect(printed).toContain('"permissionsChanged": 0');
+    const wrong = await run(send!.text.replace('routing.yaml', 'app-config.yaml'));
+    expect(wrong).toMatch(/"valid": false[^]+"message": /);
+  });
+
+  it('show why there is no answer', async () => {
+    for (const heading of [
+      '## Why was this denied?',
+      '### Your own decisions',
+      '## What is broken now?',
+      '## Which permissions has nobody routed?',
+      '### The last decisions',
+      '### What a change would do',
+    ]) {
+      const [command] = blocksUnder(heading);
+      expect(await run(command!.text, 'wrong')).toContain('"error"');
+    }
   });
 });
