@@ -4,7 +4,6 @@
  */
 import type {
   BackstageCredentials,
-  BackstageServicePrincipal,
   BackstageUserPrincipal,
   HttpAuthService,
   UserInfoService,
@@ -52,7 +51,7 @@ export async function callerOf(
     );
   }
   if (credentials.principal.type === 'service') {
-    const { accessRestrictions } = credentials.principal as BackstageServicePrincipal;
+    const { accessRestrictions } = credentials.principal;
     // Such a token is for one purpose, which this is not.
     if (
       accessRestrictions?.permissionNames ||
