@@ -146,7 +146,7 @@ describe('npm start', () => {
     );
     expect(output).toMatch(/nolan +payments-api, payments-vault, search-ui/);
     expect(output).toContain(
-      '/api/permission/authorize -H "Authorization: Bearer $TOKEN"',
+      '/api/permission/authorize -H "Authorization: Bearer $token"',
     );
   });
 });

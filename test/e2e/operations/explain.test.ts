@@ -103,8 +103,9 @@ describeWithOpa('an explanation', () => {
         const { results } = await authorize(backend.url, tokens.get(user), asked);
         const own = operations(backend.url, tokens.get(user));
         await Promise.all(
-          [0, 1, 2, 3].map(async lane => {
-            for (let index = lane; index < asked.length; index += 4) {
+          // So many may be here of one user.
+          [0, 1].map(async lane => {
+            for (let index = lane; index < asked.length; index += 2) {
               const question = bodyOf(asked[index]!);
               const userEntityRef = `user:default/${user}`;
               const answers = [
