@@ -9,7 +9,7 @@ import type { TraceSink } from './trace/record';
 
 /**
  * All that one backend gets: the module that sets the permission policy, and the plugin that
- * shows what it does. They share one handle, made anew for each backend.
+ * shows what it does. They share one handle; each backend gets its own.
  *
  * @param sinks - receive the record of every decision, besides the log.
  */

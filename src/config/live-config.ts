@@ -36,7 +36,7 @@ export class LiveConfig {
   private endConfigWatch = (): void => {};
   private file: { readonly path: string; readonly endWatch: () => void } | undefined;
 
-  /** @param reloaded - is told of each change whether it is in use; must not throw. */
+  /** @param reloaded - called after each change with what came of it; must not throw. */
   constructor(
     private readonly rootConfig: RootConfigService,
     private readonly logger: LoggerService,

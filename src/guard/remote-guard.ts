@@ -43,7 +43,7 @@ import {
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
 import { Shared } from './share';
-import { Tally } from './tally';
+import { AsideTally, Tally } from './tally';
 import { allHang, Timeout, type Call } from './timeout';
 
 export interface RemoteGuardOptions extends QueueOptions {
@@ -180,7 +180,7 @@ export class RemoteGuard implements Guard {
         circuitBreaker: NEVER_OPENS,
       },
       { breakerChanged: () => {}, allCallsHang: () => {} },
-      { turns: this.turns, tally: this.tally.aside() },
+      { turns: this.turns, tally: new AsideTally(this.tally) },
     );
     const askable = new AsideGuard(guard, {
       needsUser,

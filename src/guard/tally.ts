@@ -54,14 +54,6 @@ export class Tally {
     return told;
   }
 
-  /** For questions beside the decisions: it counts nothing, and knows of the same outage. */
-  aside(): Tally {
-    const beside = new Tally();
-    beside.reached = () => {};
-    beside.add = answer => (answer.kind === 'FAILED' ? this.told(answer) : answer);
-    return beside;
-  }
-
   /** A failure that also says since when the source is unavailable, and why its breaker is open. */
   told<F extends Failed>(answer: F): F {
     const { failure } = answer;
@@ -88,5 +80,18 @@ export class Tally {
     const sorted = this.durations.slice(0, kept).sort();
     const at = (share: number): number => sorted[Math.ceil(share * kept) - 1]!;
     return { p50: at(0.5), p99: at(0.99) };
+  }
+}
+
+/** For questions beside the decisions: it counts nothing, and knows of the same outage. */
+export class AsideTally extends Tally {
+  constructor(private readonly live: Tally) {
+    super();
+  }
+
+  override reached(): void {}
+
+  override add(answer: Answer): Answer {
+    return answer.kind === 'FAILED' ? this.live.told(answer) : answer;
   }
 }

@@ -129,7 +129,7 @@ const results = z.object({
   items: z.array(z.object({ id: z.string(), result: z.enum(['ALLOW', 'DENY']) })),
 });
 
-/** @returns why there is no answer, if there is none. */
+/** @returns the answers, or the reason why the plugin gave none. */
 async function post(
   pluginId: string,
   body: string,

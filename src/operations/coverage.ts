@@ -5,12 +5,8 @@ import { someNames } from '../lib/bounded';
 import { strict, text } from '../lib/fields';
 import { Slices } from '../lib/slices';
 import { listDeclared, type DeclaredPermission } from '../routing/declared-routes';
-import {
-  deciderOf,
-  nameOfPermission,
-  type Decider,
-  type PermissionName,
-} from './decider';
+import { fieldsOf, type PermissionFields } from '../trace/facts';
+import { deciderOf, type Decider } from './decider';
 
 /** The query of `GET coverage`. */
 export const coverageQuery = strict({
@@ -26,7 +22,7 @@ export const COVERAGE_CODES = [
 export type CoverageCode = (typeof COVERAGE_CODES)[number];
 
 /** A permission that a plugin declares, and what decides it. */
-export interface CoveredPermission extends PermissionName, Decider {
+export interface CoveredPermission extends PermissionFields, Decider {
   readonly plugin: string;
   readonly warnings: ReadonlyArray<{
     readonly code: CoverageCode;
@@ -78,7 +74,7 @@ export async function coverageOf(
   { declared, table, config }: CoverageInput,
   slices = new Slices(),
 ): Promise<Coverage> {
-  const { listed, leftOut } = await listDeclared(declared, slices);
+  const { listed, leftOut, declaring } = await listDeclared(declared, slices);
   const declarers = await declarersByName(listed, slices);
   const permissions: CoveredPermission[] = [];
   let byFallback = 0;
@@ -94,7 +90,7 @@ export async function coverageOf(
     warningCount += warnings.length;
     permissions.push({
       plugin: pluginId,
-      ...nameOfPermission(permission),
+      ...fieldsOf(permission),
       ...deciderOf(route, config),
       warnings,
     });
@@ -107,7 +103,7 @@ export async function coverageOf(
     totals: {
       declared: permissions.length,
       leftOut,
-      plugins: declared.plugins.filter(each => each.permissions.length > 0).length,
+      plugins: declaring,
       byFallback,
       warnings: warningCount,
     },

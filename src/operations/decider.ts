@@ -1,5 +1,4 @@
 /** What decides a permission, as the answers of the API describe it. */
-import type { Permission } from '@backstage/plugin-permission-common';
 import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { Route, RouterConfig } from '../config/types';
 import type { ConfigWarning } from '../config/warnings';
@@ -29,16 +28,6 @@ export interface Decider {
    * be unavailable.
    */
   readonly onUnavailable?: OnUnavailable | 'mixed';
-}
-
-/** A permission, as its plugin declares it. */
-export interface PermissionName {
-  readonly name: string;
-  /** Absent if it has none. */
-  readonly action?: string;
-  readonly type: 'basic' | 'resource';
-  /** Absent for a basic permission. */
-  readonly resourceType?: string;
 }
 
 /** A warning, as answers have it. */
@@ -83,19 +72,6 @@ export function onUnavailableOf(
 ): OnUnavailable | undefined {
   const remote = sources.get(source)?.remote;
   return remote && (route.onUnavailable ?? remote.onUnavailable);
-}
-
-export function nameOfPermission(permission: Readonly<Permission>): PermissionName {
-  const { name, type, attributes } = permission;
-  const { action } = attributes as { readonly action?: string };
-  return {
-    name,
-    ...(action === undefined ? {} : { action }),
-    type,
-    ...(permission.type === 'resource'
-      ? { resourceType: permission.resourceType }
-      : {}),
-  };
 }
 
 export const warningOf = ({

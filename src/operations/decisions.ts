@@ -5,10 +5,8 @@ import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 import type { Router } from '../router';
 import { count } from './input';
 import { entityRef } from '../sources/fields';
-import { detailOf, select, summaryOf } from '../trace/recent';
+import { detailOf, MAX_SELECTED, select, summaryOf } from '../trace/recent';
 import { sentenceOf } from '../trace/sentence';
-
-const MAX_LISTED = 500;
 
 /** The query of `GET decisions`. */
 export const decisionsQuery = strict({
@@ -19,7 +17,7 @@ export const decisionsQuery = strict({
     .max(MAX_PERMISSION_NAME_LENGTH)
     .optional(),
   outage: choice(['true', 'false']).optional(),
-  limit: count(1, MAX_LISTED).optional(),
+  limit: count(1, MAX_SELECTED).optional(),
 });
 
 /** Of the recent decisions: those that fit, newest last. */

@@ -15,15 +15,14 @@ import { Slices } from '../lib/slices';
 import type { Router } from '../router';
 import { listDeclared } from '../routing/declared-routes';
 import { RoutingTable } from '../routing/table';
+import { fieldsOf, type PermissionFields } from '../trace/facts';
 import type { RecentDecision } from '../trace/recent';
 import { unknownPlugins, type UnknownPlugin } from './coverage';
 import {
   deciderOf,
-  nameOfPermission,
   onUnavailableOf,
   warningOf,
   type Decider,
-  type PermissionName,
   type Warning,
 } from './decider';
 
@@ -39,7 +38,7 @@ export const diffBody = strict({
 });
 
 /** A declared permission that the proposed table decides differently. */
-export interface ChangedPermission extends PermissionName {
+export interface ChangedPermission extends PermissionFields {
   readonly plugin: string;
   /** What decides it by the table in force. */
   readonly from: Decider;
@@ -52,7 +51,7 @@ export interface ChangedDecision {
   /** As the recent decisions are numbered. */
   readonly number: number;
   /** As it was decided. */
-  readonly permission: PermissionName;
+  readonly permission: PermissionFields;
   /** Absent for an anonymous request. */
   readonly user?: string;
   /** What was decided. What would be decided is not known: nobody is asked. */
@@ -126,7 +125,7 @@ export async function diffOf(yaml: string, input: DiffInput): Promise<Diff> {
     if (permissions.length === MAX_CHANGES) return;
     permissions.push({
       plugin: pluginId,
-      ...nameOfPermission(permission),
+      ...fieldsOf(permission),
       ...change(),
     });
   });
@@ -143,7 +142,7 @@ export async function diffOf(yaml: string, input: DiffInput): Promise<Diff> {
     if (decisions.length === MAX_CHANGES) decisions.shift();
     decisions.push({
       number,
-      permission: nameOfPermission(permission),
+      permission: fieldsOf(permission),
       ...(user === undefined ? {} : { user: cut(user, 500) }),
       result,
       ...change(),

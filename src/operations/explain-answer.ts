@@ -1,9 +1,8 @@
 import type { Attempt } from '../answer';
 import { escapeInvisible } from '../lib/quote';
-import { timeOf } from '../trace/facts';
+import { fullFailureOf, timeOf } from '../trace/facts';
 import type { DecisionRecord, SourceRecord } from '../trace/record';
 import { generalSentence, sentenceOf } from '../trace/sentence';
-import type { Failure } from '../verdict';
 import type { MetConditions } from './applied';
 import type { Explained, PrincipalOrigin } from './explain';
 
@@ -108,7 +107,7 @@ function recordAnswer({
   return {
     at: timeOf(at),
     ...record,
-    ...(record.failure ? { failure: failureAnswer(record.failure) } : {}),
+    ...(record.failure ? { failure: fullFailureOf(record.failure) } : {}),
     sources: sources.map(sourceAnswer),
   };
 }
@@ -125,7 +124,7 @@ function linkAnswer({
 }: Omit<SourceRecord, 'attempts'> | Attempt): object {
   return {
     ...rest,
-    ...(failure ? { failure: failureAnswer(failure) } : {}),
+    ...(failure ? { failure: fullFailureOf(failure) } : {}),
     ...(exchange
       ? {
           exchange: {
@@ -136,11 +135,6 @@ function linkAnswer({
       : {}),
   };
 }
-
-const failureAnswer = ({ since, ...failure }: Failure): object => ({
-  ...failure,
-  ...(since === undefined ? {} : { since: timeOf(since) }),
-});
 
 function bounded(value: unknown): unknown {
   try {

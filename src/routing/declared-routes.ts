@@ -18,6 +18,8 @@ export interface DeclaredList {
   readonly listed: readonly DeclaredPermission[];
   /** How many were not looked at, because there are more than 10,000. */
   readonly leftOut: number;
+  /** How many plugins declare a permission. */
+  readonly declaring: number;
 }
 
 /** The permissions of all plugins. */
@@ -41,5 +43,6 @@ export async function listDeclared(
       listed.push({ pluginId, permission });
     });
   });
-  return { listed, leftOut };
+  const declaring = plugins.filter(each => each.permissions.length > 0).length;
+  return { listed, leftOut, declaring };
 }

@@ -31,7 +31,7 @@ export function logUnrouted(logger: LoggerService, now: () => Unrouted): () => v
     const { declared, table, fallback } = now();
     if (!declared.isSettled) return;
     const slices = new Slices();
-    const { listed, leftOut } = await listDeclared(declared, slices);
+    const { listed, leftOut, declaring } = await listDeclared(declared, slices);
     if (listed.length === 0) return;
     const names = new Set<string>();
     let unrouted = 0;
@@ -40,8 +40,8 @@ export function logUnrouted(logger: LoggerService, now: () => Unrouted): () => v
       unrouted += 1;
       names.add(permission.name);
     });
-    const plugins = declared.plugins.filter(each => each.permissions.length > 0).length;
-    const line = lineOf({ total: listed.length, plugins, unrouted, leftOut, fallback });
+    const total = listed.length;
+    const line = lineOf({ total, plugins: declaring, unrouted, leftOut, fallback });
     if (line === logged) return;
     logged = line;
     logger.info(line);

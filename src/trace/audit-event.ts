@@ -7,6 +7,7 @@ import {
   fieldsOf,
   hasTooLarge,
   isFailOpen,
+  standbyOf,
   timeOf,
   type PermissionFields,
 } from './facts';
@@ -38,7 +39,7 @@ export interface Ways {
 
 export const waysOf = ({ result, sources }: DecisionRecord): Ways => ({
   failOpen: result !== 'DENY' && sources.some(isFailOpen),
-  standby: sources.some(source => decidingAttempt(source)?.standby === true),
+  standby: sources.some(source => standbyOf(source) !== undefined),
   bypass: result !== 'DENY' && sources.some(({ bypass }) => bypass !== undefined),
 });
 
@@ -103,7 +104,7 @@ function sourceOf(record: SourceRecord): JsonObject {
     source,
     verdict,
     failure: failure && failureOf(failure),
-    standby: decided?.standby ? decided.source : undefined,
+    standby: standbyOf(record),
     endpoint: at === undefined ? undefined : cut(at, MAX_TEXT),
     decisionId: decided ? decided.decisionId : decisionId,
   });

@@ -27,6 +27,20 @@ export const fieldsOf = (permission: Readonly<Permission>): PermissionFields => 
 export const timeOf = (milliseconds: number): string =>
   new Date(milliseconds).toISOString();
 
+/** A failure as answers have it. */
+export const failureOf = ({ class: failureClass, code, since }: Failure) => ({
+  class: failureClass,
+  code,
+  since: since === undefined ? undefined : timeOf(since),
+});
+
+/** The same with what may quote a decision. */
+export const fullFailureOf = (failure: Failure) => ({
+  ...failureOf(failure),
+  message: failure.message,
+  cause: failure.cause,
+});
+
 export interface Outage {
   /** Undefined if it is not a source that failed: there is no identity, or was no turn. */
   readonly source: string | undefined;
@@ -70,6 +84,24 @@ export const decidingAttempt = ({
   attempts,
 }: Pick<SourceRecord, 'failure' | 'attempts'>): Attempt | undefined =>
   failure ? undefined : attempts?.at(-1);
+
+/** The standby that decided in place of the source. */
+export const standbyOf = (
+  record: Pick<SourceRecord, 'failure' | 'attempts'>,
+): string | undefined => {
+  const decided = decidingAttempt(record);
+  return decided?.standby ? decided.source : undefined;
+};
+
+/** The failure that the result rests on: of the router, else the first that became a verdict. */
+export const decidingFailure = (
+  record: Readonly<DecisionRecord>,
+): Failure | undefined =>
+  record.failure ??
+  record.sources.find(
+    ({ failure, verdict }) =>
+      failure && (verdict === record.result || record.result === 'CONDITIONAL'),
+  )?.failure;
 
 /** Whether a failure counts as ALLOW. */
 export const isFailOpen = ({ verdict, failure }: SourceRecord): boolean =>

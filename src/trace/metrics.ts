@@ -13,6 +13,7 @@ import {
 } from '@opentelemetry/api';
 import { attempt } from '../lib/attempt';
 import type { Failure } from '../verdict';
+import { decidingFailure, isFailOpen, standbyOf } from './facts';
 import { scope } from './scope';
 import type { DecisionRecord, SourceRecord, TraceSink } from './record';
 
@@ -151,7 +152,7 @@ class Measuring implements RouterMetrics {
     for (const source of record.sources) {
       if (source.verdict === 'NOT_ASKED') continue;
       this.countAsked(source);
-      if (hasFailedOpen(source) && record.result !== 'DENY') {
+      if (isFailOpen(source) && record.result !== 'DENY') {
         instruments.failOpen.add(1, { source: source.source });
       }
       if (standbyOf(source) !== undefined) {
@@ -293,25 +294,6 @@ const observablesOf = ({
   ...[lastGood, rejected, recordsLost, auditDropped],
   ...[breakerState, inFlight, queued],
 ];
-
-/** The failure that the result rests on: of the router, else the first that became a verdict. */
-export const decidingFailure = (
-  record: Readonly<DecisionRecord>,
-): Failure | undefined =>
-  record.failure ??
-  record.sources.find(
-    ({ failure, verdict }) =>
-      failure && (verdict === record.result || record.result === 'CONDITIONAL'),
-  )?.failure;
-
-/** The standby that decided in place of the source. */
-export const standbyOf = ({ attempts, failure }: SourceRecord): string | undefined => {
-  const last = failure ? undefined : attempts?.at(-1);
-  return last?.standby ? last.source : undefined;
-};
-
-const hasFailedOpen = ({ verdict, failure }: SourceRecord): boolean =>
-  verdict === 'ALLOW' && failure !== undefined;
 
 const classOf = (failure: Failure | undefined): Attributes =>
   failure ? { failure_class: failure.class } : {};

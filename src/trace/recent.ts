@@ -1,9 +1,11 @@
 import type { Attempt } from '../answer';
 import { cut } from '../lib/bounded';
 import { matchesName, parsePrefix } from '../prefix';
-import type { Failure, FailureClass } from '../verdict';
+import type { FailureClass } from '../verdict';
 import {
+  failureOf,
   fieldsOf,
+  fullFailureOf,
   hasTooLarge,
   isTooLarge,
   outageOf,
@@ -17,7 +19,7 @@ const MAX_REASON = 1000;
 /** Of a user. */
 const MAX_REFS = 100;
 /** Of one answer to a query. */
-const MAX_SELECTED = 500;
+export const MAX_SELECTED = 500;
 
 /** What a source said, without what a Rego policy was sent and answered. */
 export interface RecentSource extends Omit<SourceRecord, 'exchange'> {
@@ -202,18 +204,6 @@ export function detailOf(decision: RecentDecision) {
     })),
   };
 }
-
-const failureOf = ({ class: failureClass, code, since }: Failure) => ({
-  class: failureClass,
-  code,
-  since: since === undefined ? undefined : timeOf(since),
-});
-
-const fullFailureOf = (failure: Failure) => ({
-  ...failureOf(failure),
-  message: failure.message,
-  cause: failure.cause,
-});
 
 /** Which decisions somebody wants to see; absent: any. */
 export interface Selection {

@@ -42,7 +42,7 @@ export interface DecisionRecord {
   refs: readonly string[] | undefined;
   /** The label of the route, `fallback`, or undefined if the decision fell before routing. */
   route: string | undefined;
-  /** The place of the route in the list of the config, from 0; undefined if there is none. */
+  /** The place of the route in the list of the config, from 0; undefined if no route matches. */
   routeIndex: number | undefined;
   /** If no route matches: the labels of those that came nearest. */
   nearest: readonly string[] | undefined;

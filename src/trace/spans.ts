@@ -14,7 +14,7 @@ import {
 } from '@opentelemetry/api';
 import { attempt } from '../lib/attempt';
 import type { Failure } from '../verdict';
-import { decidingFailure, standbyOf } from './metrics';
+import { decidingFailure, standbyOf } from './facts';
 import type { DecisionRecord, SourceRecord } from './record';
 import { scope } from './scope';
 

@@ -1,4 +1,4 @@
-/** What OPA is told of the trace that a question belongs to: W3C's two headers, nothing else. */
+/** The trace context that a question carries to OPA: the two headers of W3C, nothing else. */
 import {
   context,
   createContextKey,
