@@ -10,6 +10,7 @@ const prettier = require('eslint-config-prettier');
  * speak of.
  */
 const ROOMS = [
+  'cli',
   'index',
   'feature',
   'module',

@@ -21,7 +21,7 @@ import type { ReadConfig } from './config/read';
 import { summary } from './config/summary';
 import { installedPlugins, type InstalledPlugins } from './declared/installed-plugins';
 import { readPluginMetadata } from './declared/plugin-metadata';
-import type { PluginServices } from './lib/plugin-request';
+import { pluginAsker, type PluginServices } from './lib/plugin-request';
 import { ProvidedPolicies } from './hosting/provided-policies';
 import {
   hostingExtensionPoint,
@@ -120,7 +120,8 @@ async function start(
       );
     }
   };
-  const read = (pluginId: string) => readPluginMetadata(pluginId, services);
+  const askPlugin = pluginAsker(services);
+  const read = (pluginId: string) => readPluginMetadata(pluginId, askPlugin);
   const router = await createRouter({
     config: rootConfig,
     services: {

@@ -199,7 +199,8 @@ async function setUp(
     return { key, endpoints: await guardedSource(name, config, services), holders: 1 };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { path: `${CONFIG_PATH}.sources.${name}`, message };
+    const at = { routingFile: undefined, keys: ['sources', name] };
+    return { path: `${CONFIG_PATH}.sources.${name}`, message, at };
   }
 }
 

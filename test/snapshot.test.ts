@@ -245,7 +245,7 @@ describe('the sources of a config', () => {
     });
     const error: unknown = await build(many(5)).catch((reason: unknown) => reason);
     expect(failed).toEqual(['3', '1']);
-    expect((error as ConfigError).problems).toEqual([
+    expect((error as ConfigError).problems).toMatchObject([
       { path: 'permission.policyRouter.sources.e1', message: 'cannot be read: 1' },
       { path: 'permission.policyRouter.sources.e3', message: 'cannot be read: 3' },
     ]);

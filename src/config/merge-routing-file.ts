@@ -28,10 +28,12 @@ export function mergeRoutingFile(
   ).map(key => ({
     path: `${CONFIG_PATH}.${key}`,
     message: `cannot be combined with routingFile, which contains ${keys}; keep one of the two`,
+    at: { routingFile: undefined, keys: [key] },
   }));
   if (!isJsonObject(content)) {
     const is = content === null || content === undefined ? 'empty' : 'not an object';
-    problems.push({ path, message: `must contain ${keys}, but is ${is}` });
+    const message = `must contain ${keys}, but is ${is}`;
+    problems.push({ path, message, at: { routingFile: path, keys: [] } });
     return { merged: raw, problems };
   }
   const unknownKeys = Object.keys(content).filter(
@@ -39,7 +41,7 @@ export function mergeRoutingFile(
   );
   for (const key of unknownKeys) {
     const message = `unknown key '${key}'; allowed: ${TABLE_KEYS.join(', ')}`;
-    problems.push({ path, message });
+    problems.push({ path, message, at: { routingFile: path, keys: [key] } });
   }
   const { fallback, routes } = content;
   return { merged: { ...(raw as object), fallback, routes }, problems };

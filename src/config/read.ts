@@ -163,7 +163,8 @@ class Reader {
       const place = cut(shown.path, MAX_LENGTH);
       const message = cut(shown.message, MAX_LENGTH);
       const named = subject === undefined ? place : `${subject} (${place})`;
-      return { code, place, subject, message, text: `${named}: ${message}` };
+      const text = `${named}: ${message}`;
+      return { code, place, subject, message, text, at: shown.at };
     });
     const more = count - warnings.length;
     if (more === 0) return warnings;
@@ -285,8 +286,9 @@ class Reader {
       this.routingFile !== undefined &&
       (TABLE_KEYS as readonly unknown[]).includes(path[0]);
     const inside = formatPath(path);
-    if (fromFile) return { path: `${this.routingFile}: ${inside}`, message };
-    return { path: `${CONFIG_PATH}${inside === '' ? '' : '.'}${inside}`, message };
+    const at = { routingFile: fromFile ? this.routingFile : undefined, keys: path };
+    if (fromFile) return { path: `${this.routingFile}: ${inside}`, message, at };
+    return { path: `${CONFIG_PATH}${inside === '' ? '' : '.'}${inside}`, message, at };
   };
 }
 

@@ -59,6 +59,15 @@ export interface RouterConfig {
 export interface ConfigProblem {
   readonly path: string;
   readonly message: string;
+  readonly at?: ConfigPlace | undefined;
+}
+
+/** Where something is written. */
+export interface ConfigPlace {
+  /** As configured; undefined for app-config. */
+  readonly routingFile: string | undefined;
+  /** Below `permission.policyRouter`, or in the routing file. */
+  readonly keys: ReadonlyArray<string | number>;
 }
 
 /** How many problems an error lists, and how many warnings are logged. */
@@ -79,9 +88,10 @@ export class ConfigError extends Error {
    * @param count - how many there are.
    */
   constructor(problems: readonly ConfigProblem[], count = problems.length) {
-    const listed = problems.slice(0, MAX_LISTED).map(({ path, message }) => ({
+    const listed = problems.slice(0, MAX_LISTED).map(({ path, message, at }) => ({
       path: cut(path, MAX_LENGTH),
       message: cut(message, MAX_LENGTH),
+      ...(at ? { at } : {}),
     }));
     const errors = count === 1 ? '1 error' : `${count} errors`;
     const which = count > listed.length ? `, the first ${listed.length}` : '';

@@ -1,5 +1,6 @@
 /** What is allowed in a config, but perhaps not what was meant. */
 import type { Finding } from './findings';
+import type { ConfigPlace } from './types';
 
 /** One for each kind of warning; a code never changes its meaning. */
 export const WARNING_CODES = [
@@ -28,4 +29,5 @@ export interface ConfigWarning {
   readonly message: string;
   /** All of it in one line, for the log. */
   readonly text: string;
+  readonly at?: ConfigPlace | undefined;
 }

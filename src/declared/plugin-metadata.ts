@@ -1,6 +1,6 @@
 import { errorName } from '../lib/foreign-error';
 import { settleWithin } from '../lib/deadline';
-import { requestPlugin, type PluginServices } from '../lib/plugin-request';
+import type { AskPlugin } from '../lib/plugin-request';
 
 /** What a plugin publishes about its permissions and rules. */
 export type PluginMetadata =
@@ -20,14 +20,14 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** Asks a plugin for its permissions and rules, with a service token. Never rejects. */
 export function readPluginMetadata(
   pluginId: string,
-  services: PluginServices,
+  askPlugin: AskPlugin,
 ): Promise<PluginMetadata> {
   const abort = new AbortController();
   const late = (): PluginMetadata => {
     abort.abort();
     return unread(`no answer within ${READ_TIMEOUT} ms`);
   };
-  const read = ask(pluginId, services, abort.signal).catch((error: unknown) =>
+  const read = ask(pluginId, askPlugin, abort.signal).catch((error: unknown) =>
     unread(errorName(error) ?? 'an unknown error'),
   );
   return settleWithin(read, READ_TIMEOUT, late);
@@ -35,12 +35,12 @@ export function readPluginMetadata(
 
 async function ask(
   pluginId: string,
-  services: PluginServices,
+  askPlugin: AskPlugin,
   signal: AbortSignal,
 ): Promise<PluginMetadata> {
   const path = '/.well-known/backstage/permissions/metadata';
   const request = { path, signal, maxBytes: MAX_BYTES };
-  const { status, text } = await requestPlugin(pluginId, request, services);
+  const { status, text } = await askPlugin(pluginId, request);
   if (status !== 200) {
     const why = `HTTP ${status}`;
     if (isFinal(status, pluginId)) return { kind: 'none', why };

@@ -23,11 +23,22 @@ export interface PluginAnswer {
 }
 
 /**
- * Asks a plugin, with a service token of ours.
+ * Asks a plugin, as the backend itself.
  *
- * @throws what the services or the HTTP client throw.
+ * @throws what the way to the plugin throws.
  */
-export async function requestPlugin(
+export type AskPlugin = (
+  pluginId: string,
+  request: PluginRequest,
+) => Promise<PluginAnswer>;
+
+/** Over HTTP, with a service token of ours. */
+export const pluginAsker =
+  (services: PluginServices): AskPlugin =>
+  (pluginId, request) =>
+    requestPlugin(pluginId, request, services);
+
+async function requestPlugin(
   pluginId: string,
   { path, body, signal, maxBytes }: PluginRequest,
   { discovery, auth }: PluginServices,

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { NotFoundError, ServiceUnavailableError } from '@backstage/errors';
 import type { Request, RequestHandler, Response } from 'express';
 import Router from 'express-promise-router';
-import type { PluginServices } from '../lib/plugin-request';
+import { pluginAsker, type PluginServices } from '../lib/plugin-request';
 import type { Router as RunningRouter } from '../router';
 import {
   callerOf,
@@ -51,6 +51,7 @@ export function createOperationsApi(
   const sources = new Slots('lists of sources', 1);
   const coverages = new Slots('coverages', 1);
   const diffs = new Slots('diffs', 1);
+  const askPlugin = pluginAsker(services);
   const answer =
     (make: (call: Call) => object | Promise<object>): RequestHandler =>
     async (request, response) => {
@@ -142,7 +143,7 @@ export function createOperationsApi(
       return slots.run(async () => {
         const json = await readJson(call, isOperator ? 'explain' : 'own');
         const body = readInput(explainBody, json, 'body');
-        const explained = await explain(body, user, router, services);
+        const explained = await explain(body, user, router, askPlugin);
         return explainAnswer(explained, isOperator, body.resource);
       }, user.userEntityRef);
     }),

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { leavesOf } from '../conditions/tree';
 import { settleWithin } from '../lib/deadline';
 import { errorName } from '../lib/foreign-error';
-import { requestPlugin, type PluginServices } from '../lib/plugin-request';
+import type { AskPlugin } from '../lib/plugin-request';
 import type { Conditional, Criteria } from '../verdict';
 
 /** For all requests together, in milliseconds. */
@@ -61,7 +61,7 @@ const OPPOSITE = 'opposite';
 export async function applyConditions(
   { pluginId, resourceType, conditions }: Decision,
   resourceRef: string,
-  services: PluginServices,
+  askPlugin: AskPlugin,
   isDetailed: boolean,
 ): Promise<Applied> {
   const rules = new Map(leavesOf(conditions).map(rule => [keyOf(rule), rule]));
@@ -79,7 +79,7 @@ export async function applyConditions(
       const body = JSON.stringify({
         items: batch.map(each => ({ ...each, resourceRef, resourceType })),
       });
-      const answers = await post(pluginId, body, abort.signal, services);
+      const answers = await post(pluginId, body, abort.signal, askPlugin);
       if (typeof answers === 'string') return { kind: 'failed', why: answers };
       for (const { id, result } of answers) results.set(id, result);
     }
@@ -134,11 +134,11 @@ async function post(
   pluginId: string,
   body: string,
   signal: AbortSignal,
-  services: PluginServices,
+  askPlugin: AskPlugin,
 ): Promise<z.output<typeof results>['items'] | string> {
   const path = '/.well-known/backstage/permissions/apply-conditions';
   const request = { path, body, signal, maxBytes: MAX_ANSWER_BYTES };
-  const { status, text } = await requestPlugin(pluginId, request, services);
+  const { status, text } = await askPlugin(pluginId, request);
   if (status === 501)
     return 'it evaluates no conditions for a single resource (HTTP 501)';
   if (status !== 200) return `HTTP ${status}`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settleWithin } from '../lib/deadline';
 import { errorName } from '../lib/foreign-error';
-import { requestPlugin, type PluginServices } from '../lib/plugin-request';
+import type { AskPlugin } from '../lib/plugin-request';
 import type { Principal } from '../request';
 
 /** In milliseconds. */
@@ -25,12 +25,9 @@ export type CatalogUser =
  *
  * @param ref - a whole entity ref of a user.
  */
-export function catalogUser(
-  ref: string,
-  services: PluginServices,
-): Promise<CatalogUser> {
+export function catalogUser(ref: string, askPlugin: AskPlugin): Promise<CatalogUser> {
   const abort = new AbortController();
-  const read = ask(ref, abort.signal, services).catch((error: unknown): CatalogUser =>
+  const read = ask(ref, abort.signal, askPlugin).catch((error: unknown): CatalogUser =>
     unread(errorName(error) ?? 'an unknown error'),
   );
   return settleWithin(read, TIMEOUT, () => {
@@ -42,7 +39,7 @@ export function catalogUser(
 async function ask(
   ref: string,
   signal: AbortSignal,
-  services: PluginServices,
+  askPlugin: AskPlugin,
 ): Promise<CatalogUser> {
   const [, namespace = '', name = ''] = /^user:([^:/]+)\/([^:/]+)$/i.exec(ref) ?? [];
   // Only these two are changed by a URL; no entity has such a name.
@@ -50,11 +47,11 @@ async function ask(
     return { kind: 'not found' };
   }
   const path = `/entities/by-name/user/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
-  const { status, text } = await requestPlugin(
-    'catalog',
-    { path, signal, maxBytes: MAX_BYTES },
-    services,
-  );
+  const { status, text } = await askPlugin('catalog', {
+    path,
+    signal,
+    maxBytes: MAX_BYTES,
+  });
   if (status === 404) return { kind: 'not found' };
   if (text === undefined) return unread(`HTTP ${status}`);
   const { success, data } = entity.safeParse(JSON.parse(text));

@@ -67,7 +67,7 @@ export interface Diff {
   /** Whether the table could be taken into use. If not, there is nothing but `errors`. */
   readonly valid: boolean;
   /** At most 50. */
-  readonly errors: readonly ConfigProblem[];
+  readonly errors: ReadonlyArray<Pick<ConfigProblem, 'path' | 'message'>>;
   readonly warnings: readonly Warning[];
   /** Of the table in force. */
   readonly digestInForce: string;
@@ -175,7 +175,7 @@ const refused = (
   { inForce, declared }: DiffInput,
 ): Diff => ({
   valid: false,
-  errors: problems,
+  errors: problems.map(({ path, message }) => ({ path, message })),
   warnings: [],
   digestInForce: inForce.digest,
   permissions: [],

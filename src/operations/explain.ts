@@ -15,7 +15,7 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import { z } from 'zod';
 import { choice, nonEmptyList, strict, text } from '../lib/fields';
-import type { PluginServices } from '../lib/plugin-request';
+import type { AskPlugin } from '../lib/plugin-request';
 import { quote } from '../lib/quote';
 import { MAX_PERMISSION_NAME_LENGTH, type Principal } from '../request';
 import type { Router } from '../router';
@@ -106,9 +106,9 @@ export async function explain(
   { permission: asked, resource, user, refs }: ExplainBody,
   caller: UserCaller,
   router: Pick<Router, 'policy' | 'declared'>,
-  services: PluginServices,
+  askPlugin: AskPlugin,
 ): Promise<Explained> {
-  const who = await whoOf({ user, refs }, caller, services);
+  const who = await whoOf({ user, refs }, caller, askPlugin);
   const { permission: whole, notes } = wholePermission(asked, router.declared);
   if (resource !== undefined && whole.type === 'basic') {
     const likely =
@@ -125,7 +125,7 @@ export async function explain(
       ? await applyConditions(
           conditionalOf(record),
           resource,
-          services,
+          askPlugin,
           caller.isOperator,
         )
       : undefined;
@@ -140,7 +140,7 @@ export async function explain(
 async function whoOf(
   { user, refs }: Pick<ExplainBody, 'user' | 'refs'>,
   caller: UserCaller,
-  services: PluginServices,
+  askPlugin: AskPlugin,
 ): Promise<Who> {
   const isOwn =
     user === undefined || normalizeRef(user) === normalizeRef(caller.userEntityRef);
@@ -164,7 +164,7 @@ async function whoOf(
     const principal = { userEntityRef: user!, ownershipEntityRefs: refs };
     return { principal: Object.freeze(principal), origin: 'given' };
   }
-  const found = await catalogUser(user!, services);
+  const found = await catalogUser(user!, askPlugin);
   switch (found.kind) {
     case 'found':
       return { principal: Object.freeze(found.principal), origin: 'catalog' };

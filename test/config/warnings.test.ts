@@ -64,7 +64,8 @@ it.each(ROWS)(
     const [warning, ...others] = await warningsOf(raw);
     expect(others).toEqual([]);
     const where = `permission.policyRouter.${place}`;
-    expect(warning).toEqual({
+    expect(warning!.at?.keys[0]).toBe(/^\w+/.exec(place)![0]);
+    expect(warning).toMatchObject({
       code,
       place: where,
       subject,

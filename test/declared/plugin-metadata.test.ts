@@ -8,6 +8,7 @@ import type {
 } from '@backstage/backend-plugin-api';
 import { rulesIn, type RuleMetadata } from '../../src/conditions/rule-metadata';
 import { READ_TIMEOUT, readPluginMetadata } from '../../src/declared/plugin-metadata';
+import { pluginAsker } from '../../src/lib/plugin-request';
 import {
   answer,
   silence,
@@ -44,7 +45,7 @@ const discovery = {
 } as DiscoveryService;
 
 const read = async (services: object = {}): Promise<RuleMetadata> =>
-  rulesIn(await readPluginMetadata('catalog', { discovery, auth, ...services }));
+  rulesIn(await readPluginMetadata('catalog', pluginAsker({ discovery, auth, ...services })));
 
 /** Reads a large body; again if the machine was too busy to deliver it in time. */
 async function readLarge(): Promise<RuleMetadata> {
@@ -181,12 +182,12 @@ describe('a plugin does not exist, or has no rules, if it answers', () => {
       plugin(answer(body, status));
       const services = { discovery, auth };
       const why = `HTTP ${status.slice(0, 3)}`;
-      expect(rulesIn(await readPluginMetadata('Catalog', services))).toEqual(none(why));
-      expect(rulesIn(await readPluginMetadata('catalog', services))).toEqual(
+      expect(rulesIn(await readPluginMetadata('Catalog', pluginAsker(services)))).toEqual(none(why));
+      expect(rulesIn(await readPluginMetadata('catalog', pluginAsker(services)))).toEqual(
         unread(why),
       );
       plugin(answer(body, '503 Service Unavailable'));
-      expect(rulesIn(await readPluginMetadata('Catalog', services))).toEqual(
+      expect(rulesIn(await readPluginMetadata('Catalog', pluginAsker(services)))).toEqual(
         unread('HTTP 503'),
       );
     },

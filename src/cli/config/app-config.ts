@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { ConfigReader, type Config } from '@backstage/config';
+import type * as ConfigLoader from '@backstage/config-loader';
+import { CONFIG_PATH } from '../../config/types';
+import { CliError } from '../exit-code';
+
+/** The config of a backend, as Backstage's CLI reads it. */
+export interface AppConfig {
+  readonly config: Config;
+  /** The value at `permission.policyRouter`. */
+  readonly policyRouter: unknown;
+  /** The files it was read from; later ones win. What environment variables set has no path. */
+  readonly files: readonly ConfigLoader.ConfigSourceData[];
+}
+
+/**
+ * Reads the given files, or `app-config.yaml` and `app-config.local.yaml` at the root of the
+ * repository; in both cases with `APP_CONFIG_…` of the environment.
+ *
+ * @param paths - relative to the working directory; later ones win.
+ * @throws CliError if they cannot be read, or do not configure the router.
+ */
+export async function readAppConfig(paths: readonly string[]): Promise<AppConfig> {
+  const files = await readFiles(paths);
+  const config = ConfigReader.fromConfigs([...files]);
+  const policyRouter: unknown = config.getOptional(CONFIG_PATH);
+  if (policyRouter === undefined) {
+    const read = files.flatMap(({ path }) => path ?? []);
+    throw new CliError(
+      `${CONFIG_PATH} is not set. Read: ${read.length > 0 ? read.join(', ') : 'no file'}. ` +
+        'Name the files that the backend is started with: --config app-config.yaml --config app-config.production.yaml',
+    );
+  }
+  return { config, policyRouter, files };
+}
+
+async function readFiles(
+  paths: readonly string[],
+): Promise<readonly ConfigLoader.ConfigSourceData[]> {
+  const { ConfigSources } = loader();
+  const abort = new AbortController();
+  try {
+    const source = ConfigSources.default({
+      argv: paths.flatMap(path => ['--config', isUrl(path) ? path : resolve(path)]),
+      watch: false,
+    });
+    for await (const { configs } of source.readConfigData({ signal: abort.signal })) {
+      return configs;
+    }
+    return [];
+  } catch (error) {
+    throw new CliError(`The app-config cannot be read: ${(error as Error).message}`);
+  } finally {
+    abort.abort();
+  }
+}
+
+/** Backstage's loader says what it thinks of URLs; as a path they would only be not found. */
+const isUrl = (path: string): boolean => /^https?:\/\//i.test(path);
+
+/** Part of every backend; loaded here, so that the commands that need no config work without it. */
+function loader(): typeof ConfigLoader {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would fail at start
+    return require('@backstage/config-loader') as typeof ConfigLoader;
+  } catch {
+    throw new CliError(
+      '@backstage/config-loader cannot be found. Run the command where the backend is installed, ' +
+        'such as: yarn workspace backend policy-router',
+    );
+  }
+}

@@ -1,0 +1,28 @@
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where a command writes to, and what it may read besides files. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A line, or several, for the result. */
+  out(text: string): void;
+  /** A line, or several, for progress and problems. */
+  err(text: string): void;
+  /** The text in this style if a person reads the result on a terminal. */
+  style(style: Style, text: string): string;
+}
+
+/** Colours only on a terminal, and never where `NO_COLOR` is set (https://no-color.org). */
+export function processIo({ stdout, stderr, env }: NodeJS.Process): Io {
+  const hasColours = stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb';
+  return {
+    env,
+    out: text => void stdout.write(`${text}\n`),
+    err: text => void stderr.write(`${text}\n`),
+    style: (style, text) => (hasColours ? styleText(style, text) : text),
+  };
+}
+
+/** What `--json` prints: indented, because people read it too. */
+export const json = (value: unknown): string => JSON.stringify(value, null, 2);

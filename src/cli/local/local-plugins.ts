@@ -1,0 +1,84 @@
+/**
+ * The plugins as the router sees them, without a backend: what they declare comes from a file, and
+ * the catalog applies its own rules to the entities that are given.
+ */
+import type { Entity } from '@backstage/catalog-model';
+import { catalogPermissions } from '@backstage/plugin-catalog-common/alpha';
+import { permissionRules } from '@backstage/plugin-catalog-backend/alpha';
+import { createPermissionIntegrationRouter } from '@backstage/plugin-permission-node';
+import express from 'express';
+import inject from 'light-my-request';
+import { rulesIn, type RuleMetadata } from '../../conditions/rule-metadata';
+import type { PluginMetadata } from '../../declared/plugin-metadata';
+import type { AskPlugin } from '../../lib/plugin-request';
+import type { Entities } from './entities';
+import type { Metadata } from './metadata';
+
+/** Of permissions and rules. */
+const METADATA_PATH = '/.well-known/backstage/permissions/metadata';
+
+export interface LocalPlugins {
+  /** Their ids. */
+  readonly ids: readonly string[];
+  /** What they declare. */
+  read(pluginId: string): Promise<PluginMetadata>;
+  readRules(pluginId: string): Promise<RuleMetadata>;
+  /** Only the catalog can be asked to apply conditions. */
+  readonly askPlugin: AskPlugin;
+}
+
+export async function localPlugins(
+  metadata: Metadata,
+  entities: Entities,
+): Promise<LocalPlugins> {
+  const askCatalog = catalog(entities);
+  const { text = '' } = await askCatalog({ path: METADATA_PATH });
+  const ofCatalog = JSON.parse(text) as object;
+  const bodies = new Map<string, object>(metadata);
+  bodies.set('catalog', { ...ofCatalog, ...metadata.get('catalog') });
+  const body = (pluginId: string): object | undefined => bodies.get(pluginId);
+  return {
+    ids: [...bodies.keys()],
+    read: async pluginId => ({
+      kind: 'published',
+      // A plugin that is not known here declares nothing that is.
+      body: body(pluginId) ?? { permissions: [], rules: [] },
+    }),
+    readRules: async pluginId => {
+      const known = body(pluginId);
+      return known && 'rules' in known
+        ? rulesIn({ kind: 'published', body: known })
+        : { kind: 'unread', why: 'its rules are not known here' };
+    },
+    askPlugin: async (pluginId, request) =>
+      pluginId === 'catalog' ? askCatalog(request) : { status: 501, text: undefined },
+  };
+}
+
+type AskCatalog = (
+  request: Pick<Parameters<AskPlugin>[1], 'path' | 'body'>,
+) => ReturnType<AskPlugin>;
+
+/** The endpoints that the catalog itself has for permissions, asked without a socket. */
+function catalog(entities: Entities): AskCatalog {
+  const app = express();
+  app.use(
+    createPermissionIntegrationRouter({
+      resourceType: 'catalog-entity',
+      permissions: [...catalogPermissions],
+      rules: Object.values(permissionRules),
+      getResources: async refs =>
+        refs.map((ref): Entity | undefined => entities.get(ref)),
+    }),
+  );
+  return async ({ path, body }) => {
+    const { statusCode, payload } = await inject(app, {
+      url: path,
+      method: body === undefined ? 'GET' : 'POST',
+      ...(body === undefined
+        ? {}
+        : { payload: body, headers: { 'content-type': 'application/json' } }),
+    });
+    return { status: statusCode, text: statusCode === 200 ? payload : undefined };
+  };
+}
