@@ -1,5 +1,7 @@
 /** Entities as the catalog has them once it has processed their files. */
 import {
+  parseEntityRef,
+  RELATION_OWNED_BY,
   stringifyEntityRef,
   type Entity,
   type EntityRelation,
@@ -59,7 +61,8 @@ export async function processed(entity: Entity): Promise<Entity> {
   const own = refOf(whole);
   const processor = new BuiltinKindsEntityProcessor();
   try {
-    await processor.validateEntityKind(whole);
+    const isBuiltIn = await processor.validateEntityKind(whole);
+    if (!isBuiltIn) relations.push(...ownedBy(whole));
     const location = { type: 'file', target: 'entity' };
     await processor.postProcessEntity(whole, location, emitted => {
       if (emitted.type !== 'relation') return;
@@ -71,4 +74,12 @@ export async function processed(entity: Entity): Promise<Entity> {
     throw new CliError(`${own}: ${(error as Error).message}`);
   }
   return { ...whole, relations };
+}
+
+/** As other kinds have it, of which templates are one: their own modules add the relation. */
+function ownedBy({ spec, metadata }: Entity): EntityRelation[] {
+  if (typeof spec?.owner !== 'string') return [];
+  const { namespace: defaultNamespace = 'default' } = metadata;
+  const owner = parseEntityRef(spec.owner, { defaultKind: 'Group', defaultNamespace });
+  return [{ type: RELATION_OWNED_BY, targetRef: stringifyEntityRef(owner) }];
 }
