@@ -3,6 +3,7 @@ import { ConfigReader, readDurationFromConfig } from '@backstage/config';
 import { durationToMilliseconds, type JsonValue } from '@backstage/types';
 import { z } from 'zod';
 import { cut, someNames } from './bounded';
+import { jsonSchemaOf } from './json-schema';
 
 /** Of a list in the config, such as the actions of a route; the table itself may have more. */
 export const MAX_ITEMS = 10_000;
@@ -128,20 +129,67 @@ export function nonEmptyList<T extends z.ZodType>(
 /** A value or a list of values; the output is always a list. */
 export function oneOrMore<T extends z.ZodType>(item: T, what: string) {
   const list = nonEmptyList(item, what);
-  return z
+  return oneOf([item, list], value => (Array.isArray(value) ? list : item)).transform(
+    value => [value].flat() as Array<z.output<T>>,
+  );
+}
+
+/**
+ * One of several schemas. Its errors are those of the one that was meant, where those of a union say
+ * only that none of them fits.
+ *
+ * @param meant - which one, by the look of the value.
+ */
+export const oneOf = <T extends z.ZodType>(
+  options: readonly T[],
+  meant: (value: unknown) => T,
+) =>
+  z
     .unknown()
     .optional()
-    .transform((value, context): Array<z.output<T>> => {
-      const parsed = Array.isArray(value)
-        ? list.safeParse(value)
-        : item.safeParse(value);
-      if (parsed.success) return [parsed.data].flat() as Array<z.output<T>>;
+    .transform((value, context): z.output<T> => {
+      const parsed = meant(value).safeParse(value);
+      if (parsed.success) return parsed.data;
       for (const { path, message } of parsed.error.issues) {
         context.addIssue({ code: 'custom', path, message });
       }
       return z.NEVER;
+    })
+    .meta({
+      // Made only when it is asked for.
+      get anyOf() {
+        return options.map(jsonSchemaOf);
+      },
     });
-}
+
+/**
+ * An object of values by name. The output is a map: a name may be that of something that every object
+ * has, such as `constructor`.
+ */
+export const byName = <T extends z.ZodType>(
+  name: z.ZodType<string, string>,
+  item: T,
+  what: string,
+) =>
+  z
+    .preprocess(
+      (value, context) => {
+        // zod would pass over it.
+        if (typeof value === 'object' && value && Object.hasOwn(value, '__proto__')) {
+          context.addIssue("'__proto__' cannot be a name");
+        }
+        return value;
+      },
+      z.record(name, item, {
+        error: issue =>
+          issue.code === 'invalid_key'
+            ? issue.issues[0]?.message
+            : `must be an object of ${what}`,
+      }),
+    )
+    .transform(
+      (values): ReadonlyMap<string, z.output<T>> => new Map(Object.entries(values)),
+    );
 
 export function hasRepeatedText(items: readonly unknown[]): boolean {
   const texts = items.filter(item => typeof item === 'string');

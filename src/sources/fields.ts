@@ -1,6 +1,9 @@
 /** Values that several kinds of sources have in their config. */
+import { z } from 'zod';
 import { PLUGIN_ID } from '../conditions/fit';
+import { cut } from '../lib/bounded';
 import { shown, text } from '../lib/fields';
+import { parsePrefix } from '../prefix';
 
 export const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,
@@ -14,4 +17,15 @@ export const pluginId = (what: string) =>
   text(what).regex(PLUGIN_ID, {
     error: issue =>
       `must be the id of a plugin such as 'catalog': up to 64 letters, digits, '-' and '_'${shown(issue.input)}`,
+  });
+
+export const permissionPrefix = z
+  .string({ error: "must be a permission prefix such as 'catalog.entity'" })
+  .transform((value, context) => {
+    try {
+      return parsePrefix(value);
+    } catch (error) {
+      context.addIssue(`'${cut(value)}' ${(error as Error).message}`);
+      return z.NEVER;
+    }
   });

@@ -3,27 +3,15 @@ import { BadCondition } from '../../conditions/parse';
 import type { WrittenConditions } from '../../conditions/written';
 import { cut } from '../../lib/bounded';
 import { choice, nonEmptyList, strict, word } from '../../lib/fields';
-import { parsePrefix } from '../../prefix';
 import { ACTIONS } from '../../request';
 import { askedOnce } from '../asked-once';
-import { entityRef, pluginId } from '../fields';
+import { entityRef, permissionPrefix, pluginId } from '../fields';
 import { localKind, type LocalKind } from '../kind';
 import { ConditionsSource, type Rule } from './source';
 import { fillIn, parseTemplate, strayResourceType } from './template';
 
 /** Each question looks at every rule. */
 const MAX_RULES = 1000;
-
-const prefix = z
-  .string({ error: "must be a permission prefix such as 'catalog.entity'" })
-  .transform((value, context) => {
-    try {
-      return parsePrefix(value);
-    } catch (error) {
-      context.addIssue(`'${cut(value)}' ${(error as Error).message}`);
-      return z.NEVER;
-    }
-  });
 
 const conditions = z.unknown().transform((value, context) => {
   const template = parseTemplate(value);
@@ -34,7 +22,7 @@ const conditions = z.unknown().transform((value, context) => {
 });
 
 const rule = strict({
-  permissions: nonEmptyList(prefix, 'permission prefixes').optional(),
+  permissions: nonEmptyList(permissionPrefix, 'permission prefixes').optional(),
   actions: nonEmptyList(choice(ACTIONS), 'actions').optional(),
   resourceTypes: nonEmptyList(word('a resource type'), 'resource types').optional(),
   groups: nonEmptyList(entityRef, 'entity refs').optional(),

@@ -1,0 +1,290 @@
+/**
+ * The schema of a test file: users, entities and the decisions that are expected. Every object
+ * refuses unknown keys, except entities. What needs the whole file is checked by `checkCases`.
+ */
+import { z } from 'zod';
+import { BadCondition } from '../../conditions/parse';
+import {
+  byName,
+  choice,
+  nonEmptyList,
+  oneOf,
+  oneOrMore,
+  shown,
+  strict,
+  text,
+} from '../../lib/fields';
+import { MAX_PERMISSION_NAME_LENGTH } from '../../request';
+import { parseTemplate, type Template } from '../../sources/conditions/template';
+import { entityRef, permissionPrefix, pluginId } from '../../sources/fields';
+
+/** In bytes. */
+export const MAX_TEST_FILE_BYTES = 2 ** 20;
+
+/** As they are written; a case with lists is one. */
+export const MAX_CASES = 10_000;
+
+/** In a case, a request without a user. */
+export const ANONYMOUS = 'anonymous';
+
+/** What a source can be made to say by the file. `unavailable` is an outage. */
+export const STAND_IN_RESULTS = [
+  'allow',
+  'deny',
+  'not-applicable',
+  'unavailable',
+] as const;
+export type StandInResult = (typeof STAND_IN_RESULTS)[number];
+
+/** By the type of the source, what may stand for it. A hosted policy never abstains. */
+export const STAND_INS: Readonly<Record<string, readonly StandInResult[]>> = {
+  hosted: ['allow', 'deny'],
+  opa: STAND_IN_RESULTS,
+};
+
+export const EXPECTATIONS = ['ALLOW', 'DENY', 'CONDITIONAL'] as const;
+
+const ACTIONS = ['create', 'read', 'update', 'delete'] as const;
+const MAX_CASE_NAME = 300;
+const MAX_ROUTE = 1000;
+
+/** Short, and never an entity ref. */
+const shortName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+  error:
+    "a name has up to 63 letters, digits, '.', '_' and '-', and begins with a letter or digit",
+});
+
+const USER_REF = "the entity ref of a user such as 'user:default/olivia'";
+const userRef = text(USER_REF).regex(/^[Uu][Ss][Ee][Rr]:[^:/\s]+\/[^:/\s]+$/, {
+  error: issue => `must be ${USER_REF}${shown(issue.input)}`,
+});
+
+const user = strict({
+  ref: userRef.optional(),
+  groups: nonEmptyList(entityRef, 'entity refs').optional(),
+});
+
+const WHO = `a name of users, ${USER_REF}, or '${ANONYMOUS}'`;
+const who = text(WHO).regex(
+  /^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62}|[Uu][Ss][Ee][Rr]:[^:/\s]+\/[^:/\s]+)$/,
+  { error: issue => `must be ${WHO}${shown(issue.input)}` },
+);
+
+const FILE =
+  "the path of a catalog-info file such as './catalog-info.yaml', of several entities with one's ref: " +
+  "'./all.yaml#component:default/website'";
+const entityFile = text(FILE)
+  .regex(/^[^#]+(?:#[^:/#\s]+:[^:/#\s]+\/[^:/#\s]+)?$/, {
+    error: issue => `must be ${FILE}${shown(issue.input)}`,
+  })
+  .transform((value): EntityFile => {
+    const [file, ref] = value.split('#') as [string, string?];
+    return { file, ref };
+  });
+
+/** Where an entity is written. */
+export interface EntityFile {
+  /** Relative to the test file. */
+  readonly file: string;
+  /** Of the entity in it; may be left out if the file has only one. */
+  readonly ref: string | undefined;
+}
+
+const object = (what: string) =>
+  z.looseObject({}, { error: `must be an object of ${what}` });
+
+const inlineEntity = z
+  .looseObject(
+    {
+      apiVersion: text('the version of the kind').optional(),
+      kind: text("the kind of the entity, such as 'Component'"),
+      metadata: z.looseObject(
+        {
+          name: text('the name of the entity'),
+          namespace: text('the namespace of the entity').optional(),
+        },
+        { error: 'is required: an object with the name of the entity' },
+      ),
+      spec: object('what the kind has').optional(),
+      relations: z
+        .array(
+          z.looseObject(
+            {
+              type: text("the type of the relation, such as 'ownedBy'"),
+              targetRef: entityRef,
+            },
+            { error: 'must be an object of type and targetRef' },
+          ),
+          { error: 'must be a list of { type, targetRef }' },
+        )
+        .optional(),
+    },
+    { error: `must be ${FILE}; or an entity, with kind, metadata, spec and relations` },
+  )
+  .transform((entity): InlineEntity => ({ entity }));
+
+/** An entity that is written in the test file; has whatever else was written. */
+export interface InlineEntity {
+  readonly entity: {
+    readonly apiVersion?: string | undefined;
+    readonly kind: string;
+    readonly metadata: {
+      readonly name: string;
+      readonly namespace?: string | undefined;
+    };
+    readonly spec?: object | undefined;
+    readonly relations?:
+      | ReadonlyArray<{
+          readonly type: string;
+          readonly targetRef: string;
+        }>
+      | undefined;
+  };
+}
+
+const entity = oneOf<typeof entityFile | typeof inlineEntity>(
+  [entityFile, inlineEntity],
+  value => (typeof value === 'string' ? entityFile : inlineEntity),
+);
+
+const standInResult = choice(STAND_IN_RESULTS);
+
+const standInRules = nonEmptyList(
+  strict({
+    users: nonEmptyList(who, 'users').optional(),
+    permissions: nonEmptyList(permissionPrefix, 'permission prefixes').optional(),
+    result: standInResult,
+  }),
+  'rules: objects of users, permissions and result',
+);
+
+/** The same for every question, or the first rule that fits. */
+const standIn = oneOf<typeof standInResult | typeof standInRules>(
+  [standInResult, standInRules],
+  value => (Array.isArray(value) ? standInRules : standInResult),
+);
+
+const sourceName = z
+  .string()
+  .regex(/^(?!(?:allow|deny|__proto__)$)[^\s\p{C}]{1,64}$/u, {
+    error:
+      "must be the name of a source: 1 to 64 characters, without white space; 'allow' and 'deny' need no stand-in",
+  });
+
+const standIns = byName(
+  sourceName,
+  standIn,
+  "sources that cannot be asked here: { <source>: 'allow' or another result, or rules }",
+);
+
+const permissionName = text('the name of a permission').max(
+  MAX_PERMISSION_NAME_LENGTH,
+  { error: `must have at most ${MAX_PERMISSION_NAME_LENGTH} characters` },
+);
+const action = choice(ACTIONS).optional();
+const resourceType = text('a resource type')
+  .max(MAX_PERMISSION_NAME_LENGTH, {
+    error: `must have at most ${MAX_PERMISSION_NAME_LENGTH} characters`,
+  })
+  .optional();
+
+const declaration = strict({
+  name: permissionName,
+  plugin: pluginId('the id of the plugin that declares the permission'),
+  action,
+  resourceType,
+});
+
+const writtenPermission = strict({
+  name: permissionName,
+  type: choice(['basic', 'resource']),
+  action,
+  resourceType,
+}).superRefine(({ type, resourceType: written }, context) => {
+  if ((type === 'resource') === (written !== undefined)) return;
+  const message =
+    type === 'resource'
+      ? "is required, because the type is 'resource'"
+      : "must be left out, because the type is 'basic'";
+  context.addIssue({ code: 'custom', path: ['resourceType'], message });
+});
+
+/** A name that is declared, or what a caller says, whatever is declared. */
+const asked = oneOf<typeof permissionName | typeof writtenPermission>(
+  [permissionName, writtenPermission],
+  value =>
+    typeof value === 'object' && value !== null ? writtenPermission : permissionName,
+);
+
+/**
+ * The conditions that a decision should have. `fillIn` makes them for a user and a resource type;
+ * `strayResourceType` finds a rule that is written for another one.
+ */
+export interface ExpectedConditions {
+  readonly template: Template;
+}
+
+const conditions = z.unknown().transform((value, context): ExpectedConditions => {
+  const template = parseTemplate(value);
+  if (!(template instanceof BadCondition)) return { template };
+  const { message, path } = template;
+  context.addIssue({ code: 'custom', message, path: [...path] });
+  return z.NEVER;
+});
+
+const testCase = strict({
+  name: text('what the case is about')
+    .max(MAX_CASE_NAME, { error: `must have at most ${MAX_CASE_NAME} characters` })
+    .optional(),
+  user: oneOrMore(who, 'users'),
+  permission: oneOrMore(asked, 'permissions'),
+  entity: oneOrMore(shortName, 'names of entities').optional(),
+  standIns: standIns.optional(),
+  expect: choice(EXPECTATIONS),
+  route: text("the label of a route, or 'fallback'")
+    .max(MAX_ROUTE, { error: `must have at most ${MAX_ROUTE} characters` })
+    .optional(),
+  conditions: conditions.optional(),
+}).superRefine((read, context) => {
+  const add = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  if (read.expect === 'CONDITIONAL') {
+    if (read.entity === undefined) return;
+    add(
+      'expect',
+      "must be 'ALLOW' or 'DENY', because an entity is named: its conditions are applied to it",
+    );
+  } else if (read.conditions !== undefined) {
+    add('conditions', "is allowed only with expect: 'CONDITIONAL'");
+  }
+});
+
+/** A test file, as YAML has it. At most `MAX_TEST_FILE_BYTES` of text. */
+export const testFileSchema = strict({
+  users: byName(
+    shortName.refine(name => name !== ANONYMOUS, {
+      error: `'${ANONYMOUS}' is a request without a user; choose another name`,
+    }),
+    user,
+    'users by a short name: { <name>: { ref, groups } }',
+  ).optional(),
+  entities: byName(
+    shortName,
+    entity,
+    'entities by a short name: { <name>: a path, or an entity }',
+  ).optional(),
+  standIns: standIns.optional(),
+  permissions: nonEmptyList(
+    declaration,
+    'permissions: objects of name, plugin, action and resourceType',
+  ).optional(),
+  cases: nonEmptyList(testCase, 'cases', MAX_CASES),
+});
+
+/** What was written, with lists for `user`, `permission` and `entity` of a case. */
+export type TestFile = z.output<typeof testFileSchema>;
+export type TestUser = z.output<typeof user>;
+export type TestEntity = EntityFile | InlineEntity;
+export type StandIn = z.output<typeof standIn>;
+export type TestCase = z.output<typeof testCase>;
+export type AskedPermission = z.output<typeof asked>;
