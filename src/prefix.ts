@@ -28,6 +28,15 @@ export function parsePrefix(prefix: string): NamePattern {
   return prefix.endsWith('/') ? parseStart(prefix) : parseSegments(prefix);
 }
 
+/** What `parsePrefix` accepts, but for the length. With the flag `u`. */
+export const PREFIX_PATTERN = [
+  '\\*?',
+  '[^.*,\\p{Z}\\p{C}]+(\\.[^.*,\\p{Z}\\p{C}]+)*(\\.\\*?)?',
+  '(?! )([^*,\\p{Z}\\p{C}]| )*/',
+]
+  .map(each => `^${each}$`)
+  .join('|');
+
 /**
  * Reads one exact name, which may contain any characters.
  *

@@ -12,6 +12,9 @@ import {
   text,
   word,
 } from '../lib/fields';
+import { having } from '../lib/json-schema';
+import { PREFIX_PATTERN } from '../prefix';
+import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 import { ACTIONS } from '../routing/route';
 import { entityRef, pluginId } from '../sources/fields';
 import { AUDIT_MODES } from './types';
@@ -33,23 +36,64 @@ const MAX_OPERATORS = 1000;
 /** A record takes up to some 10 kB of memory. */
 const MAX_RECENT_DECISIONS = 10_000;
 
-/** A route has either `prefix` or `name`, which the reader checks. */
+/** A route has either `prefix` or `name`, which the reader checks, with what they are. */
 export const routeSchema = strict({
-  prefix: z.string({ error: 'must be a string' }).optional(),
-  name: z.string({ error: 'must be a string' }).optional(),
-  actions: nonEmptyList(choice(ACTIONS), 'actions').optional(),
-  resourceTypes: nonEmptyList(word('a resource type'), 'resource types').optional(),
-  sources: nonEmptyList(text('the name of a source'), 'source names'),
-  combine: choice(ALGORITHMS).default('deny-overrides'),
-  onUnavailable: onUnavailable.optional(),
-  default: choice(['allow', 'deny']).default('deny'),
-});
+  prefix: z
+    .string({ error: 'must be a string' })
+    .meta({ pattern: PREFIX_PATTERN, maxLength: MAX_PERMISSION_NAME_LENGTH })
+    .optional()
+    .describe(
+      "The permissions whose name begins with these segments, such as 'catalog.entity'. '' matches " +
+        "every permission. One that ends in '/' matches the names that begin with it.",
+    ),
+  name: z
+    .string({ error: 'must be a string' })
+    .meta({ minLength: 1, maxLength: MAX_PERMISSION_NAME_LENGTH })
+    .optional()
+    .describe(
+      "In place of 'prefix': the permission of exactly this name, which may contain any characters.",
+    ),
+  actions: nonEmptyList(choice(ACTIONS), 'actions')
+    .optional()
+    .describe(
+      "Only permissions with one of these actions; 'none' is a permission without an action. " +
+        'Default: any action.',
+    ),
+  resourceTypes: nonEmptyList(word('a resource type'), 'resource types')
+    .optional()
+    .describe(
+      "Only resource permissions of these types, such as 'catalog-entity'. Default: any, and basic " +
+        'permissions.',
+    ),
+  sources: nonEmptyList(text('the name of a source'), 'source names').describe(
+    "Names of sources, asked one after the other in this order. 'allow' and 'deny' are built in; the " +
+      'others are defined in app-config.',
+  ),
+  combine: choice(ALGORITHMS)
+    .default('deny-overrides')
+    .describe(
+      'How the verdicts of the sources become one. deny-overrides: all must allow. allow-overrides: ' +
+        'one is enough. first-applicable: the first that does not abstain.',
+    ),
+  onUnavailable: onUnavailable
+    .optional()
+    .describe(
+      'What an unavailable source counts as on this route. fail-closed: DENY. fail-open: ALLOW, so ' +
+        'during an outage everybody gets what the source decides. Default: that of the source.',
+    ),
+  default: choice(['allow', 'deny'])
+    .default('deny')
+    .describe('The result if every source abstains.'),
+}).meta({ oneOf: [having('prefix'), having('name')] });
 
 export const settingsSchema = strict({
   routingFile: text(
     'the path of a YAML file that contains fallback and routes',
   ).optional(),
-  fallback: choice(['allow', 'deny']),
+  fallback: choice(['allow', 'deny']).describe(
+    'The result for a permission that no route matches. deny: plugins without a route are closed. ' +
+      'allow: they are open to every signed-in user, including what they write.',
+  ),
   anonymous: choice(['deny', 'evaluate']).default('deny'),
   onUnavailable: onUnavailable.default('fail-closed'),
   deadline: duration('2s'),
@@ -78,5 +122,7 @@ export const settingsSchema = strict({
       error: 'must be an object of { <name>: { type, … } }',
     })
     .optional(),
-  routes: nonEmptyList(z.unknown(), 'routes', Infinity),
+  routes: nonEmptyList(z.unknown(), 'routes', Infinity).describe(
+    'Which sources decide which permissions. The longest matching prefix wins, in any order.',
+  ),
 });

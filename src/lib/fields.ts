@@ -67,13 +67,23 @@ export const integer = (min: number, max: number, fallback: number) =>
       if (value === undefined) return fallback;
       return typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
     },
-    z.custom<number>(
-      value => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-      {
-        error: issue =>
-          `must be a whole number from ${min} to ${max}${shown(issue.input)}`,
-      },
-    ),
+    z
+      .custom<number>(
+        value =>
+          Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+        {
+          error: issue =>
+            `must be a whole number from ${min} to ${max}${shown(issue.input)}`,
+        },
+      )
+      .meta({
+        anyOf: [
+          { type: 'integer', minimum: min, maximum: max },
+          // Of text, only the reader knows the limits.
+          { type: 'string', pattern: '^-?\\d+$' },
+        ],
+        default: fallback,
+      }),
   );
 
 /** A duration in any form that Backstage accepts, as milliseconds. */
@@ -98,6 +108,13 @@ export const duration = (fallback: string, longest = MAX_TIMER) =>
           `above zero and at most ${longest} ms${shown(value)}`,
       );
       return z.NEVER;
+    })
+    // Only the reader knows which texts are durations.
+    .meta({
+      anyOf: [
+        { type: 'string', minLength: 1 },
+        { type: 'object', minProperties: 1 },
+      ],
     });
 
 /** In place of a list that is too long, so that none of its items is looked at. */
@@ -122,9 +139,17 @@ export function nonEmptyList<T extends z.ZodType>(
       .min(1, { error: `is an empty list; name one or more ${what}` })
       .refine(items => !hasRepeatedText(items), {
         error: 'names the same value twice',
+      })
+      .meta({
+        ...(most === Infinity ? {} : { maxItems: most }),
+        ...(isText(item) ? { uniqueItems: true } : {}),
       }),
   );
 }
+
+/** Whether what is read is text. */
+const isText = (schema: z.ZodType): boolean =>
+  schema instanceof z.ZodString || schema instanceof z.ZodEnum;
 
 /** A value or a list of values; the output is always a list. */
 export function oneOrMore<T extends z.ZodType>(item: T, what: string) {

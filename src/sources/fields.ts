@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { PLUGIN_ID } from '../conditions/fit';
 import { cut } from '../lib/bounded';
 import { shown, text } from '../lib/fields';
-import { parsePrefix } from '../prefix';
+import { parsePrefix, PREFIX_PATTERN } from '../prefix';
+import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 
 export const entityRef = text("an entity ref such as 'group:default/platform'").regex(
   /^[^:/\s]+:[^:/\s]+\/[^:/\s]+$/,
@@ -21,6 +22,7 @@ export const pluginId = (what: string) =>
 
 export const permissionPrefix = z
   .string({ error: "must be a permission prefix such as 'catalog.entity'" })
+  .meta({ pattern: PREFIX_PATTERN, maxLength: MAX_PERMISSION_NAME_LENGTH })
   .transform((value, context) => {
     try {
       return parsePrefix(value);

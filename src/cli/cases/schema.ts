@@ -14,8 +14,11 @@ import {
   strict,
   text,
 } from '../../lib/fields';
+import { canonical } from '../../lib/canonical';
+import { having } from '../../lib/json-schema';
 import { MAX_PERMISSION_NAME_LENGTH } from '../../request';
 import { parseTemplate, type Template } from '../../sources/conditions/template';
+import { CONDITIONS_REF } from './conditions-schema';
 import { entityRef, permissionPrefix, pluginId } from '../../sources/fields';
 
 /** In bytes. */
@@ -54,14 +57,21 @@ const shortName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
     "a name has up to 63 letters, digits, '.', '_' and '-', and begins with a letter or digit",
 });
 
+const NOT_ANONYMOUS = new RegExp(`^(?!${ANONYMOUS}$)`);
+
 const USER_REF = "the entity ref of a user such as 'user:default/olivia'";
 const userRef = text(USER_REF).regex(/^[Uu][Ss][Ee][Rr]:[^:/\s]+\/[^:/\s]+$/, {
   error: issue => `must be ${USER_REF}${shown(issue.input)}`,
 });
 
 const user = strict({
-  ref: userRef.optional(),
-  groups: nonEmptyList(entityRef, 'entity refs').optional(),
+  ref: userRef.optional().describe('The entity ref. Default: user:default/<name>.'),
+  groups: nonEmptyList(entityRef, 'entity refs')
+    .optional()
+    .describe(
+      'Entity refs of the groups that the user belongs to, those of parent groups too if they count. ' +
+        'Default: none.',
+    ),
 });
 
 const WHO = `a name of users, ${USER_REF}, or '${ANONYMOUS}'`;
@@ -96,28 +106,39 @@ const object = (what: string) =>
 const inlineEntity = z
   .looseObject(
     {
-      apiVersion: text('the version of the kind').optional(),
-      kind: text("the kind of the entity, such as 'Component'"),
-      metadata: z.looseObject(
-        {
-          name: text('the name of the entity'),
-          namespace: text('the namespace of the entity').optional(),
-        },
-        { error: 'is required: an object with the name of the entity' },
+      apiVersion: text('the version of the kind')
+        .optional()
+        .describe('The version of the kind.'),
+      kind: text("the kind of the entity, such as 'Component'").describe(
+        'Such as Component.',
       ),
-      spec: object('what the kind has').optional(),
+      metadata: z
+        .looseObject(
+          {
+            name: text('the name of the entity').describe('The name of the entity.'),
+            namespace: text('the namespace of the entity')
+              .optional()
+              .describe('Default: default.'),
+          },
+          { error: 'is required: an object with the name of the entity' },
+        )
+        .describe('What every entity has, such as labels and annotations.'),
+      spec: object('what the kind has').optional().describe('What the kind has.'),
       relations: z
         .array(
           z.looseObject(
             {
-              type: text("the type of the relation, such as 'ownedBy'"),
-              targetRef: entityRef,
+              type: text("the type of the relation, such as 'ownedBy'").describe(
+                'Such as ownedBy.',
+              ),
+              targetRef: entityRef.describe('The entity ref of the other entity.'),
             },
             { error: 'must be an object of type and targetRef' },
           ),
           { error: 'must be a list of { type, targetRef }' },
         )
-        .optional(),
+        .optional()
+        .describe('Its relations to other entities, such as ownedBy.'),
     },
     { error: `must be ${FILE}; or an entity, with kind, metadata, spec and relations` },
   )
@@ -147,13 +168,19 @@ const entity = oneOf<typeof entityFile | typeof inlineEntity>(
   value => (typeof value === 'string' ? entityFile : inlineEntity),
 );
 
-const standInResult = choice(STAND_IN_RESULTS);
+const standInResult = choice(STAND_IN_RESULTS).describe(
+  'The same for every question. not-applicable and unavailable are only for sources of type opa.',
+);
 
 const standInRules = nonEmptyList(
   strict({
-    users: nonEmptyList(who, 'users').optional(),
-    permissions: nonEmptyList(permissionPrefix, 'permission prefixes').optional(),
-    result: standInResult,
+    users: nonEmptyList(who, 'users')
+      .optional()
+      .describe('Only for questions of these users. Default: of everyone.'),
+    permissions: nonEmptyList(permissionPrefix, 'permission prefixes')
+      .optional()
+      .describe('Only for permissions with one of these prefixes. Default: all.'),
+    result: choice(STAND_IN_RESULTS).describe('What the source says.'),
   }),
   'rules: objects of users, permissions and result',
 );
@@ -189,25 +216,39 @@ const resourceType = text('a resource type')
   .optional();
 
 const declaration = strict({
-  name: permissionName,
-  plugin: pluginId('the id of the plugin that declares the permission'),
-  action,
-  resourceType,
+  name: permissionName.describe('The name of the permission.'),
+  plugin: pluginId('the id of the plugin that declares the permission').describe(
+    'The id of the plugin that declares it.',
+  ),
+  action: action.describe('Its action. Default: none.'),
+  resourceType: resourceType.describe(
+    'Its resource type. Without one it is a basic permission.',
+  ),
 });
 
 const writtenPermission = strict({
-  name: permissionName,
-  type: choice(['basic', 'resource']),
-  action,
-  resourceType,
-}).superRefine(({ type, resourceType: written }, context) => {
-  if ((type === 'resource') === (written !== undefined)) return;
-  const message =
-    type === 'resource'
-      ? "is required, because the type is 'resource'"
-      : "must be left out, because the type is 'basic'";
-  context.addIssue({ code: 'custom', path: ['resourceType'], message });
-});
+  name: permissionName.describe('The name of the permission.'),
+  type: choice(['basic', 'resource']).describe(
+    'Whether the caller asks for a resource permission.',
+  ),
+  action: action.describe('The action that the caller says. Default: none.'),
+  resourceType: resourceType.describe(
+    'The resource type that the caller says. Required if the type is resource.',
+  ),
+})
+  .superRefine(({ type, resourceType: written }, context) => {
+    if ((type === 'resource') === (written !== undefined)) return;
+    const message =
+      type === 'resource'
+        ? "is required, because the type is 'resource'"
+        : "must be left out, because the type is 'basic'";
+    context.addIssue({ code: 'custom', path: ['resourceType'], message });
+  })
+  .meta({
+    if: { properties: { type: { const: 'resource' } } },
+    then: having('resourceType'),
+    else: { properties: { resourceType: false } },
+  });
 
 /** A name that is declared, or what a caller says, whatever is declared. */
 const asked = oneOf<typeof permissionName | typeof writtenPermission>(
@@ -224,61 +265,113 @@ export interface ExpectedConditions {
   readonly template: Template;
 }
 
-const conditions = z.unknown().transform((value, context): ExpectedConditions => {
-  const template = parseTemplate(value);
-  if (!(template instanceof BadCondition)) return { template };
-  const { message, path } = template;
-  context.addIssue({ code: 'custom', message, path: [...path] });
-  return z.NEVER;
-});
+const permissions = nonEmptyList(asked, 'permissions')
+  .refine(items => new Set(items.map(canonical)).size === items.length, {
+    error: 'names the same value twice',
+  })
+  .meta({ uniqueItems: true });
+
+const conditions = z
+  .unknown()
+  .transform((value, context): ExpectedConditions => {
+    const template = parseTemplate(value);
+    if (!(template instanceof BadCondition)) return { template };
+    const { message, path } = template;
+    context.addIssue({ code: 'custom', message, path: [...path] });
+    return z.NEVER;
+  })
+  .meta({ allOf: [{ $ref: CONDITIONS_REF }] });
 
 const testCase = strict({
   name: text('what the case is about')
     .max(MAX_CASE_NAME, { error: `must have at most ${MAX_CASE_NAME} characters` })
-    .optional(),
-  user: oneOrMore(who, 'users'),
-  permission: oneOrMore(asked, 'permissions'),
-  entity: oneOrMore(shortName, 'names of entities').optional(),
-  standIns: standIns.optional(),
-  expect: choice(EXPECTATIONS),
+    .optional()
+    .describe('What the case is about. Default: made of the rest.'),
+  user: oneOrMore(who, 'users').describe(
+    `Who asks: a name of users, an entity ref, or '${ANONYMOUS}'; or a list of them, which are all tried.`,
+  ),
+  permission: oneOf<typeof asked | typeof permissions>([asked, permissions], value =>
+    Array.isArray(value) ? permissions : asked,
+  )
+    .transform(value => [value].flat())
+    .describe(
+      'What is asked: the name of a declared permission, or name, type, action and resourceType as a ' +
+        'caller writes them; or a list of them, which are all tried.',
+    ),
+  entity: oneOrMore(shortName, 'names of entities')
+    .optional()
+    .describe(
+      'A name of entities, to which conditions are applied; or a list of them, which are all tried. ' +
+        'Without one, a decision may be CONDITIONAL.',
+    ),
+  standIns: standIns
+    .optional()
+    .describe('What sources say in this case, in place of the stand-ins of the file.'),
+  expect: choice(EXPECTATIONS).describe(
+    'The decision. CONDITIONAL is possible only without entity.',
+  ),
   route: text("the label of a route, or 'fallback'")
     .max(MAX_ROUTE, { error: `must have at most ${MAX_ROUTE} characters` })
-    .optional(),
-  conditions: conditions.optional(),
-}).superRefine((read, context) => {
-  const add = (path: string, message: string): void =>
-    context.addIssue({ code: 'custom', path: [path], message });
-  if (read.expect === 'CONDITIONAL') {
-    if (read.entity === undefined) return;
-    add(
-      'expect',
-      "must be 'ALLOW' or 'DENY', because an entity is named: its conditions are applied to it",
-    );
-  } else if (read.conditions !== undefined) {
-    add('conditions', "is allowed only with expect: 'CONDITIONAL'");
-  }
-});
+    .optional()
+    .describe("The label of the route that should decide, or 'fallback'."),
+  conditions: conditions
+    .optional()
+    .describe(
+      'With expect: CONDITIONAL, the conditions of the decision. $user and $ownershipRefs stand for ' +
+        'those of the user.',
+    ),
+})
+  .superRefine((read, context) => {
+    const add = (path: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    if (read.expect === 'CONDITIONAL') {
+      if (read.entity === undefined) return;
+      add(
+        'expect',
+        "must be 'ALLOW' or 'DENY', because an entity is named: its conditions are applied to it",
+      );
+    } else if (read.conditions !== undefined) {
+      add('conditions', "is allowed only with expect: 'CONDITIONAL'");
+    }
+  })
+  .meta({
+    if: { properties: { expect: { const: 'CONDITIONAL' } } },
+    then: { properties: { entity: false } },
+    else: { properties: { conditions: false } },
+  });
 
 /** A test file, as YAML has it. At most `MAX_TEST_FILE_BYTES` of text. */
 export const testFileSchema = strict({
   users: byName(
-    shortName.refine(name => name !== ANONYMOUS, {
+    shortName.regex(NOT_ANONYMOUS, {
       error: `'${ANONYMOUS}' is a request without a user; choose another name`,
     }),
     user,
     'users by a short name: { <name>: { ref, groups } }',
-  ).optional(),
+  )
+    .optional()
+    .describe('The users of the cases, by a short name.'),
   entities: byName(
     shortName,
     entity,
     'entities by a short name: { <name>: a path, or an entity }',
-  ).optional(),
-  standIns: standIns.optional(),
+  )
+    .optional()
+    .describe('The entities of the cases, by a short name.'),
+  standIns: standIns
+    .optional()
+    .describe(
+      'What sources say that cannot be asked here: hosted policies, and OPA servers unless --opa is given.',
+    ),
   permissions: nonEmptyList(
     declaration,
     'permissions: objects of name, plugin, action and resourceType',
-  ).optional(),
-  cases: nonEmptyList(testCase, 'cases', MAX_CASES),
+  )
+    .optional()
+    .describe("The permissions that plugins other than the catalog's declare."),
+  cases: nonEmptyList(testCase, 'cases', MAX_CASES).describe(
+    'The decisions that are expected.',
+  ),
 });
 
 /** What was written, with lists for `user`, `permission` and `entity` of a case. */
