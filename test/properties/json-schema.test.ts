@@ -128,7 +128,7 @@ const user = fc.record({
 const entity = fc.oneof(
   fc.constantFrom<unknown>('./catalog-info.yaml', 'a.yaml#component:default/website'),
   fc.record({
-    apiVersion: optional(fc.constant('backstage.io/v1alpha1')),
+    apiVersion: fc.constant('backstage.io/v1alpha1'),
     kind: fc.constant('Component'),
     metadata: fc.record({ name: fc.constant('a'), labels: fc.constant({ a: 'b' }) }),
     spec: optional(fc.constant({ type: 'service' })),
@@ -137,12 +137,12 @@ const entity = fc.oneof(
     ),
   }),
 );
-const result = fc.constantFrom('allow', 'deny', 'not-applicable', 'unavailable');
+const result = fc.constantFrom('allow', 'deny', 'not-applicable');
 const who = someOf('olivia', 'guest', 'anonymous', 'user:default/olivia');
 const standIns = fc.dictionary(
   fc.constantFrom('rbac', 'openchoreo', 'o/p'),
   fc.oneof(
-    result,
+    fc.oneof(result, fc.constant('unavailable')),
     fc.array(
       fc.record({
         users: optional(who),

@@ -39,6 +39,9 @@ export const STAND_IN_RESULTS = [
 ] as const;
 export type StandInResult = (typeof STAND_IN_RESULTS)[number];
 
+/** An outage is of the whole source, not of single questions. */
+const RULE_RESULTS = ['allow', 'deny', 'not-applicable'] as const;
+
 /** By the type of the source, what may stand for it. A hosted policy never abstains. */
 export const STAND_INS: Readonly<Record<string, readonly StandInResult[]>> = {
   hosted: ['allow', 'deny'],
@@ -106,9 +109,9 @@ const object = (what: string) =>
 const inlineEntity = z
   .looseObject(
     {
-      apiVersion: text('the version of the kind')
-        .optional()
-        .describe('The version of the kind.'),
+      apiVersion: text(
+        "the version of the kind, such as 'backstage.io/v1alpha1'",
+      ).describe('Such as backstage.io/v1alpha1.'),
       kind: text("the kind of the entity, such as 'Component'").describe(
         'Such as Component.',
       ),
@@ -138,16 +141,20 @@ const inlineEntity = z
           { error: 'must be a list of { type, targetRef }' },
         )
         .optional()
-        .describe('Its relations to other entities, such as ownedBy.'),
+        .describe(
+          'Its relations to other entities. Those that the catalog makes of the spec, such as ownedBy of the owner, are added.',
+        ),
     },
-    { error: `must be ${FILE}; or an entity, with kind, metadata, spec and relations` },
+    {
+      error: `must be ${FILE}; or an entity, with apiVersion, kind, metadata, spec and relations`,
+    },
   )
   .transform((entity): InlineEntity => ({ entity }));
 
 /** An entity that is written in the test file; has whatever else was written. */
 export interface InlineEntity {
   readonly entity: {
-    readonly apiVersion?: string | undefined;
+    readonly apiVersion: string;
     readonly kind: string;
     readonly metadata: {
       readonly name: string;
@@ -180,7 +187,9 @@ const standInRules = nonEmptyList(
     permissions: nonEmptyList(permissionPrefix, 'permission prefixes')
       .optional()
       .describe('Only for permissions with one of these prefixes. Default: all.'),
-    result: choice(STAND_IN_RESULTS).describe('What the source says.'),
+    result: choice(RULE_RESULTS).describe(
+      'What the source says. not-applicable is only for sources of type opa.',
+    ),
   }),
   'rules: objects of users, permissions and result',
 );

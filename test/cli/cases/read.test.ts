@@ -12,6 +12,7 @@ entities:
   website: ./catalog-info.yaml
   api: ./all.yaml#component:default/api
   written:
+    apiVersion: backstage.io/v1alpha1
     kind: Component
     metadata: { name: written, labels: { tier: one } }
     relations: [{ type: ownedBy, targetRef: group:default/platform }]
@@ -149,8 +150,9 @@ it.each<[rule: string, content: unknown, ...problems: string[]]>([
     `users.olivia.groups[0]: must be a whole entity ref such as 'group:default/platform', not "platform"`,
   ],
   [
-    'an entity has a kind and a name',
+    'an entity has a version, a kind and a name',
     { ...valid(), entities: { website: { metadata: {} } } },
+    "entities.website.apiVersion: is required: the version of the kind, such as 'backstage.io/v1alpha1'",
     "entities.website.kind: is required: the kind of the entity, such as 'Component'",
     'entities.website.metadata.name: is required: the name of the entity',
   ],
@@ -158,6 +160,11 @@ it.each<[rule: string, content: unknown, ...problems: string[]]>([
     'a built-in source needs no stand-in',
     { ...valid(), standIns: { allow: 'deny' } },
     "standIns.allow: must be the name of a source: 1 to 64 characters, without white space; 'allow' and 'deny' need no stand-in",
+  ],
+  [
+    'an outage is of the whole source',
+    { ...valid(), standIns: { opa: [{ result: 'unavailable' }], rbac: 'unavailable' } },
+    `standIns.opa[0].result: must be 'allow' or 'deny' or 'not-applicable', not "unavailable"`,
   ],
   [
     'a prefix of a stand-in is one of routes',
