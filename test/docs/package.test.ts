@@ -18,6 +18,8 @@ it('has pages, config files, and the schema of the config', () => {
   expect(packed).toEqual(
     expect.arrayContaining([
       'config/routing.yaml',
+      'config/routing.schema.json',
+      'config/tests.schema.json',
       'config.d.ts',
       'LICENSE',
       'CHANGELOG.md',

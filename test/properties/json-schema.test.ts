@@ -183,6 +183,12 @@ const asked = fc.oneof(
     resourceType: fc.constant('catalog-entity'),
   }),
   fc.record({ name: fc.constant('a'), type: fc.constant('basic') }),
+  // Half of these are refused.
+  fc.record({
+    name: fc.constant('b'),
+    type: fc.constantFrom('basic', 'resource'),
+    resourceType: optional(fc.constant('a')),
+  }),
 );
 const testCase = fc
   .record({
@@ -204,6 +210,12 @@ const testCase = fc
       fc.record({
         expect: fc.constant('CONDITIONAL'),
         conditions: optional(conditions),
+      }),
+      // Most of these are refused.
+      fc.record({
+        expect: fc.constantFrom('ALLOW', 'CONDITIONAL'),
+        entity: optional(fc.constant('website')),
+        conditions: optional(fc.constant({ rule: 'IS_ENTITY_OWNER' })),
       }),
     ),
   })
