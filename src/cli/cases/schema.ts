@@ -4,22 +4,33 @@
  */
 import { z } from 'zod';
 import { BadCondition } from '../../conditions/parse';
+import { canonical } from '../../lib/canonical';
 import {
   byName,
   choice,
   nonEmptyList,
   oneOf,
   oneOrMore,
-  shown,
   strict,
   text,
 } from '../../lib/fields';
-import { canonical } from '../../lib/canonical';
 import { having } from '../../lib/json-schema';
 import { MAX_PERMISSION_NAME_LENGTH } from '../../request';
 import { parseTemplate, type Template } from '../../sources/conditions/template';
+import { entityRef, pluginId } from '../../sources/fields';
 import { CONDITIONS_REF } from './conditions-schema';
-import { entityRef, permissionPrefix, pluginId } from '../../sources/fields';
+import { entity } from './entity-schema';
+import { ANONYMOUS, shortName, userRef, who } from './names';
+import { standIns } from './stand-in-schema';
+
+export { ANONYMOUS } from './names';
+export type { EntityFile, InlineEntity, TestEntity } from './entity-schema';
+export {
+  STAND_IN_RESULTS,
+  STAND_INS,
+  type StandIn,
+  type StandInResult,
+} from './stand-in-schema';
 
 /** In bytes. */
 export const MAX_TEST_FILE_BYTES = 2 ** 20;
@@ -27,45 +38,13 @@ export const MAX_TEST_FILE_BYTES = 2 ** 20;
 /** As they are written; a case with lists is one. */
 export const MAX_CASES = 10_000;
 
-/** In a case, a request without a user. */
-export const ANONYMOUS = 'anonymous';
-
-/** What a source can be made to say by the file. `unavailable` is an outage. */
-export const STAND_IN_RESULTS = [
-  'allow',
-  'deny',
-  'not-applicable',
-  'unavailable',
-] as const;
-export type StandInResult = (typeof STAND_IN_RESULTS)[number];
-
-/** An outage is of the whole source, not of single questions. */
-const RULE_RESULTS = ['allow', 'deny', 'not-applicable'] as const;
-
-/** By the type of the source, what may stand for it. A hosted policy never abstains. */
-export const STAND_INS: Readonly<Record<string, readonly StandInResult[]>> = {
-  hosted: ['allow', 'deny'],
-  opa: STAND_IN_RESULTS,
-};
-
 export const EXPECTATIONS = ['ALLOW', 'DENY', 'CONDITIONAL'] as const;
 
 const ACTIONS = ['create', 'read', 'update', 'delete'] as const;
 const MAX_CASE_NAME = 300;
 const MAX_ROUTE = 1000;
 
-/** Short, and never an entity ref. */
-const shortName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
-  error:
-    "a name has up to 63 letters, digits, '.', '_' and '-', and begins with a letter or digit",
-});
-
 const NOT_ANONYMOUS = new RegExp(`^(?!${ANONYMOUS}$)`);
-
-const USER_REF = "the entity ref of a user such as 'user:default/olivia'";
-const userRef = text(USER_REF).regex(/^[Uu][Ss][Ee][Rr]:[^:/\s]+\/[^:/\s]+$/, {
-  error: issue => `must be ${USER_REF}${shown(issue.input)}`,
-});
 
 const user = strict({
   ref: userRef.optional().describe('The entity ref. Default: user:default/<name>.'),
@@ -76,142 +55,6 @@ const user = strict({
         'Default: none.',
     ),
 });
-
-const WHO = `a name of users, ${USER_REF}, or '${ANONYMOUS}'`;
-const who = text(WHO).regex(
-  /^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62}|[Uu][Ss][Ee][Rr]:[^:/\s]+\/[^:/\s]+)$/,
-  { error: issue => `must be ${WHO}${shown(issue.input)}` },
-);
-
-const FILE =
-  "the path of a catalog-info file such as './catalog-info.yaml', of several entities with one's ref: " +
-  "'./all.yaml#component:default/website'";
-const entityFile = text(FILE)
-  .regex(/^[^#]+(?:#[^:/#\s]+:[^:/#\s]+\/[^:/#\s]+)?$/, {
-    error: issue => `must be ${FILE}${shown(issue.input)}`,
-  })
-  .transform((value): EntityFile => {
-    const [file, ref] = value.split('#') as [string, string?];
-    return { file, ref };
-  });
-
-/** Where an entity is written. */
-export interface EntityFile {
-  /** Relative to the test file. */
-  readonly file: string;
-  /** Of the entity in it; may be left out if the file has only one. */
-  readonly ref: string | undefined;
-}
-
-const object = (what: string) =>
-  z.looseObject({}, { error: `must be an object of ${what}` });
-
-const inlineEntity = z
-  .looseObject(
-    {
-      apiVersion: text(
-        "the version of the kind, such as 'backstage.io/v1alpha1'",
-      ).describe('Such as backstage.io/v1alpha1.'),
-      kind: text("the kind of the entity, such as 'Component'").describe(
-        'Such as Component.',
-      ),
-      metadata: z
-        .looseObject(
-          {
-            name: text('the name of the entity').describe('The name of the entity.'),
-            namespace: text('the namespace of the entity')
-              .optional()
-              .describe('Default: default.'),
-          },
-          { error: 'is required: an object with the name of the entity' },
-        )
-        .describe('What every entity has, such as labels and annotations.'),
-      spec: object('what the kind has').optional().describe('What the kind has.'),
-      relations: z
-        .array(
-          z.looseObject(
-            {
-              type: text("the type of the relation, such as 'ownedBy'").describe(
-                'Such as ownedBy.',
-              ),
-              targetRef: entityRef.describe('The entity ref of the other entity.'),
-            },
-            { error: 'must be an object of type and targetRef' },
-          ),
-          { error: 'must be a list of { type, targetRef }' },
-        )
-        .optional()
-        .describe(
-          'Its relations to other entities. Those that the catalog makes of the spec, such as ownedBy of the owner, are added.',
-        ),
-    },
-    {
-      error: `must be ${FILE}; or an entity, with apiVersion, kind, metadata, spec and relations`,
-    },
-  )
-  .transform((entity): InlineEntity => ({ entity }));
-
-/** An entity that is written in the test file; has whatever else was written. */
-export interface InlineEntity {
-  readonly entity: {
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly metadata: {
-      readonly name: string;
-      readonly namespace?: string | undefined;
-    };
-    readonly spec?: object | undefined;
-    readonly relations?:
-      | ReadonlyArray<{
-          readonly type: string;
-          readonly targetRef: string;
-        }>
-      | undefined;
-  };
-}
-
-const entity = oneOf<typeof entityFile | typeof inlineEntity>(
-  [entityFile, inlineEntity],
-  value => (typeof value === 'string' ? entityFile : inlineEntity),
-);
-
-const standInResult = choice(STAND_IN_RESULTS).describe(
-  'The same for every question. not-applicable and unavailable are only for sources of type opa.',
-);
-
-const standInRules = nonEmptyList(
-  strict({
-    users: nonEmptyList(who, 'users')
-      .optional()
-      .describe('Only for questions of these users. Default: of everyone.'),
-    permissions: nonEmptyList(permissionPrefix, 'permission prefixes')
-      .optional()
-      .describe('Only for permissions with one of these prefixes. Default: all.'),
-    result: choice(RULE_RESULTS).describe(
-      'What the source says. not-applicable is only for sources of type opa.',
-    ),
-  }),
-  'rules: objects of users, permissions and result',
-);
-
-/** The same for every question, or the first rule that fits. */
-const standIn = oneOf<typeof standInResult | typeof standInRules>(
-  [standInResult, standInRules],
-  value => (Array.isArray(value) ? standInRules : standInResult),
-);
-
-const sourceName = z
-  .string()
-  .regex(/^(?!(?:allow|deny|__proto__)$)[^\s\p{C}]{1,64}$/u, {
-    error:
-      "must be the name of a source: 1 to 64 characters, without white space; 'allow' and 'deny' need no stand-in",
-  });
-
-const standIns = byName(
-  sourceName,
-  standIn,
-  "sources that cannot be asked here: { <source>: 'allow' or another result, or rules }",
-);
 
 const permissionName = text('the name of a permission').max(
   MAX_PERMISSION_NAME_LENGTH,
@@ -386,7 +229,5 @@ export const testFileSchema = strict({
 /** What was written, with lists for `user`, `permission` and `entity` of a case. */
 export type TestFile = z.output<typeof testFileSchema>;
 export type TestUser = z.output<typeof user>;
-export type TestEntity = EntityFile | InlineEntity;
-export type StandIn = z.output<typeof standIn>;
 export type TestCase = z.output<typeof testCase>;
 export type AskedPermission = z.output<typeof asked>;
