@@ -3,14 +3,23 @@ import { detailsOf, NEEDS_USER } from './answer';
 import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
 import { bytesOf, excessOf } from './conditions/size';
 import type { RouterConfig } from './config/types';
-import type { ChainAnswer } from './guard/chain';
+import type { Chain, ChainAnswer } from './guard/chain';
 import type { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';
 import type { PermissionRequest } from './request';
-import type { Leg, ReadyRoute } from './snapshot';
+import type { ReadyRoute } from './snapshot';
 import type { DecisionRecord, SourceRecord } from './trace/record';
 import { within, type DecisionSpan } from './trace/spans';
 import { deny, type ApplicableVerdict } from './verdict';
+
+/** A source of a route, as far as it is asked. */
+export type AskedLeg = { readonly name: string } & Readonly<
+  Record<'chain' | 'aside', Pick<Chain, 'ask'>>
+>;
+
+export interface AskedRoute extends Pick<ReadyRoute, 'combine' | 'default'> {
+  readonly legs: readonly AskedLeg[];
+}
 
 export interface AskedFor {
   readonly request: PermissionRequest;
@@ -23,12 +32,14 @@ export interface AskedFor {
   readonly by: 'chain' | 'aside';
   /** Set if somebody records the decision. */
   readonly span?: DecisionSpan | undefined;
+  /** Set if the decision is combined again later: gets the answers, by source. */
+  readonly answers?: Map<string, ChainAnswer> | undefined;
 }
 
 /** What the sources of the route say together. */
 export async function askSources(
-  route: ReadyRoute,
-  { request, deadline, record, settings, turns, by, span }: AskedFor,
+  route: AskedRoute,
+  { request, deadline, record, settings, turns, by, span, answers }: AskedFor,
 ): Promise<ApplicableVerdict> {
   const { maxConditionBytes } = settings;
   const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
@@ -43,6 +54,7 @@ export async function askSources(
     const sourceSpan = span?.source();
     const asked = within(sourceSpan, () => leg[by].ask(request, deadline));
     const answer = asked instanceof Promise ? await asked : asked;
+    answers?.set(leg.name, answer);
     const { verdict } = answer;
     if (by === 'aside' && isUncertain(answer)) {
       cannotAsk.push(leg.name);
@@ -67,7 +79,7 @@ export async function askSources(
 }
 
 function recordOf(
-  { name }: Leg,
+  { name }: AskedLeg,
   { verdict, endpoint, attempts, ...details }: ChainAnswer,
   milliseconds: number,
 ): SourceRecord {
@@ -95,7 +107,7 @@ const NOT_PUT = new Set([
 ]);
 
 /** Whether the source, or a standby that would decide in its place, could not be asked. */
-const isUncertain = ({ verdict, attempts = [] }: ChainAnswer): boolean =>
+export const isUncertain = ({ verdict, attempts = [] }: ChainAnswer): boolean =>
   ('failure' in verdict && NOT_PUT.has(verdict.failure?.code ?? '')) ||
   attempts.some(({ failure }) => NOT_PUT.has(failure?.code ?? ''));
 

@@ -12,7 +12,7 @@ import type {
   PolicyQuery,
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
-import { askSources, type AskedFor } from './asking';
+import { askSources, type AskedFor, type AskedRoute } from './asking';
 import { Batch } from './batch';
 import type { RouterConfig } from './config/types';
 import { complete } from './declared/complete';
@@ -27,7 +27,8 @@ import {
   type PermissionRequest,
   type Principal,
 } from './request';
-import type { ReadyRoute, Snapshot } from './snapshot';
+import type { Shadows } from './shadow/shadows';
+import type { Snapshot } from './snapshot';
 import type { Delivery } from './trace/delivery';
 import { newRecord, type DecisionRecord } from './trace/record';
 import { Spans, within, type DecisionSpan } from './trace/spans';
@@ -54,6 +55,7 @@ export class PolicyRouter implements PermissionPolicy {
     private readonly turns: Turns,
     private readonly declared: Pick<DeclaredPermissions, 'of'>,
     private readonly delivery: Pick<Delivery, 'add'>,
+    private readonly shadows: Pick<Shadows, 'prepare'>,
   ) {
     this.#snapshot = snapshot;
   }
@@ -175,28 +177,52 @@ export class PolicyRouter implements PermissionPolicy {
   }
 
   private route(
-    { config, table }: Snapshot,
+    snapshot: Snapshot,
     request: PermissionRequest,
     deadline: Deadline,
     record: DecisionRecord,
     by: AskedFor['by'],
     span?: DecisionSpan,
   ): ApplicableVerdict | Promise<ApplicableVerdict> {
+    const { config, table } = snapshot;
     const matched = table.match(request.permission);
     record.route = matched?.label ?? 'fallback';
     if (matched) {
       record.routeIndex = matched.index;
       const { turns } = this;
       const askedFor = { request, deadline, record, settings: config, turns, by, span };
-      return this.verdict(matched, askedFor, config);
+      if (matched.shadows.length === 0 || by === 'aside')
+        return this.verdict(matched, askedFor, config);
+      const answers = this.shadows.prepare({
+        snapshot,
+        route: matched,
+        request,
+        record,
+        decide: (...other) => this.decideAgain(...other, askedFor, config),
+      });
+      return this.verdict(matched, { ...askedFor, answers }, config);
     }
     record.nearest = table.nearest(request.permission);
     const reason = `no route matches: the fallback is ${config.fallback}`;
     return config.fallback === 'allow' ? allow(reason) : deny(reason);
   }
 
+  /** The same question, decided by other sources; the record is that of this decision only. */
+  private async decideAgain(
+    route: AskedRoute,
+    record: DecisionRecord,
+    deadline: Deadline,
+    askedFor: AskedFor,
+    config: RouterConfig,
+  ): Promise<void> {
+    const started = performance.now();
+    const turns = this.turns.beside;
+    const again = { ...askedFor, record, deadline, turns, span: undefined };
+    conclude(record, await this.verdict(route, again, config), started);
+  }
+
   private async verdict(
-    route: ReadyRoute,
+    route: AskedRoute,
     askedFor: AskedFor,
     { whenAskedWithoutResource }: RouterConfig,
   ): Promise<ApplicableVerdict> {

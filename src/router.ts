@@ -19,6 +19,7 @@ import { CONFIG_PATH, type RouterConfig } from './config/types';
 import { Turns } from './lib/turns';
 import { PolicyRouter } from './policy';
 import { logUnrouted } from './routing/unrouted-log';
+import { Shadows } from './shadow/shadows';
 import { Snapshot } from './snapshot';
 import type { HostedPolicies } from './sources/hosted/policies';
 import { kindOf } from './sources/kinds';
@@ -71,6 +72,8 @@ export interface Router {
   readonly inUse: InUse;
   readonly recent: Pick<RecentDecisions, 'all' | 'get'>;
   readonly audit: Pick<Audit, 'status'>;
+  /** Decisions compared with those of other sources. */
+  readonly shadows: Pick<Shadows, 'status'>;
   readonly declared: Pick<DeclaredPermissions, 'of' | 'all'>;
   /** Where the table in use comes from, and what another one in its place would be. */
   readonly live: Pick<LiveConfig, 'routingFile' | 'rejected' | 'propose'>;
@@ -110,6 +113,10 @@ export async function createRouter({
   declared.alsoRead(startConfig.config.declaredBy);
   const recent = new RecentDecisions(startConfig.config.visibility.recentDecisions);
   const audit = new Audit(auditor, logger, startConfig.config.visibility.audit);
+  const shadows = new Shadows(startConfig.config.shadow, {
+    logger,
+    counted: (route, outcome) => metrics.compared(route, outcome),
+  });
   const metrics = measure({
     sources: () => snapshot.statuses(),
     recordsLost: () => delivery.lost,
@@ -124,13 +131,22 @@ export async function createRouter({
     audit.sink,
     ...metrics.sinks,
     ...sinks,
+    shadows.sink,
   ]);
-  const policy = new PolicyRouter(snapshot, userInfo, turns, declared, delivery);
+  const policy = new PolicyRouter(
+    snapshot,
+    userInfo,
+    turns,
+    declared,
+    delivery,
+    shadows,
+  );
   const router = new RunningRouter({
     policy,
     startConfig,
     recent,
     audit,
+    shadows,
     declared,
     delivery,
     live: liveConfig,
@@ -154,6 +170,7 @@ export async function createRouter({
   liveConfig.watch(async read => {
     snapshot = await Snapshot.build(read.config, lasting, snapshot);
     policy.swap(snapshot);
+    shadows.use(read.config);
     declared.alsoRead(read.config.declaredBy);
     recent.resize(read.config.visibility.recentDecisions);
     audit.reloaded(router.inUse.read.digest, read.digest, read.config.visibility.audit);
@@ -168,6 +185,7 @@ export async function createRouter({
     declared.close();
     writtenCheck.stop();
     liveConfig.stop();
+    shadows.close();
     policy.close();
     delivery.flush();
     audit.close();
@@ -203,6 +221,7 @@ interface RouterParts {
   readonly startConfig: ReadConfig;
   readonly recent: RecentDecisions;
   readonly audit: Audit;
+  readonly shadows: Shadows;
   readonly declared: DeclaredPermissions;
   readonly delivery: Delivery;
   readonly live: LiveConfig;
@@ -215,6 +234,7 @@ class RunningRouter implements Router {
   readonly policy: PolicyRouter;
   readonly recent: RecentDecisions;
   readonly audit: Audit;
+  readonly shadows: Shadows;
   readonly declared: DeclaredPermissions;
   private readonly delivery: Delivery;
   readonly #live: LiveConfig;
@@ -225,6 +245,7 @@ class RunningRouter implements Router {
     startConfig,
     recent,
     audit,
+    shadows,
     declared,
     delivery,
     live,
@@ -234,6 +255,7 @@ class RunningRouter implements Router {
     this.#inUse = { read: startConfig, since: new Date() };
     this.recent = recent;
     this.audit = audit;
+    this.shadows = shadows;
     this.declared = declared;
     this.delivery = delivery;
     this.#live = live;

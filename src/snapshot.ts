@@ -37,6 +37,18 @@ export interface Leg {
   readonly chain: Chain;
   /** The same chain beside the decisions, to explain one. */
   readonly aside: Chain;
+  /** The same chain after the decisions, to compare it. */
+  readonly shadow: Chain;
+}
+
+/** How a decision of a route is made once more, with another source in place of one of its own. */
+export interface ReadyShadow {
+  readonly replaced: string;
+  /** The source in its place. */
+  readonly by: string;
+  /** Of the decisions, how many are compared; 1–100. */
+  readonly percent: number;
+  readonly legs: readonly Leg[];
 }
 
 /** What outlives a snapshot. */
@@ -46,6 +58,8 @@ export interface SnapshotServices extends SourceServices {
 
 export interface ReadyRoute extends Route {
   readonly legs: readonly Leg[];
+  /** One for each of its sources that is compared with another one. */
+  readonly shadows: readonly ReadyShadow[];
 }
 
 /** A guarded source shared by the snapshots that use it. */
@@ -116,6 +130,17 @@ export class Snapshot {
     return [...this.sources].flatMap(([source, { endpoints }]) =>
       endpoints.map(({ endpoint, guard }) => ({ source, endpoint, ...guard.status() })),
     );
+  }
+
+  /** Whether its sources are closed, or about to be. */
+  get isReleased(): boolean {
+    return this.released;
+  }
+
+  /** From now on no source is asked to compare it; what is under way ends. */
+  endShadows(): void {
+    for (const { endpoints } of this.sources.values())
+      for (const { guard } of endpoints) guard.shadow.close().catch(() => {});
   }
 
   /** From now on no decision begins with it. */
@@ -217,9 +242,29 @@ async function readyTable(
   const legs = new Legs(config, sources, services);
   const table = new RoutingTable<ReadyRoute>();
   await slices.each(config.routes, route => {
-    table.add({ ...route, legs: route.sources.map(name => legs.of(route, name)) });
+    const ofNames = (names: readonly string[]): Leg[] =>
+      names.map(name => legs.of(route, name));
+    const shadows = shadowsOf(route, config).map(
+      ({ sources: names, ...shadow }): ReadyShadow => ({
+        ...shadow,
+        legs: ofNames(names),
+      }),
+    );
+    table.add({ ...route, legs: ofNames(route.sources), shadows });
   });
   return table;
+}
+
+/** The sources of the route, with each replaced in turn that is compared with another one. */
+function shadowsOf({ sources }: Route, { shadow }: RouterConfig) {
+  if (shadow.size === 0) return [];
+  return sources.flatMap(replaced => {
+    const by = shadow.get(replaced);
+    if (!by) return [];
+    // The route may list the other source as well.
+    const names = new Set(sources.map(name => (name === replaced ? by.source : name)));
+    return [{ replaced, by: by.source, percent: by.percent, sources: [...names] }];
+  });
 }
 
 interface GuardLink extends Link {
@@ -227,6 +272,7 @@ interface GuardLink extends Link {
 }
 
 const beside = (link: GuardLink): Link => ({ ...link, guard: link.guard.aside });
+const after = (link: GuardLink): Link => ({ ...link, guard: link.guard.shadow });
 
 /** Routes that ask a source in the same way share one leg. */
 class Legs {
@@ -257,7 +303,8 @@ class Legs {
     const terms = { onUnavailable, checkConditions };
     const chain = new Chain([first, ...others], terms);
     const aside = new Chain([beside(first), ...others.map(beside)], terms);
-    const leg = { name, chain, aside };
+    const shadow = new Chain([after(first), ...others.map(after)], terms);
+    const leg = { name, chain, aside, shadow };
     this.legs[onUnavailable].set(name, leg);
     return leg;
   }

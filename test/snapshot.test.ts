@@ -62,6 +62,7 @@ const routerOf = (snapshot: Snapshot): PolicyRouter =>
     new Turns(),
     { of: () => ({ kind: 'unread' }) },
     { add: () => {} },
+    { prepare: () => undefined },
   );
 
 const guardOf = (snapshot: Snapshot) =>

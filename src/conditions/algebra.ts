@@ -19,6 +19,16 @@ export const allOf = (conditions: readonly Conditions[]): Conditions | undefined
 export const anyOf = (conditions: readonly Conditions[]): Conditions | undefined =>
   toConditions(join('anyOf', conditions));
 
+/**
+ * Whether both are written the same in normal form. The order of a group's children and of keys
+ * does not matter.
+ */
+export function areSame(one: Conditions, other: Conditions): boolean {
+  const [normal, otherNormal] = [allOf([one]), allOf([other])];
+  if (!normal || !otherNormal) return normal === otherNormal;
+  return keyOf(normal) === keyOf(otherNormal);
+}
+
 type Connective = 'allOf' | 'anyOf';
 
 const dual = (connective: Connective): Connective =>

@@ -10,6 +10,7 @@ import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
 import type { Finding, Findings } from './findings';
+import { unusedShadows } from './shadow';
 import { longestWaits, standbyCircles, standbyProblem, withStandbys } from './standby';
 import type { Route, RouterConfig } from './types';
 import type { OddFinding } from './warnings';
@@ -165,7 +166,7 @@ function allowsByItself({ sources, combine, default: otherwise }: Route): boolea
 
 /** Allowed, but perhaps not what was meant: it opens something, or never decides. */
 export async function oddities(
-  { routes, sources, fallback }: RouterConfig,
+  { routes, sources, fallback, shadow }: RouterConfig,
   { findings, slices }: Checking<OddFinding>,
 ): Promise<void> {
   const subjectOf = (index: number): string => routeLabel(routes[index]!);
@@ -199,7 +200,9 @@ export async function oddities(
     for (const { code, path, message } of kind.oddities?.(options as never) ?? [])
       findings.add({ code, path: ['sources', name, ...path], message });
   }
-  const used = withStandbys(named, sources);
+  unusedShadows(shadow, named, { findings });
+  const compared = [...shadow.values()].map(({ source }) => source);
+  const used = withStandbys([...named, ...compared], sources);
   for (const name of sources.keys()) {
     if (used.has(name) || isBuiltIn(name)) continue;
     const message = 'no route names this source';

@@ -14,7 +14,13 @@ const LENGTH = 12;
  * so nobody can test a guess with it. What a bundle or an OPA server contains is not part of it.
  */
 export async function digestOf(
-  { routes, sources, visibility: _, ...settings }: RouterConfig,
+  {
+    routes,
+    sources,
+    visibility: _visibility,
+    shadow: _shadow,
+    ...settings
+  }: RouterConfig,
   slices: Slices,
 ): Promise<string> {
   // A sum of hashes does not depend on their order, and needs no sorting of a huge table.

@@ -38,6 +38,7 @@ import {
   type RoutingFileContent,
 } from './merge-routing-file';
 import { routeSchema, settingsSchema } from './schema';
+import { badShadows } from './shadow';
 import {
   CONFIG_PATH,
   ConfigError,
@@ -118,6 +119,7 @@ class Reader {
     await badStandbys(rawSources, sources, names, checking);
     if (settings) await longTimeouts(sources, settings.deadline, checking);
     await unknownSources(rawRoutes, names, checking);
+    if (settings?.shadow) badShadows(settings.shadow, sources, names, checking);
     await badFailureModes(routes, sources, checking);
     await ties(routes, checking);
 
@@ -142,6 +144,7 @@ class Reader {
         audit: settings.audit,
         recentDecisions: settings.recentDecisions,
       },
+      shadow: settings.shadow ?? new Map(),
       sources,
       routes: routes as Route[],
     };

@@ -17,6 +17,7 @@ import { PREFIX_PATTERN } from '../prefix';
 import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 import { ACTIONS } from '../routing/route';
 import { entityRef, pluginId } from '../sources/fields';
+import { shadowSchema } from './shadow';
 import { AUDIT_MODES } from './types';
 import { onUnavailable } from '../sources/remote-settings';
 
@@ -117,6 +118,7 @@ export const settingsSchema = strict({
       ).optional(),
     ),
   }).optional(),
+  shadow: shadowSchema.optional(),
   sources: z
     .record(z.string(), z.unknown(), {
       error: 'must be an object of { <name>: { type, … } }',

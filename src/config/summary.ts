@@ -1,5 +1,6 @@
 import { someOf } from '../lib/bounded';
 import { routeLabel } from '../routing/label';
+import { shadowsInWords } from './shadow';
 import { formatChain, standbyChain } from './standby';
 import type { ReadConfig } from './read';
 import type { Route } from './types';
@@ -12,7 +13,7 @@ export function summary({
   config,
   digest,
 }: Pick<ReadConfig, 'config' | 'digest'>): string {
-  const { routes, sources, fallback, verifyConditions } = config;
+  const { routes, sources, fallback, verifyConditions, shadow } = config;
   const used = new Set<string>();
   const open: Array<{ readonly name: string; readonly route: Route }> = [];
   for (const route of routes) {
@@ -42,6 +43,9 @@ export function summary({
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']
       : []),
     ...(opened !== '' ? [`FAIL-OPEN, so an outage allows: ${opened}.`] : []),
+    ...(shadow.size > 0
+      ? [`Compared, and never enforced: ${shadowsInWords(shadow)}.`]
+      : []),
     `Digest ${digest}.`,
   ].join(' ');
 }

@@ -35,6 +35,14 @@ export interface Visibility {
   readonly recentDecisions: number;
 }
 
+/** A source that is compared with another one, see `shadow/`. */
+export interface Shadow {
+  /** The source that is asked in its place. */
+  readonly source: string;
+  /** Of the decisions, how many are compared; 1–100. */
+  readonly percent: number;
+}
+
 export interface RouterConfig {
   /** For permissions that no route matches. */
   readonly fallback: 'allow' | 'deny';
@@ -52,6 +60,8 @@ export interface RouterConfig {
   /** Ids of plugins that are asked for their permissions besides those installed here. */
   readonly declaredBy: readonly string[];
   readonly visibility: Visibility;
+  /** By the name of the source that is replaced; decides nothing. */
+  readonly shadow: ReadonlyMap<string, Shadow>;
   readonly routes: readonly Route[];
 }
 

@@ -10,6 +10,7 @@ export const WARNING_CODES = [
   'ODD_BASE_URL',
   'ODD_ENTRYPOINT',
   'UNUSED_SOURCE',
+  'UNUSED_SHADOW',
   'NEVER_ABSTAINS',
   'MORE_WARNINGS',
 ] as const;

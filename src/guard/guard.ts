@@ -10,6 +10,7 @@ import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
 import type { BreakerState } from './breaker';
+import { closed, type Shadow } from './shadow';
 import { Tally, type TallyReading } from './tally';
 
 /** What is asked in a chain. It always answers: with a verdict that can be applied, or a failure. */
@@ -43,6 +44,8 @@ export interface RemoteStatus {
 export interface Guard extends Askable {
   /** The same source beside the decisions, see `aside.ts`. */
   readonly aside: Askable;
+  /** The same source to compare it after a decision, see `shadow.ts`. */
+  readonly shadow: Shadow;
   status(): GuardStatus;
   /** Closes the source; from then on a remote source fails every question. */
   close(): Promise<void>;
@@ -54,7 +57,18 @@ export interface Guard extends Askable {
  */
 export class LocalGuard implements Guard {
   private readonly tally = new Tally();
-  readonly aside: Askable = { ask: (...question) => this.put(...question) };
+  private isShadowClosed = false;
+  readonly aside: Askable = {
+    ask: (...question) =>
+      this.put(this.turns, ...question, request => this.askSource(request)),
+  };
+  readonly shadow: Shadow = {
+    ask: (...question) =>
+      this.put(this.turns.beside, ...question, request =>
+        this.isShadowClosed ? closed() : this.askSource(request),
+      ),
+    close: async () => void (this.isShadowClosed = true),
+  };
 
   constructor(
     private readonly source: LocalSource,
@@ -67,7 +81,9 @@ export class LocalGuard implements Guard {
     checkConditions: ConditionCheck,
   ): Answer | Promise<Answer> {
     const began = performance.now();
-    const answer = this.put(request, deadline, checkConditions);
+    const answer = this.put(this.turns, request, deadline, checkConditions, asked =>
+      this.askSource(asked),
+    );
     const add = (said: Answer): Answer =>
       this.tally.add(said, performance.now() - began);
     return answer instanceof Promise ? answer.then(add) : add(answer);
@@ -78,16 +94,19 @@ export class LocalGuard implements Guard {
   }
 
   private put(
+    turns: Turns,
     request: PermissionRequest,
     deadline: Deadline,
     checkConditions: ConditionCheck,
+    ask: (request: PermissionRequest) => Answer,
   ): Answer | Promise<Answer> {
-    return inTurn(this.turns, request, deadline, () =>
-      checked(this.askSource(request), request, deadline, checkConditions),
+    return inTurn(turns, request, deadline, () =>
+      checked(ask(request), request, deadline, checkConditions),
     );
   }
 
   async close(): Promise<void> {
+    this.isShadowClosed = true;
     await this.source.close();
   }
 

@@ -73,6 +73,7 @@ function remoteEndpoints(
       {
         turns,
         aside: { needsUser: kind.needsUser ?? false, build },
+        shadowObserver: shadowObserver(who, logger),
       },
     );
     return { endpoint, guard: remoteGuard };
@@ -90,4 +91,12 @@ const observer = (who: string, logger: LoggerService): GuardObserver => ({
       `${who}: all of its ${slots} calls hang. No question is put until one ends; ` +
         'a restart, or a change of the config of the source, gives it new ones',
     ),
+});
+
+/** Nobody is affected, so nobody is warned. */
+const shadowObserver = (who: string, logger: LoggerService): GuardObserver => ({
+  breakerChanged: state =>
+    logger.info(`${who}, asked to compare it: circuit breaker ${state}`),
+  allCallsHang: slots =>
+    logger.info(`${who}, asked to compare it: all of its ${slots} calls hang`),
 });

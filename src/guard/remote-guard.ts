@@ -42,6 +42,13 @@ import {
 } from './guard';
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
+import {
+  closed,
+  RemoteShadow,
+  SHADOW_QUEUE,
+  SHADOW_SLOTS,
+  type Shadow,
+} from './shadow';
 import { Shared } from './share';
 import { AsideTally, Tally } from './tally';
 import { allHang, Timeout, type Call } from './timeout';
@@ -58,6 +65,8 @@ export interface RemoteGuardParts {
   readonly tally?: Tally;
   /** Default: it is never asked beside the decisions. */
   readonly aside?: RemoteAside;
+  /** Told of the guard that asks it to compare it; default: nobody is. */
+  readonly shadowObserver?: GuardObserver;
 }
 
 /** What a guard needs to ask its source beside the decisions. */
@@ -87,6 +96,7 @@ export class RemoteGuard implements Guard {
   readonly aside: Askable = {
     ask: (...question) => this.besides().askable.ask(...question),
   };
+  readonly shadow: Shadow;
 
   constructor(
     private readonly source: RemoteSource,
@@ -97,12 +107,16 @@ export class RemoteGuard implements Guard {
       shared = new Shared(),
       tally = new Tally(),
       aside,
+      shadowObserver = UNOBSERVED,
     }: RemoteGuardParts = {},
   ) {
     this.tally = tally;
     this.turns = turns;
     this.shared = shared;
     this.asideOptions = aside;
+    this.shadow = new RemoteShadow(aside?.needsUser ?? false, () =>
+      this.buildShadow(shadowObserver),
+    );
     const { concurrency, circuitBreaker } = options;
     this.queue = new Queue(options);
     this.breaker = new CircuitBreaker(circuitBreaker, observer.breakerChanged);
@@ -135,7 +149,7 @@ export class RemoteGuard implements Guard {
   async close(): Promise<void> {
     this.closed = true;
     this.breaker.close();
-    await Promise.all([this.source.close(), this.beside?.close()]);
+    await Promise.all([this.source.close(), this.beside?.close(), this.shadow.close()]);
   }
 
   private async askInTime(
@@ -159,7 +173,7 @@ export class RemoteGuard implements Guard {
 
   /** A question is put only if at least half of the timeout is left for the answer. */
   private refusal(patience: number): Failed | undefined {
-    if (this.closed) return failed('invalid', 'CLOSED', 'the source has been closed');
+    if (this.closed) return closed();
     if (this.breaker.refuses) return this.breaker.refusal();
     if (this.timeout.allHang) return allHang();
     return patience < this.options.timeout / 2 ? tooLate() : undefined;
@@ -179,7 +193,7 @@ export class RemoteGuard implements Guard {
         queue: ASIDE_QUEUE,
         circuitBreaker: NEVER_OPENS,
       },
-      { breakerChanged: () => {}, allCallsHang: () => {} },
+      UNOBSERVED,
       { turns: this.turns, tally: new AsideTally(this.tally) },
     );
     const askable = new AsideGuard(guard, {
@@ -191,6 +205,25 @@ export class RemoteGuard implements Guard {
     });
     this.beside = { askable, close: () => guard.close() };
     return this.beside;
+  }
+
+  private buildShadow(observer: GuardObserver): Shadow {
+    if (!this.asideOptions) throw new Error('this guard asks nothing beside');
+    const guard = new RemoteGuard(
+      this.asideOptions.build(SHADOW_SLOTS),
+      { ...this.options, concurrency: SHADOW_SLOTS, queue: SHADOW_QUEUE },
+      observer,
+      { turns: this.turns.beside },
+    );
+    return {
+      ask: (...question) => guard.ask(...question),
+      close: () => {
+        // First, so that no question takes the place of one that ends.
+        const closing = guard.close();
+        guard.timeout.cancel();
+        return closing;
+      },
+    };
   }
 
   private begin(
@@ -227,6 +260,8 @@ export class RemoteGuard implements Guard {
     await call?.released;
   }
 }
+
+const UNOBSERVED: GuardObserver = { breakerChanged: () => {}, allCallsHang: () => {} };
 
 const queueFull = (): Failed =>
   failed('overloaded', 'QUEUE_FULL', 'too many questions wait for this source');

@@ -22,6 +22,7 @@ export interface Call {
 /** Puts questions, gives up each one after the timeout, and counts those that go on regardless. */
 export class Timeout {
   private hanging = 0;
+  private readonly underWay = new Set<Cancellation>();
 
   constructor(
     private readonly options: TimeoutOptions,
@@ -38,15 +39,22 @@ export class Timeout {
     const signal = new Cancellation();
     const delay = new OwnDelay(timeout);
     let hangs = false;
+    this.underWay.add(signal);
     const asked = ask(question, signal, delay);
     const answer = this.waitFor(asked, delay, () => {
       hangs = !signal.abort();
       if (hangs) this.hang();
     });
     const released = asked.then(() => {
+      this.underWay.delete(signal);
       if (hangs) this.hanging--;
     });
     return { answer, released };
+  }
+
+  /** Ends the calls under way, as far as the source lets them be ended. */
+  cancel(): void {
+    for (const signal of this.underWay) signal.abort();
   }
 
   /** Gives the source back what it lost because of us, until that is too much to wait for. */

@@ -26,6 +26,12 @@ export class Turns {
   private readonly waiting = new Map<object, Fifo<Work>>();
   /** The groups that wait; the first one is the next to be served. */
   private readonly order = new Fifo<object>();
+  private others: Turns | undefined;
+
+  /** Of work that nobody waits for: it has slices of its own, and is never in the way of this work. */
+  get beside(): Turns {
+    return (this.others ??= new Turns());
+  }
 
   /**
    * @param group - whose work it is.

@@ -61,11 +61,18 @@ export interface RouterMetrics {
   readonly sinks: readonly TraceSink[];
   /** Counts a reload; never throws. */
   reloaded(outcome: ReloadOutcome): void;
+  /** Counts a comparison of a decision of this route; never throws. */
+  compared(route: string, outcome: string): void;
   /** Nothing is reported any more; never throws. */
   close(): void;
 }
 
-const NOTHING: RouterMetrics = { sinks: [], reloaded: () => {}, close: () => {} };
+const NOTHING: RouterMetrics = {
+  sinks: [],
+  reloaded: () => {},
+  compared: () => {},
+  close: () => {},
+};
 
 /**
  * For a router that has just read its config. Never throws.
@@ -110,6 +117,10 @@ class Measuring implements RouterMetrics {
     if (outcome === 'used') this.lastGood = secondsNow();
     attempt(() => this.instruments.reloads.add(1, { outcome }));
     attempt(() => this.beginSources());
+  }
+
+  compared(route: string, outcome: string): void {
+    attempt(() => this.instruments.compared.add(1, { route, outcome }));
   }
 
   close(): void {
@@ -241,6 +252,10 @@ function instrumentsOf(meter: Meter) {
         unit: '{decision}',
       },
     ),
+    compared: meter.createCounter('policy_router.shadow.decisions', {
+      description: 'Decisions compared with those of another source, see shadow',
+      unit: '{decision}',
+    }),
     sourceDuration: meter.createHistogram('policy_router.source.duration', {
       description: 'Time from asking a source to its answer, the wait included',
       ...seconds,

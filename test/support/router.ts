@@ -26,6 +26,7 @@ export interface TestRouter {
   decide(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision>;
   /** What it would decide, beside the decisions. */
   readonly explain: Router['policy']['explain'];
+  readonly shadows: Router['shadows'];
   /** The record of the last decision. */
   readonly record: Readonly<DecisionRecord> | undefined;
   /** Changes the config, which need not be valid. */
@@ -73,6 +74,7 @@ export async function startRouter(
     undelayed: router.policy,
     decide: (query, user) => policy.handle(query, user),
     explain: (...asked) => router.policy.explain(...asked),
+    shadows: router.shadows,
     get record() {
       return record;
     },
