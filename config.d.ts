@@ -282,6 +282,20 @@ export interface Config {
         /** Ids of plugins of other backends; at most 200. */
         plugins?: string[];
       };
+      /**
+       * Sources to compare, by name, at most 20. Once a decision has been answered, it is made again
+       * with the other source in place of this one, and the two are compared. Never enforced.
+       */
+      shadow?: {
+        [source: string]:
+          | string
+          | {
+              /** The name of the source that is asked in its place; not of type `hosted`. */
+              source: string;
+              /** How many of the decisions are compared; 1 to 100. Default 100. */
+              percent?: number;
+            };
+      };
       /** The sources by name; `allow` and `deny` are built in. */
       sources?: {
         [name: string]: Source;

@@ -10,7 +10,7 @@ import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
 import type { Finding, Findings } from './findings';
-import { unusedShadows } from './shadow';
+import { unusedShadows } from './shadow-config';
 import { longestWaits, standbyCircles, standbyProblem, withStandbys } from './standby';
 import type { Route, RouterConfig } from './types';
 import type { OddFinding } from './warnings';

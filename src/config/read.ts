@@ -38,7 +38,7 @@ import {
   type RoutingFileContent,
 } from './merge-routing-file';
 import { routeSchema, settingsSchema } from './schema';
-import { badShadows } from './shadow';
+import { badShadows } from './shadow-config';
 import {
   CONFIG_PATH,
   ConfigError,

@@ -17,7 +17,7 @@ import { PREFIX_PATTERN } from '../prefix';
 import { MAX_PERMISSION_NAME_LENGTH } from '../request';
 import { ACTIONS } from '../routing/route';
 import { entityRef, pluginId } from '../sources/fields';
-import { shadowSchema } from './shadow';
+import { shadowSchema } from './shadow-config';
 import { AUDIT_MODES } from './types';
 import { onUnavailable } from '../sources/remote-settings';
 

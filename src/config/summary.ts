@@ -1,6 +1,6 @@
 import { someOf } from '../lib/bounded';
 import { routeLabel } from '../routing/label';
-import { shadowsInWords } from './shadow';
+import { shadowsInWords } from './shadow-config';
 import { formatChain, standbyChain } from './standby';
 import type { ReadConfig } from './read';
 import type { Route } from './types';

@@ -10,7 +10,7 @@ import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
 import type { BreakerState } from './breaker';
-import { closed, type Shadow } from './shadow';
+import { closed, type Shadow } from './shadow-guard';
 import { Tally, type TallyReading } from './tally';
 
 /** What is asked in a chain. It always answers: with a verdict that can be applied, or a failure. */
@@ -44,7 +44,7 @@ export interface RemoteStatus {
 export interface Guard extends Askable {
   /** The same source beside the decisions, see `aside.ts`. */
   readonly aside: Askable;
-  /** The same source to compare it after a decision, see `shadow.ts`. */
+  /** The same source to compare it after a decision, see `shadow-guard.ts`. */
   readonly shadow: Shadow;
   status(): GuardStatus;
   /** Closes the source; from then on a remote source fails every question. */

@@ -48,7 +48,7 @@ import {
   SHADOW_QUEUE,
   SHADOW_SLOTS,
   type Shadow,
-} from './shadow';
+} from './shadow-guard';
 import { Shared } from './share';
 import { AsideTally, Tally } from './tally';
 import { allHang, Timeout, type Call } from './timeout';

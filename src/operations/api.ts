@@ -23,6 +23,7 @@ import { explain, explainBody } from './explain';
 import { explainAnswer } from './explain-answer';
 import type { RouterHandle } from './handle';
 import { readInput, readJson } from './input';
+import { shadowAnswer, shadowQuery } from './shadow';
 import { Slots } from './slots';
 import { sourcesAnswer } from './sources';
 import { tableOf, tableQuery } from './table';
@@ -116,6 +117,13 @@ export function createOperationsApi(
     answer(({ caller, router, request }) => {
       requireOperator(caller);
       return decisionAnswer(request.params.number!, router);
+    }),
+  );
+  api.get(
+    '/v1/shadow',
+    answer(({ caller, router, request }) => {
+      requireOperator(caller);
+      return shadowAnswer(readInput(shadowQuery, request.query, 'query'), router);
     }),
   );
   api.post(

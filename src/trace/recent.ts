@@ -245,7 +245,8 @@ export function select(
   return fitting.slice(Math.max(0, fitting.length - most));
 }
 
-function nameTest(text: string): (name: string) => boolean {
+/** Whether a name fits a prefix as routes have it, or is the whole name. */
+export function nameTest(text: string): (name: string) => boolean {
   try {
     const pattern = parsePrefix(text);
     return name => matchesName(pattern, name);

@@ -33,6 +33,7 @@ const FULL = {
   recentDecisions: 10,
   whenAskedWithoutResource: 'deny',
   declared: { plugins: ['search'] },
+  shadow: { opa: 'embedded', ownership: { source: 'yaml', percent: 10 } },
   sources: {
     opa: {
       type: 'opa',
@@ -224,6 +225,8 @@ describe('the config schema', () => {
     ['operators by name', ['operators'], { platform: true }],
     ['a word for a number of decisions', ['recentDecisions'], 'many'],
     ['routes by name', ['routes'], { catalog: {} }],
+    ['a list for another source', ['shadow', 'opa'], ['embedded']],
+    ['a comparison with nothing', ['shadow', 'opa'], { percent: 10 }],
     ['a word for a number', [...OPA, 'concurrency'], 'many'],
     ['a word for an object', [...OPA, 'circuitBreaker'], 'off'],
     ['a list for a duration', [...OPA, 'timeout'], ['500ms']],
@@ -605,8 +608,8 @@ describe('config.d.ts and our validator', () => {
           .filter(each => typeof each === 'object')
           .flatMap(objectsOf),
       ].filter(({ properties }) => properties && !properties.milliseconds);
-    // These, and a source.
-    expect(objectsOf(router)).toHaveLength(OBJECTS.length + 1);
+    // These, a source, and a source to compare with.
+    expect(objectsOf(router)).toHaveLength(OBJECTS.length + 2);
   });
 
   it.each<[key: string, path: Path]>([

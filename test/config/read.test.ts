@@ -34,6 +34,7 @@ describe('a valid config', () => {
       recentDecisions: 10,
       whenAskedWithoutResource: 'allow',
       declared: { plugins: ['search'] },
+      shadow: { opa: 'deny', ownership: { source: 'embedded', percent: '10' } },
       sources: {
         opa: {
           ...OPA,
@@ -83,6 +84,10 @@ describe('a valid config', () => {
       maxConditionBytes: 4096,
       whenAskedWithoutResource: 'allow',
       declaredBy: ['search'],
+      shadow: new Map([
+        ['opa', { source: 'deny', percent: 100 }],
+        ['ownership', { source: 'embedded', percent: 10 }],
+      ]),
       visibility: {
         operators: ['group:default/platform', 'user:default/petra'],
         audit: 'all',

@@ -10,7 +10,7 @@ import {
 } from '../support/read-config';
 
 const TOP_KEYS =
-  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, operators, audit, recentDecisions, whenAskedWithoutResource, declared, sources, routes';
+  'routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, operators, audit, recentDecisions, whenAskedWithoutResource, declared, shadow, sources, routes';
 const ROUTE_KEYS =
   'prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default';
 
@@ -32,8 +32,8 @@ describe('the config as a whole', () => {
     ],
     [
       'a key that is not built yet is unknown',
-      config({ shadow: {} }),
-      `~: unknown key 'shadow'; allowed: ${TOP_KEYS}`,
+      config({ observe: {} }),
+      `~: unknown key 'observe'; allowed: ${TOP_KEYS}`,
     ],
     [
       'operators are whole entity refs',

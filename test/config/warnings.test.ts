@@ -56,6 +56,12 @@ const ROWS: ReadonlyArray<
     'sources.spare',
     undefined,
   ],
+  [
+    'UNUSED_SHADOW',
+    config({ shadow: { allow: 'ownership' } }),
+    'shadow.allow',
+    undefined,
+  ],
 ];
 
 it.each(ROWS)(

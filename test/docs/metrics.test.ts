@@ -73,7 +73,7 @@ describe('the metrics', () => {
         },
       }),
     );
-    const { sinks } = measure({
+    const measured = measure({
       sources: () => [
         {
           source: 'open',
@@ -83,7 +83,8 @@ describe('the metrics', () => {
       ],
       recordsLost: () => 0,
     });
-    for (const sink of sinks) sink(RECORD);
+    for (const sink of measured.sinks) sink(RECORD);
+    measured.compared("'a'", 'same');
     const scrape = await prometheus.scrape();
     const [kinds, units] = [scrape.comments('TYPE'), scrape.comments('UNIT')];
     const names = [...kinds.keys()].filter(name => name.startsWith('policy_router_'));

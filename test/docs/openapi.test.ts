@@ -7,6 +7,7 @@ it('the document describes all calls', () => {
     'GET /coverage',
     'GET /decisions',
     'GET /decisions/{number}',
+    'GET /shadow',
     'POST /explain',
     'POST /diff',
   ]);

@@ -1,7 +1,7 @@
 /** Decisions are compared after they have been answered, and nothing else of them changes. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { SHADOW_SLOTS } from '../../src/guard/shadow';
+import { SHADOW_SLOTS } from '../../src/guard/shadow-guard';
 import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { OpaSource } from '../../src/sources/opa/source';
 import { MAX_DIFFERENCES } from '../../src/shadow/kept';

@@ -43,6 +43,7 @@ const ROWS: readonly Row[] = [
   { call: 'coverage', statuses: [200, 403, 200, 401] },
   { call: 'decisions', statuses: [200, 403, 403, 401] },
   { call: 'decisions/1', statuses: [200, 403, 403, 401] },
+  { call: 'shadow', statuses: [200, 403, 403, 401] },
   {
     call: 'diff',
     body: { routing: 'fallback: deny\nroutes: [{ prefix: a, sources: [allow] }]' },
