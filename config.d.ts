@@ -283,7 +283,7 @@ export interface Config {
         plugins?: string[];
       };
       /**
-       * Sources to compare, by name, at most 20. Once a decision has been answered, it is made again
+       * Sources to compare, by name, at most 1000. Once a decision has been answered, it is made again
        * with the other source in place of this one, and the two are compared. Never enforced.
        */
       shadow?: {

@@ -9,8 +9,7 @@ import type { Checking } from './checks';
 import type { Shadow } from './types';
 import type { OddFinding } from './warnings';
 
-/** Each one may ask a further source for every decision. */
-const MAX_SHADOWS = 20;
+const MAX_SHADOWS = 1000;
 
 const SHAPE = 'the name of a source, or { source, percent }';
 

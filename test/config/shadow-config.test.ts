@@ -57,11 +57,11 @@ describe('sources to compare', () => {
       "~.shadow.opa: compares 'opa' with itself; name another source",
     ],
     [
-      'are at most 20',
+      'are at most 1000',
       withShadow(
-        Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`s${i}`, 'next'])),
+        Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`s${i}`, 'next'])),
       ),
-      '~.shadow: names more than 20 sources',
+      '~.shadow: names more than 1000 sources',
     ],
   ])('%s', expectProblems);
 

@@ -27,6 +27,8 @@ export interface TestRouter {
   /** What it would decide, beside the decisions. */
   readonly explain: Router['policy']['explain'];
   readonly shadows: Router['shadows'];
+  /** How its sources are. */
+  readonly statuses: () => ReturnType<Router['policy']['snapshot']['statuses']>;
   /** The record of the last decision. */
   readonly record: Readonly<DecisionRecord> | undefined;
   /** Changes the config, which need not be valid. */
@@ -75,6 +77,7 @@ export async function startRouter(
     decide: (query, user) => policy.handle(query, user),
     explain: (...asked) => router.policy.explain(...asked),
     shadows: router.shadows,
+    statuses: () => router.policy.snapshot.statuses(),
     get record() {
       return record;
     },
