@@ -147,6 +147,7 @@ export async function routerTo(
     ...more,
     sources: {
       opa: { ...sources.opa, baseUrl: opaUrl },
+      'opa-next': { ...sources.opa, baseUrl: opaUrl },
       ownership: sources.ownership,
       embedded: embedded.sources.opa,
       hosted: { type: 'hosted' },

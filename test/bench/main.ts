@@ -9,6 +9,7 @@ import { startOpa, type OpaServer } from '../support/opa-server';
 import { createContestants, type Contestants } from './contestants';
 import { drive, type Contestant, type Slice } from './drive';
 import { comparisonTable, resultTable, type Results } from './report';
+import { latenciesOf, shadowContestants } from './shadow';
 import { visibilityContestants } from './visibility';
 
 const CONCURRENCIES = [1, 16, 64];
@@ -23,7 +24,9 @@ const MILLISECONDS = QUICK
 
 async function main(): Promise<void> {
   printMachine();
-  await (process.argv.includes('--visibility') ? measureVisibility() : measureRouter());
+  if (process.argv.includes('--visibility')) await measureVisibility();
+  else if (process.argv.includes('--shadow')) await measureShadow();
+  else await measureRouter();
 }
 
 function printMachine(): void {
@@ -37,28 +40,54 @@ function printMachine(): void {
 /** Decisions that are kept and audited, in relation to those that are not. */
 async function measureVisibility(): Promise<void> {
   const measured = await visibilityContestants();
-  const { groups } = measured;
   try {
-    const contestants = groups.flat();
-    const results = await measure(contestants);
-    const compared = groups.flatMap(([plain, ...others]) =>
-      others.map(each => ({
-        ...{ name: `${each.name} / off`, aim: '', digits: 2 },
-        ...{ of: results(each.name), to: results(plain.name) },
-        value: (of: Slice, to: Slice) => of.microseconds / to.microseconds,
-      })),
-    );
-    print('');
-    print(
-      resultTable(contestants.map(({ name }) => ({ name, results: results(name) }))),
-    );
-    print('');
-    print('Time per decision:');
-    print(comparisonTable(compared, CONCURRENCIES));
-    printWrong(contestants, results);
+    await measureGroups(measured.groups);
   } finally {
     measured.close();
   }
+}
+
+/** Decisions that are compared, in relation to those that are not. */
+async function measureShadow(): Promise<void> {
+  const opa = await startOpaIfAvailable();
+  const measured = await shadowContestants(opa?.url);
+  try {
+    await measureGroups(measured.groups);
+    const contestants = measured.groups.flat();
+    const latencies = await latenciesOf(contestants, QUICK ? 50 : 1000);
+    print('');
+    print('One decision after the other, with pauses; p50, p90 and p99 in µs:');
+    for (const [name, sorted] of latencies) {
+      const at = [0.5, 0.9, 0.99].map(share =>
+        sorted[Math.floor(share * sorted.length)]!.toFixed(0),
+      );
+      print(`  ${name}: ${at.join(', ')}`);
+    }
+  } finally {
+    measured.close();
+    await opa?.stop();
+  }
+}
+
+/** Each contestant in relation to the first of its group. */
+async function measureGroups(
+  groups: ReadonlyArray<readonly [Contestant, ...Contestant[]]>,
+): Promise<void> {
+  const contestants = groups.flat();
+  const results = await measure(contestants);
+  const compared = groups.flatMap(([plain, ...others]) =>
+    others.map(each => ({
+      ...{ name: `${each.name} / off`, aim: '', digits: 2 },
+      ...{ of: results(each.name), to: results(plain.name) },
+      value: (of: Slice, to: Slice) => of.microseconds / to.microseconds,
+    })),
+  );
+  print('');
+  print(resultTable(contestants.map(({ name }) => ({ name, results: results(name) }))));
+  print('');
+  print('Time per decision:');
+  print(comparisonTable(compared, CONCURRENCIES));
+  printWrong(contestants, results);
 }
 
 async function measureRouter(): Promise<void> {
