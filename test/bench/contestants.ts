@@ -43,10 +43,13 @@ const USER: PolicyQueryUser = {
 };
 
 /** More users than concurrent callers, because identical questions would share one request. */
-const USERS: readonly PolicyQueryUser[] = Array.from({ length: 1024 }, (_, index) => ({
-  ...USER,
-  info: { ...USER.info, userEntityRef: `user:default/dana-${index}` },
-}));
+export const USERS: readonly PolicyQueryUser[] = Array.from(
+  { length: 1024 },
+  (_, index) => ({
+    ...USER,
+    info: { ...USER.info, userEntityRef: `user:default/dana-${index}` },
+  }),
+);
 
 /** What is measured; `opa` and `rawOpa` only if an OPA is available. */
 export interface Contestants {

@@ -1,6 +1,6 @@
 /** What it costs that decisions are compared: the same router, with that on and off. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { inProcess, NO_OPA, quietLogger, routerTo } from './contestants';
+import { inProcess, NO_OPA, quietLogger, routerTo, USERS } from './contestants';
 import type { Contestant } from './drive';
 
 /** Milliseconds between decisions, in which each comparison ends. */
@@ -26,7 +26,12 @@ export async function shadowContestants(
     const router = await routerTo(source, opaUrl ?? NO_OPA, quietLogger(), { shadow });
     routers.push(router);
     const what = by === undefined ? 'not compared' : `${percent} % with ${by}`;
-    const named = inProcess(`${source}, ${what}`, router.undelayed);
+    const named = inProcess(
+      `${source}, ${what}`,
+      router.undelayed,
+      'CONDITIONAL',
+      USERS,
+    );
     return { ...named, inProcess: source !== 'opa' };
   };
   const ownership = [

@@ -6,6 +6,7 @@ import { ProvidedPolicies } from '../../src/hosting/provided-policies';
 import { OpaSource } from '../../src/sources/opa/source';
 import { MAX_DIFFERENCES } from '../../src/shadow/kept';
 import { MAX_UNDER_WAY } from '../../src/shadow/shadows';
+import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
 import { queryOf, USER } from '../support/in-process';
 import { patiently } from '../support/patience';
@@ -14,6 +15,7 @@ import {
   type StartRouterOptions,
   type TestRouter,
 } from '../support/router';
+import { until } from '../support/until';
 import { compared, comparedSoFar, countsOf } from '../support/shadows';
 import {
   answer,
@@ -132,6 +134,40 @@ describe('a decision', () => {
     await compared(router.shadows, 1);
     expect(seen).toEqual(['of a caller', undefined]);
     prepare.mockRestore();
+  });
+});
+
+describe('a question without a resource', () => {
+  const KNOWN = permission('tested', {
+    action: 'delete',
+    resourceType: 'catalog-entity',
+  });
+
+  it('is compared by what its caller would get', async () => {
+    live.become(decision({ result: 'DENY' }));
+    await start(table({ shadow: { opa: 'own' }, whenAskedWithoutResource: 'allow' }), {
+      plugins: {
+        installed: async () => ['catalog'],
+        read: async () => ({ kind: 'published', body: { permissions: [KNOWN] } }),
+      },
+    });
+    await until(async () => {
+      await router.decide(queryOf('unknown'), USER);
+      return router.record?.declared === 'none';
+    }, 'the plugins are read');
+    const user = {
+      credentials: { principal: { type: 'user' } },
+      info: { ...USER.info, ownershipEntityRefs: ['group:default/search'] },
+    } as unknown as typeof USER;
+    const { result } = await router.decide(queryOf('tested'), user);
+    expect(result).toBe('DENY');
+    await compared(router.shadows, 1);
+    // `own` gives conditions, which such a caller cannot apply.
+    expect(differences()[0]!.shadow).toMatchObject({
+      result: 'ALLOW',
+      reason: expect.stringContaining('whenAskedWithoutResource') as string,
+      sources: [{ source: 'own', verdict: 'CONDITIONAL' }],
+    });
   });
 });
 
@@ -373,6 +409,21 @@ describe('once the router is closed', () => {
     router.close();
     await next.untilOpen(0);
     expect(comparedSoFar(router.shadows)).toBe(0);
+  });
+
+  it('it ends at once, also while a decision is still under way', async () => {
+    next.become(silence);
+    await start();
+    await decide();
+    await next.untilRequests(1);
+    live.become(silence);
+    const last = router.undelayed.handle(queryOf('tested.last'), USER);
+    await live.untilRequests(2);
+    router.close();
+    await next.untilOpen(0);
+    expect(live.open()).toBe(1);
+    await live.stop();
+    await last;
   });
 
   it('nobody is asked any more', async () => {

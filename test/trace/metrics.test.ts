@@ -195,6 +195,17 @@ describe('a source', () => {
   });
 });
 
+it('counts comparisons by route and outcome', async () => {
+  const router = started();
+  for (const outcome of ['same', 'differs', 'same'])
+    router.compared("'catalog'", outcome);
+  const scrape = await prometheus.scrape();
+  const compared = 'policy_router_shadow_decisions_total';
+  const route = "'catalog'";
+  expect(scrape.value(compared, { route, outcome: 'same' })).toBe(2);
+  expect(scrape.value(compared, { route, outcome: 'differs' })).toBe(1);
+});
+
 it('counts the decisions that whenAskedWithoutResource allows', async () => {
   const asked = { route: "'catalog'", withoutResource: true } as const;
   const scrape = await after(
