@@ -148,7 +148,7 @@ describe('what work throws', () => {
 it('is not delayed by what is done beside it', async () => {
   const turns = new Turns();
   const { beside } = turns;
-  const others = ['o1', 'o2', 'o3', 'o4'].map(name => beside.run({}, work(name)));
+  const others = ['o1', 'o2', 'o3', 'o4'].map(async name => beside.run({}, work(name)));
   expect(turns.beside).toBe(beside);
   expect(done).toEqual(['o1', 'o2', 'o3']);
   expect(turns.run({}, work('a'))).toBe('a');
