@@ -19,7 +19,9 @@ module.exports = {
     ],
   },
   // These are ESM only; Node requires them, jest must transform them.
-  transformIgnorePatterns: ['/node_modules/(?!(p-limit|yocto-queue)/)'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(p-limit|yocto-queue|(light-my-request/node_modules/)?cookie)/)',
+  ],
   moduleNameMapper: {
     '^(@aws-sdk|@azure|@google-cloud)/(?!.*package\\.json$)':
       '<rootDir>/test/support/unused-cloud.js',
