@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { SecretValues } from './secret-values';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -11,10 +12,15 @@ export interface Io {
   err(text: string): void;
   /** The text in this style if a person reads the result on a terminal. */
   style(style: Style, text: string): string;
+  /** What the config has from elsewhere; a message about the config must not show it. */
+  readonly secrets: SecretValues;
 }
 
+/** What a process gives. */
+export type ProcessIo = Omit<Io, 'secrets'>;
+
 /** Colours only on a terminal, and never where `NO_COLOR` is set (https://no-color.org). */
-export function processIo({ stdout, stderr, env }: NodeJS.Process): Io {
+export function processIo({ stdout, stderr, env }: NodeJS.Process): ProcessIo {
   const hasColours = stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb';
   return {
     env,

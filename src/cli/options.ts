@@ -1,16 +1,17 @@
 /** The options that several commands take. */
 import { Option } from 'commander';
 
-export const configOption = () =>
-  new Option(
-    '--config <path>',
-    'an app-config file; repeatable, later ones win (default: app-config.yaml and app-config.local.yaml)',
-  )
-    .argParser((path: string, before: readonly string[] | undefined) => [
-      ...(before ?? []),
-      path,
-    ])
+/** An option that may be given several times; without it, an empty list. */
+export const repeatable = (flags: string, description: string) =>
+  new Option(flags, description)
+    .argParser((value: string, before: readonly string[]) => [...before, value])
     .default([], '');
+
+export const configOption = () =>
+  repeatable(
+    '--config <path>',
+    'an app-config file; repeatable, later ones win (default: app-config.yaml and app-config.local.yaml at the root of the repository)',
+  );
 
 export const jsonOption = () => new Option('--json', 'print JSON, for programs');
 

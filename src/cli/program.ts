@@ -1,37 +1,70 @@
 /** The command `policy-router`: what its subcommands share. Each is a file of `commands/`. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { scope } from '../trace/scope';
 import { ConfigError } from '../config/types';
-import { checkCommand } from './commands/check';
+import type * as Check from './commands/check';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
-import type { Io } from './io';
+import { SecretValues } from './secret-values';
+import type { Io, ProcessIo } from './io';
 
 /** Makes a subcommand; its action calls `end` with an exit code other than 0. */
 export type MakeCommand = (io: Io, end: (code: ExitCode) => void) => Command;
 
+interface Listed {
+  readonly name: string;
+  /** Its line in `--help`. */
+  readonly summary: string;
+  /** Loaded when it is needed: what some commands work with takes seconds to load. */
+  readonly load: () => MakeCommand;
+}
+
+/* eslint-disable @typescript-eslint/no-require-imports -- an import would load it at start */
 /** In the order of `--help`. */
-const COMMANDS: readonly MakeCommand[] = [checkCommand];
+const COMMANDS: readonly Listed[] = [
+  {
+    name: 'check',
+    summary: 'find the mistakes in app-config and routing file',
+    load: () => (require('./commands/check') as typeof Check).checkCommand,
+  },
+];
+/* eslint-enable @typescript-eslint/no-require-imports */
 
 const ABOUT = `Shows what a routing table decides before anybody feels it.
 
 Start with:
   policy-router check`;
 
+const HELP: Partial<Help> = {
+  // An empty list as a default is no news.
+  optionDescription: option =>
+    Array.isArray(option.defaultValue)
+      ? option.description
+      : new Help().optionDescription(option),
+};
+
 /** Runs one command. Never rejects. */
-export async function runCli(args: readonly string[], io: Io): Promise<ExitCode> {
+export async function runCli(
+  args: readonly string[],
+  process: ProcessIo,
+): Promise<ExitCode> {
+  const io: Io = { ...process, secrets: new SecretValues() };
   let code: ExitCode = EXIT.ok;
   const program = new Command('policy-router')
     .description(ABOUT)
     .version(scope.version ?? 'unknown', '--version', 'print the version')
     .helpCommand(false);
-  for (const make of COMMANDS) {
-    program.addCommand(make(io, ended => (code = ended)));
+  for (const { name, summary, load } of COMMANDS) {
+    const command = args.includes(name)
+      ? load()(io, ended => (code = ended))
+      : new Command(name).usage('[options]');
+    program.addCommand(command.name(name).summary(summary));
   }
   for (const each of [program, ...program.commands]) {
     each
       .addHelpText('after', EXIT_HELP)
       .exitOverride()
       .showSuggestionAfterError()
+      .configureHelp(HELP)
       .configureOutput({
         writeOut: text => io.out(text.trimEnd()),
         writeErr: text => io.err(text.trimEnd()),
@@ -49,15 +82,16 @@ function codeOf(error: unknown, io: Io): ExitCode {
   // commander has printed it.
   if (error instanceof CommanderError)
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const say = (text: string): void => io.err(io.secrets.hide(text));
   if (error instanceof CliError) {
-    io.err(error.message);
+    say(error.message);
     return error.exitCode;
   }
   if (error instanceof ConfigError) {
-    io.err(error.message);
+    say(`${error.message}\n'policy-router check' shows where each of them is.`);
     return EXIT.found;
   }
   // A bug of ours: its stack helps whoever reports it.
-  io.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.usage;
 }

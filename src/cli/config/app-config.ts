@@ -3,6 +3,9 @@ import { ConfigReader, type Config } from '@backstage/config';
 import type * as ConfigLoader from '@backstage/config-loader';
 import { CONFIG_PATH } from '../../config/types';
 import { CliError } from '../exit-code';
+import type { Io } from '../io';
+import { readingProblems, UnreadableConfig } from './reading-problems';
+import { keepSecret } from './taken-values';
 
 /** The config of a backend, as Backstage's CLI reads it. */
 export interface AppConfig {
@@ -15,13 +18,19 @@ export interface AppConfig {
 
 /**
  * Reads the given files, or `app-config.yaml` and `app-config.local.yaml` at the root of the
- * repository; in both cases with `APP_CONFIG_…` of the environment.
+ * repository; in both cases with `APP_CONFIG_…` of the environment. What is taken from the environment
+ * is added to the values that are never printed.
  *
  * @param paths - relative to the working directory; later ones win.
+ * @throws UnreadableConfig with each place where a file is not YAML.
  * @throws CliError if they cannot be read, or do not configure the router.
  */
-export async function readAppConfig(paths: readonly string[]): Promise<AppConfig> {
-  const files = await readFiles(paths);
+export async function readAppConfig(
+  paths: readonly string[],
+  io: Pick<Io, 'env' | 'secrets'>,
+): Promise<AppConfig> {
+  const files = await readFiles(paths, io);
+  keepSecret(files, io);
   const config = ConfigReader.fromConfigs([...files]);
   const policyRouter: unknown = config.getOptional(CONFIG_PATH);
   if (policyRouter === undefined) {
@@ -36,20 +45,25 @@ export async function readAppConfig(paths: readonly string[]): Promise<AppConfig
 
 async function readFiles(
   paths: readonly string[],
+  { env }: Pick<Io, 'env'>,
 ): Promise<readonly ConfigLoader.ConfigSourceData[]> {
   const { ConfigSources } = loader();
   const abort = new AbortController();
+  let named = '';
   try {
     const source = ConfigSources.default({
       argv: paths.flatMap(path => ['--config', isUrl(path) ? path : resolve(path)]),
+      env,
+      substitutionFunc: async name => env[name]?.trim(),
       watch: false,
     });
+    named = (source as { toString(): string }).toString();
     for await (const { configs } of source.readConfigData({ signal: abort.signal })) {
       return configs;
     }
     return [];
   } catch (error) {
-    throw new CliError(`The app-config cannot be read: ${(error as Error).message}`);
+    throw new UnreadableConfig(readingProblems(error as Error, named));
   } finally {
     abort.abort();
   }
