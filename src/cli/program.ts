@@ -3,6 +3,8 @@ import { Command, CommanderError, Help } from 'commander';
 import { scope } from '../trace/scope';
 import { ConfigError } from '../config/types';
 import type * as Check from './commands/check';
+import type * as Init from './commands/init';
+import type * as Schema from './commands/schema';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
 import { SecretValues } from './secret-values';
 import type { Io, ProcessIo } from './io';
@@ -22,9 +24,19 @@ interface Listed {
 /** In the order of `--help`. */
 const COMMANDS: readonly Listed[] = [
   {
+    name: 'init',
+    summary: 'write a routing table to start from, its app-config and tests',
+    load: () => (require('./commands/init') as typeof Init).initCommand,
+  },
+  {
     name: 'check',
     summary: 'find the mistakes in app-config and routing file',
     load: () => (require('./commands/check') as typeof Check).checkCommand,
+  },
+  {
+    name: 'schema',
+    summary: 'print the JSON Schema of a routing file or of a test file',
+    load: () => (require('./commands/schema') as typeof Schema).schemaCommand,
   },
 ];
 /* eslint-enable @typescript-eslint/no-require-imports */
