@@ -26,7 +26,9 @@ export function processIo({ stdout, stderr, env }: NodeJS.Process): ProcessIo {
     env,
     out: text => void stdout.write(`${text}\n`),
     err: text => void stderr.write(`${text}\n`),
-    style: (style, text) => (hasColours ? styleText(style, text) : text),
+    // Looked at above; by itself it looks at another stream.
+    style: (style, text) =>
+      hasColours ? styleText(style, text, { validateStream: false }) : text,
   };
 }
 

@@ -44,7 +44,10 @@ const COMMANDS: readonly Listed[] = [
 const ABOUT = `Shows what a routing table decides before anybody feels it.
 
 Start with:
-  policy-router check`;
+  policy-router init least-privilege --dir packages/backend
+  policy-router check
+
+More about each command: docs/cli.md in the package`;
 
 const HELP: Partial<Help> = {
   // An empty list as a default is no news.

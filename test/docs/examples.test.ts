@@ -6,7 +6,8 @@
  * here: the missing `fallback` is deny; a missing table routes everything to the sources; a
  * source that is named only is an `ownership` source if it is called that, else an OPA server;
  * every hosted one is provided. A ```ts block with the text of a file of test/fixtures/hosting is that file.
- * A block marked ```yaml invalid must be refused. A ```rego block without a package gets one.
+ * A block marked ```yaml invalid must be refused. A block that is a file of the commands of its page is
+ * read by them instead. A ```rego block without a package gets one.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
@@ -43,6 +44,7 @@ import {
 } from '../fixtures/builders';
 import { temporaryFolder } from '../support/backend';
 import { withoutDigests } from '../support/digest';
+import { fileOf, hasCommands } from '../support/documented-commands';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 type Json = Record<string, unknown>;
@@ -139,8 +141,10 @@ const column = (table: Table, name: string): number => {
 };
 
 describe('the YAML examples', () => {
-  const isConfig = ({ info, text }: Block): boolean =>
-    /^ya?ml\b/.test(info) && /^\s*(policyRouter|sources|routes):/m.test(text);
+  const isConfig = ({ where, info, text }: Block): boolean =>
+    /^ya?ml\b/.test(info) &&
+    /^\s*(policyRouter|sources|routes):/m.test(text) &&
+    !(fileOf(text) !== undefined && hasCommands(where.split(':')[0]!));
   const configs = blocks.filter(isConfig);
   const valid = configs.filter(({ info }) => !info.includes('invalid'));
   const invalid = configs.filter(({ info }) => info.includes('invalid'));

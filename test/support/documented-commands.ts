@@ -5,8 +5,9 @@
  *   that, perhaps after variables (`POLICY_ROUTER_TOKEN=… policy-router …`); a line that ends in `\`
  *   goes on in the next one; `> file` at the end writes what is printed to a file. Nothing else may be
  *   in the block but comments.
- * - The ```text, ```json or ```yaml block directly after it, with only empty lines between, is what it
- *   prints: stdout, then stderr. Without such a block what it prints is not compared.
+ * - The ```text, ```json or ```yaml block directly after it, with only empty lines and comments
+ *   (`<!-- prettier-ignore -->`) between, is what it prints: stdout, then stderr. Without such a block
+ *   what it prints is not compared.
  * - `# exit code 1` at the end of a command says how it ends; without it the exit code must be 0.
  * - A block whose first line is only a comment with the path of a file, such as `# config/routing.yaml`,
  *   is that file. It is written when it is its turn, into the folder in which the commands run.
@@ -49,7 +50,7 @@ interface Block {
   readonly text: string;
   /** Of the text, in the page. */
   readonly start: number;
-  /** Whether only empty lines are between it and the block before. */
+  /** Whether only empty lines and comments are between it and the block before. */
   readonly follows: boolean;
 }
 
@@ -61,7 +62,7 @@ export function testCommandsOf(page: string, options: CommandPage): void {
   const count = blocksOf(readFileSync(page, 'utf8')).length;
   for (let index = 0; index < count; index++) {
     const block = blocksOf(readFileSync(page, 'utf8'))[index]!;
-    const file = FILE.exec(block.text)?.[1];
+    const file = fileOf(block.text);
     if (file !== undefined) {
       // A test too, so that it is written in its turn.
       it(`${page}: write ${file}`, () =>
@@ -72,6 +73,9 @@ export function testCommandsOf(page: string, options: CommandPage): void {
     }
   }
 }
+
+/** The path of the file that a block is; undefined if it is none. */
+export const fileOf = (text: string): string | undefined => FILE.exec(text)?.[1];
 
 /** Whether a page has commands that must be run. */
 export const hasCommands = (page: string): boolean =>
@@ -144,7 +148,8 @@ function blocksOf(content: string): Block[] {
       continue;
     }
     const start = index + whole.indexOf('\n') + 1;
-    const follows = content.slice(end, index).trim() === '';
+    const between = content.slice(end, index).replace(/<!--.*?-->/gs, '');
+    const follows = between.trim() === '';
     blocks.push({ heading, language, text, start, follows });
     end = index + whole.length;
   }

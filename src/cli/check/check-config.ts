@@ -1,7 +1,7 @@
 /** Everything that is wrong or odd in a config, each with its place. */
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { AppConfig } from '../config/app-config';
-import { Places, type Place } from '../config/places';
+import { fromHere, Places, type Place } from '../config/places';
 import { formatPath, type Path } from '../../config/findings';
 import { NOTHING_PROVIDED, type ProvidedPolicyInfo } from '../../config/hosted';
 import {
@@ -42,6 +42,7 @@ export interface Checked {
   readonly warnings: readonly PlacedWarning[];
   /** Undefined if there are errors. */
   readonly read: ReadConfig | undefined;
+  /** Relative to the working directory. */
   readonly routingFile: string | undefined;
   /** The sources whose policy is provided by a module of the backend, so it is not checked here. */
   readonly hosted: readonly string[];
@@ -68,7 +69,7 @@ export async function checkConfig(
       message,
     })),
   ];
-  const errors = [...(file?.problem ? [file.problem] : []), ...found];
+  const errors = sorted([...(file?.problem ? [file.problem] : []), ...found]);
   const unlisted = outcome.error
     ? outcome.error.count - outcome.error.problems.length
     : 0;
@@ -88,9 +89,25 @@ export async function checkConfig(
       ),
     ],
     read: isUsable ? outcome.read : undefined,
-    routingFile: path,
+    routingFile: path === undefined ? undefined : fromHere(path),
     hosted,
   };
+}
+
+/** By file as they are found, and within a file from top to bottom. */
+function sorted(problems: readonly PlacedProblem[]): PlacedProblem[] {
+  const fileOf = ({ place }: PlacedProblem): string =>
+    place && 'file' in place ? place.file : '';
+  const files = [...new Set(problems.map(fileOf))];
+  const order = (problem: PlacedProblem): readonly [number, number, number] => {
+    const { line, column } =
+      problem.place && 'file' in problem.place ? problem.place : { line: 0, column: 0 };
+    return [files.indexOf(fileOf(problem)), line, column];
+  };
+  return [...problems].sort((a, b) => {
+    const [left, right] = [order(a), order(b)];
+    return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
+  });
 }
 
 interface Outcome {
@@ -126,7 +143,11 @@ async function readFile(
     const content = { path, content: ANY_TABLE };
     const [, line, column] = / at line (\d+), column (\d+)$/.exec(message) ?? [];
     if (line !== undefined) {
-      const place = { file: path, line: Number(line), column: Number(column) };
+      const place = {
+        file: fromHere(path),
+        line: Number(line),
+        column: Number(column),
+      };
       const said = message.replace(/ at line \d+, column \d+$/, '');
       return { content, problem: { place, path: '', message: said } };
     }

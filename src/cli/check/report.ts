@@ -1,8 +1,7 @@
 /** What `policy-router check` prints, for people and as JSON. */
-import { relative } from 'node:path';
 import { summary } from '../../config/summary';
 import type { AppConfig } from '../config/app-config';
-import { formatPlace, type Place } from '../config/places';
+import { formatPlace, fromHere, type Place } from '../config/places';
 import type { ReadingProblem } from '../config/reading-problems';
 import type { Io } from '../io';
 import type { Checked, PlacedProblem } from './check-config';
@@ -80,7 +79,7 @@ export function checkReport(
       : {}),
     notChecked: hosted,
     files: [
-      ...paths.map(path => relative(process.cwd(), path)),
+      ...paths.map(path => fromHere(path)),
       ...(routingFile === undefined ? [] : [secrets.hide(routingFile)]),
     ],
   };

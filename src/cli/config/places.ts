@@ -96,5 +96,9 @@ function inData(
 
 function placeOf({ file, offset }: Pick<Followed, 'file' | 'offset'>): FilePlace {
   const { line, col } = file.lines.linePos(offset);
-  return { file: relative(process.cwd(), file.path), line, column: col };
+  return { file: fromHere(file.path), line, column: col };
 }
+
+/** The path as people read it: relative to the working directory. */
+export const fromHere = (path: string): string =>
+  relative(process.cwd(), resolve(path));

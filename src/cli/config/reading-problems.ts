@@ -1,7 +1,6 @@
 /** Why app-config cannot be read, with places; nothing of what the files contain is quoted. */
-import { relative } from 'node:path';
 import { CliError } from '../exit-code';
-import { formatPlace, Places, type Place } from './places';
+import { formatPlace, fromHere, Places, type Place } from './places';
 import { syntaxMessage, YamlFiles, type YamlFile } from './yaml-files';
 
 export interface ReadingProblem {
@@ -59,7 +58,7 @@ function syntaxProblems(
 
 function placeIn({ path, lines }: YamlFile, offset: number): Place {
   const { line, col } = lines.linePos(offset);
-  return { file: relative(process.cwd(), path), line, column: col };
+  return { file: fromHere(path), line, column: col };
 }
 
 /** What the loader says of a key: the file, the key and the message. */
@@ -74,7 +73,7 @@ function problemOf({ name, message }: Error): ReadingProblem {
   if (path === undefined) return { place: undefined, message: plain };
   const places = new Places({ files: [{ path, data: {}, context: '' }] });
   const place = places.ofKeys(keysOf(keys)) ?? {
-    ...{ file: relative(process.cwd(), path), line: 1, column: 1 },
+    ...{ file: fromHere(path), line: 1, column: 1 },
   };
   const key = keys.replace(/^\./, '');
   return { place, message: key === '' ? plain : `${key}: ${plain}` };

@@ -67,19 +67,19 @@ routes:
   ).toEqual([
     "app-config.yaml:5:5: error: permission.policyRouter.anonymous: must be 'deny' or 'evaluate', not \"maybe\"",
     expect.stringMatching(
+      /^app-config\.yaml:7:7: error: permission\.policyRouter\.sources\.wasm: the bundle '.*' does$/,
+    ),
+    expect.stringMatching(
       /^app-config\.yaml:8:7: error: permission\.policyRouter\.sources\.opa\.baseUrl: is required/,
     ),
     expect.stringMatching(
       /^app-config\.yaml:8:7: error: permission\.policyRouter\.sources\.opa\.entrypoint: is required/,
     ),
     expect.stringMatching(
-      /^config\/routing\.yaml:5:5: error: routes\[1\]\.prefix: is required/,
-    ),
-    expect.stringMatching(
       /^config\/routing\.yaml:4:15: error: routes\[0\]\.sources\[0\]: unknown source 'opaa'/,
     ),
     expect.stringMatching(
-      /^app-config\.yaml:7:7: error: permission\.policyRouter\.sources\.wasm: the bundle '.*' does$/,
+      /^config\/routing\.yaml:5:5: error: routes\[1\]\.prefix: is required/,
     ),
     '',
     '6 errors',
@@ -344,7 +344,7 @@ describe('the app-config of a repository', () => {
     });
     expect(run).toMatchObject({ code: 0, err: '' });
     expect(run.out).toContain(
-      'Read: ../../app-config.yaml, ../../app-config.local.yaml, ./config/routing.yaml\n',
+      'Read: ../../app-config.yaml, ../../app-config.local.yaml, config/routing.yaml\n',
     );
   });
 });
