@@ -216,6 +216,11 @@ interface Route {
   onUnavailable?: OnUnavailable;
   /** The result if every source abstains. Default `deny`. */
   default?: 'allow' | 'deny';
+  /**
+   * For this route; takes precedence over that of the router. `false`: its decisions are enforced.
+   * In a routing file it must be `false`, unless `observeInRoutingFile` is set.
+   */
+  observe?: false | { answer: string; until: string };
 }
 
 export interface Config {
@@ -231,8 +236,26 @@ export interface Config {
        * directory of the backend. They must then not be set here.
        */
       routingFile?: string;
+      /**
+       * Whether routes of the `routingFile` may have an `observe` other than `false`. Default false:
+       * who may change that file must not end the enforcement.
+       */
+      observeInRoutingFile?: boolean;
       /** For permissions that no route matches. Required, here or in `routingFile`. */
       fallback?: 'allow' | 'deny';
+      /**
+       * Decisions are made and recorded, but not enforced: another source answers. For all routes
+       * and the fallback. Never for requests without a user. Default: decisions are enforced.
+       */
+      observe?: {
+        /** The name of the source whose answer is given; its failure or abstention is a denial. */
+        answer: string;
+        /**
+         * From then on decisions are enforced: `2027-01-31` (from 00:00 UTC on) or
+         * `2027-01-31T09:00:00Z`.
+         */
+        until: string;
+      };
       /** A request without a user: `deny` it, or `evaluate` it like any other. Default `deny`. */
       anonymous?: 'deny' | 'evaluate';
       /** For every source of type `opa` or `hosted`. Default `fail-closed`. */

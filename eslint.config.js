@@ -18,6 +18,7 @@ const ROOMS = [
   'router',
   'hosting',
   'policy',
+  'observing',
   'shadow',
   'asking',
   'batch',

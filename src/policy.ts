@@ -21,6 +21,7 @@ import { noTurn } from './guard/guard';
 import { IdentityError } from './identity';
 import { Deadline } from './lib/deadline';
 import type { Turns } from './lib/turns';
+import { observe, observes, type Observation } from './observing';
 import {
   InvalidRequestError,
   readPermission,
@@ -33,6 +34,8 @@ import type { Delivery } from './trace/delivery';
 import { newRecord, type DecisionRecord } from './trace/record';
 import { Spans, within, type DecisionSpan } from './trace/spans';
 import { allow, deny, type ApplicableVerdict, type Failure } from './verdict';
+
+type Decided = ApplicableVerdict | Observation;
 
 /**
  * The one permission policy. A decision goes one way:
@@ -85,20 +88,28 @@ export class PolicyRouter implements PermissionPolicy {
     const record = newRecord();
     const deadline = new Deadline(this.#snapshot.config.deadline);
     const span = this.spans.decision();
-    let verdict: ApplicableVerdict;
+    const deliver = (verdict: ApplicableVerdict): void => {
+      conclude(record, verdict, started);
+      span?.end(record);
+      this.delivery.add(record);
+    };
+    let decided: Decided;
     try {
-      verdict = await within(span, () =>
+      decided = await within(span, () =>
         this.#snapshot.use(snapshot =>
           this.decide(snapshot, query, user, deadline, record, span),
         ),
       );
     } catch (error) {
-      verdict = denyOnError(error, record);
+      decided = denyOnError(error, record);
     }
-    conclude(record, verdict, started);
-    span?.end(record);
-    this.delivery.add(record);
-    return toDecision(verdict);
+    if (decided.kind === 'OBSERVED') {
+      // Nobody waits for it, so nobody may learn of an error in it either.
+      decided.recorded.then(deliver).catch(() => {});
+      return toDecision(decided.given);
+    }
+    deliver(decided);
+    return toDecision(decided);
   }
 
   /**
@@ -118,12 +129,13 @@ export class PolicyRouter implements PermissionPolicy {
     record.refs = principal.ownershipEntityRefs;
     let verdict: ApplicableVerdict;
     try {
-      verdict = await this.#snapshot.use(snapshot => {
+      const decided = await this.#snapshot.use(snapshot => {
         const deadline = new Deadline(snapshot.config.deadline);
         const asked = this.question(readPermission({ permission }), record);
         const request = { permission: asked, principal, user };
         return this.route(snapshot, request, deadline, record, 'aside');
       });
+      verdict = decided.kind === 'OBSERVED' ? await decided.recorded : decided;
     } catch (error) {
       verdict = denyOnError(error, record);
     }
@@ -142,14 +154,12 @@ export class PolicyRouter implements PermissionPolicy {
     deadline: Deadline,
     record: DecisionRecord,
     span: DecisionSpan | undefined,
-  ): ApplicableVerdict | Promise<ApplicableVerdict> {
+  ): Decided | Promise<Decided> {
     const permission = this.question(readPermission(query), record);
     if (!user && snapshot.config.anonymous === 'deny') {
       return deny('the request has no user (anonymous: deny)');
     }
-    const routed = (
-      principal: Principal,
-    ): ApplicableVerdict | Promise<ApplicableVerdict> => {
+    const routed = (principal: Principal): Decided | Promise<Decided> => {
       record.user = principal.userEntityRef;
       record.refs = principal.ownershipEntityRefs;
       const request = { permission, principal, user };
@@ -183,14 +193,16 @@ export class PolicyRouter implements PermissionPolicy {
     record: DecisionRecord,
     by: AskedFor['by'],
     span?: DecisionSpan,
-  ): ApplicableVerdict | Promise<ApplicableVerdict> {
+  ): Decided | Promise<Decided> {
     const { config, table } = snapshot;
     const matched = table.match(request.permission);
     record.route = matched?.label ?? 'fallback';
-    if (matched) {
-      record.routeIndex = matched.index;
-      const { turns } = this;
-      const askedFor = { request, deadline, record, settings: config, turns, by, span };
+    record.routeIndex = matched?.index;
+    if (!matched) record.nearest = table.nearest(request.permission);
+    const { turns } = this;
+    const askedFor = { request, deadline, record, settings: config, turns, by, span };
+    const enforced = (): ApplicableVerdict | Promise<ApplicableVerdict> => {
+      if (!matched) return fallback(config);
       if (matched.shadows.length === 0 || by === 'aside')
         return this.verdict(matched, askedFor, config);
       const answers = this.shadows.prepare({
@@ -201,10 +213,21 @@ export class PolicyRouter implements PermissionPolicy {
         decide: (...other) => this.decideAgain(...other, askedFor, config),
       });
       return this.verdict(matched, { ...askedFor, answers }, config);
-    }
-    record.nearest = table.nearest(request.permission);
-    const reason = `no route matches: the fallback is ${config.fallback}`;
-    return config.fallback === 'allow' ? allow(reason) : deny(reason);
+    };
+    const { answering } = matched ?? snapshot;
+    if (!observes(answering, request.principal.userEntityRef)) return enforced();
+    return observe(answering, record, {
+      given: async own => {
+        const began = performance.now();
+        const verdict = await orDeny(own, () =>
+          this.verdict(answering.route, { ...askedFor, record: own }, config),
+        );
+        conclude(own, verdict, began);
+        return verdict;
+      },
+      // The sources that it asks may answer after Backstage has been answered.
+      recorded: () => snapshot.use(() => orDeny(record, enforced)),
+    });
   }
 
   /** The same question, decided by other sources; the record is that of this decision only. */
@@ -247,6 +270,11 @@ export class PolicyRouter implements PermissionPolicy {
   }
 }
 
+function fallback({ fallback: result }: RouterConfig): ApplicableVerdict {
+  const reason = `no route matches: the fallback is ${result}`;
+  return result === 'allow' ? allow(reason) : deny(reason);
+}
+
 /**
  * Backstage cannot apply conditions if it is asked about no resource. `allow` is only for what a
  * user asks: a service that acts for a user does not show a page.
@@ -286,6 +314,17 @@ function conclude(
 function denyWithoutTurn(record: DecisionRecord): ApplicableVerdict {
   record.failure = noTurn().failure;
   return deny(record.failure.message);
+}
+
+async function orDeny(
+  record: DecisionRecord,
+  decide: () => ApplicableVerdict | Promise<ApplicableVerdict>,
+): Promise<ApplicableVerdict> {
+  try {
+    return await decide();
+  } catch (error) {
+    return denyOnError(error, record);
+  }
 }
 
 function denyOnError(error: unknown, record: DecisionRecord): ApplicableVerdict {

@@ -120,3 +120,14 @@ export function formatPattern(pattern: NamePattern): string {
   if (pattern.segments.length === 0) return '*';
   return text.endsWith('/') ? `${text}.*` : text;
 }
+
+/** Tells names that a text stands for: a prefix as routes have it, or one whole name. */
+export function nameTest(text: string): (name: string) => boolean {
+  try {
+    const pattern = parsePrefix(text);
+    return name => matchesName(pattern, name);
+  } catch {
+    // No prefix, but a name may have any characters.
+    return name => name === text;
+  }
+}

@@ -12,6 +12,7 @@ import {
   DeclaredPermissions,
   type DeclaredServices,
 } from './declared/declared-permissions';
+import { ObserveEnds } from './config/observe-warnings';
 import type { ProvidedPolicyInfo } from './config/hosted';
 import { LiveConfig } from './config/live-config';
 import type { ReadConfig } from './config/read';
@@ -28,6 +29,7 @@ import { warnOfFailures } from './trace/failure-log';
 import { Delivery } from './trace/delivery';
 import { logTraces } from './trace/log';
 import { measure } from './trace/metrics';
+import { ObservedSums } from './trace/observed-sums';
 import { RecentDecisions } from './trace/recent';
 import type { TraceSink } from './trace/record';
 import { warnOfOtherQuestions } from './trace/question-log';
@@ -71,6 +73,8 @@ export interface Router {
   readonly startConfig: ReadConfig;
   readonly inUse: InUse;
   readonly recent: Pick<RecentDecisions, 'all' | 'get'>;
+  /** What enforcing the observed decisions would change. */
+  readonly observed: Pick<ObservedSums, 'answer'>;
   readonly audit: Pick<Audit, 'status'>;
   /** Decisions compared with those of other sources. */
   readonly shadows: Pick<Shadows, 'status'>;
@@ -112,6 +116,8 @@ export async function createRouter({
   let snapshot = await Snapshot.build(startConfig.config, lasting);
   declared.alsoRead(startConfig.config.declaredBy);
   const recent = new RecentDecisions(startConfig.config.visibility.recentDecisions);
+  const observed = new ObservedSums(startConfig.digest, () => recent.last);
+  const observeEnds = new ObserveEnds(logger);
   const audit = new Audit(auditor, logger, startConfig.config.visibility.audit);
   const shadows = new Shadows(startConfig.config.shadow, {
     logger,
@@ -128,6 +134,8 @@ export async function createRouter({
     warnOfLargeConditions(logger),
     warnOfOtherQuestions(logger, declared),
     recent.sink,
+    // After the recent decisions, which number them.
+    observed.sink,
     audit.sink,
     ...metrics.sinks,
     ...sinks,
@@ -145,6 +153,7 @@ export async function createRouter({
     policy,
     startConfig,
     recent,
+    observed,
     audit,
     shadows,
     declared,
@@ -162,26 +171,35 @@ export async function createRouter({
   const checkWritten = (): void => {
     if (isStarted && !isClosed) writtenCheck.begin(writtenIn(snapshot.config));
   };
+  let routingFile = liveConfig.routingFile;
+  const followObserve = (): void => {
+    if (isStarted && !isClosed) observeEnds.follow(snapshot.config, routingFile);
+  };
   whenStarted(() => {
     isStarted = true;
     declared.open();
     checkWritten();
+    followObserve();
   });
-  liveConfig.watch(async read => {
+  liveConfig.watch(async (read, file) => {
     snapshot = await Snapshot.build(read.config, lasting, snapshot);
     policy.swap(snapshot);
     shadows.use(read.config);
     declared.alsoRead(read.config.declaredBy);
     recent.resize(read.config.visibility.recentDecisions);
+    observed.reloaded(read.digest);
     audit.reloaded(router.inUse.read.digest, read.digest, read.config.visibility.audit);
     router.use(read);
+    routingFile = file;
     onReload(read);
     checkWritten();
+    followObserve();
     reportUnrouted();
   });
   router.onClose(() => {
     isClosed = true;
     metrics.close();
+    observeEnds.stop();
     declared.close();
     writtenCheck.stop();
     liveConfig.stop();
@@ -220,6 +238,7 @@ interface RouterParts {
   readonly policy: PolicyRouter;
   readonly startConfig: ReadConfig;
   readonly recent: RecentDecisions;
+  readonly observed: ObservedSums;
   readonly audit: Audit;
   readonly shadows: Shadows;
   readonly declared: DeclaredPermissions;
@@ -233,6 +252,7 @@ class RunningRouter implements Router {
   #inUse: InUse;
   readonly policy: PolicyRouter;
   readonly recent: RecentDecisions;
+  readonly observed: ObservedSums;
   readonly audit: Audit;
   readonly shadows: Shadows;
   readonly declared: DeclaredPermissions;
@@ -244,6 +264,7 @@ class RunningRouter implements Router {
     policy,
     startConfig,
     recent,
+    observed,
     audit,
     shadows,
     declared,
@@ -254,6 +275,7 @@ class RunningRouter implements Router {
     this.#startConfig = startConfig;
     this.#inUse = { read: startConfig, since: new Date() };
     this.recent = recent;
+    this.observed = observed;
     this.audit = audit;
     this.shadows = shadows;
     this.declared = declared;

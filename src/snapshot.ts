@@ -7,11 +7,13 @@
 import pLimit from 'p-limit';
 import { conditionCheck } from './conditions/check';
 import type { RuleDirectory } from './conditions/rule-directory';
+import { observeOf } from './config/observe';
 import { standbyChain } from './config/standby';
 import {
   CONFIG_PATH,
   ConfigError,
   type ConfigProblem,
+  type Observe,
   type Route,
   type RouterConfig,
 } from './config/types';
@@ -56,10 +58,19 @@ export interface SnapshotServices extends SourceServices {
   readonly ruleDirectory: RuleDirectory;
 }
 
+/** Who answers while decisions are only recorded. */
+export interface Answering {
+  readonly observe: Observe;
+  /** The source alone, fail-closed; its abstention is DENY. */
+  readonly route: Pick<ReadyRoute, 'legs' | 'combine' | 'default'>;
+}
+
 export interface ReadyRoute extends Route {
   readonly legs: readonly Leg[];
   /** One for each of its sources that is compared with another one. */
   readonly shadows: readonly ReadyShadow[];
+  /** Set if the route is observed, perhaps until a time that has passed. */
+  readonly answering?: Answering | undefined;
 }
 
 /** A guarded source shared by the snapshots that use it. */
@@ -87,6 +98,8 @@ export class Snapshot {
   private constructor(
     readonly config: RouterConfig,
     readonly table: RoutingTable<ReadyRoute>,
+    /** Set if the fallback is observed, perhaps until a time that has passed. */
+    readonly answering: Answering | undefined,
     private readonly sources: SharedSources,
     private readonly services: SnapshotServices,
   ) {}
@@ -106,8 +119,10 @@ export class Snapshot {
     const slices = new Slices();
     const sources = await holdSources(config, services, previous?.sources, slices);
     try {
-      const table = await readyTable(config, sources, services, slices);
-      return new Snapshot(config, table, sources, services);
+      const legs = new Legs(config, sources, services);
+      const table = await readyTable(config, legs, slices);
+      const answering = legs.answering(config.observe);
+      return new Snapshot(config, table, answering, sources, services);
     } catch (error) {
       await releaseAll(sources);
       throw error;
@@ -235,13 +250,12 @@ const fingerprint = ({ remote, ...config }: SourceConfig): string =>
 
 async function readyTable(
   config: RouterConfig,
-  sources: SharedSources,
-  services: SnapshotServices,
+  legs: Legs,
   slices: Slices,
 ): Promise<RoutingTable<ReadyRoute>> {
-  const legs = new Legs(config, sources, services);
   const table = new RoutingTable<ReadyRoute>();
   await slices.each(config.routes, route => {
+    const answering = legs.answering(observeOf(route, config));
     const ofNames = (names: readonly string[]): Leg[] =>
       names.map(name => legs.of(route, name));
     const shadows = shadowsOf(route, config).map(
@@ -250,7 +264,7 @@ async function readyTable(
         legs: ofNames(names),
       }),
     );
-    table.add({ ...route, legs: ofNames(route.sources), shadows });
+    table.add({ ...route, legs: ofNames(route.sources), shadows, answering });
   });
   return table;
 }
@@ -292,13 +306,23 @@ class Legs {
 
   of(route: Route, name: string): Leg {
     const remote = this.config.sources.get(name)?.remote;
-    const onUnavailable = route.onUnavailable ?? remote?.onUnavailable ?? 'fail-closed';
+    return this.by(route.onUnavailable ?? remote?.onUnavailable ?? 'fail-closed', name);
+  }
+
+  /** An outage of the source that answers under observe opens nothing. */
+  answering(observe: Observe | undefined): Answering | undefined {
+    if (!observe) return undefined;
+    const legs = [this.by('fail-closed', observe.answer)];
+    return { observe, route: { legs, combine: 'first-applicable', default: 'deny' } };
+  }
+
+  private by(onUnavailable: OnUnavailable, name: string): Leg {
     const known = this.legs[onUnavailable].get(name);
     if (known) return known;
     const [first, ...others] = standbyChain(name, this.config.sources).flatMap(
       (each, position) => this.links(each, position > 0),
     );
-    if (!first) throw new Error(`${route.label} names unknown source '${name}'`);
+    if (!first) throw new Error(`there is no source '${name}'`);
     const { checkConditions } = this;
     const terms = { onUnavailable, checkConditions };
     const chain = new Chain([first, ...others], terms);

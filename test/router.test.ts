@@ -237,6 +237,70 @@ describe('a changed config', () => {
   });
 });
 
+describe('observe', () => {
+  const tomorrow = (): string =>
+    new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  const observed = (until: string): object => ({
+    ...TABLE,
+    observe: { answer: 'allow', until },
+  });
+  /** Another digest for the same decisions. */
+  const LONGER = { deadline: '9m' };
+
+  it('that ends soon is a warning, at the start and after a reload', async () => {
+    const logs = new CapturedLogs();
+    const warnings = (): number =>
+      logs.lines.filter(({ message }) => message.includes('observe ends on')).length;
+    await start(observed(tomorrow()), { logger: logs.logger() });
+    expect(warnings()).toBe(1);
+    await router!.reload(patiently({ ...observed(tomorrow()), fallback: 'allow' }));
+    expect(warnings()).toBe(2);
+    await router!.reload(patiently(TABLE));
+    expect(warnings()).toBe(2);
+  });
+
+  it('is summed until a reload changes the table', async () => {
+    const config = new ChangingConfig(patiently(observed('2999-01-31')));
+    let reloaded = (): void => {};
+    const running = await createRouter({
+      config: config.service,
+      services: {
+        logger: new CapturedLogs().logger(),
+        userInfo: { getUserInfo: () => Promise.reject(new Error('not expected')) },
+        readRules: () => Promise.resolve(unread),
+        policies: new ProvidedPolicies(),
+      },
+      onReload: () => reloaded(),
+    });
+    const decideOnce = async (): Promise<void> => {
+      await running.policy.handle(queryOf('other.read'), USER);
+      await new Promise(resolve => setImmediate(resolve));
+      running.flush();
+    };
+    const reload = (next: object): Promise<void> =>
+      new Promise(resolve => {
+        reloaded = resolve;
+        config.change(patiently(next));
+      });
+    await decideOnce();
+    await decideOnce();
+    expect(running.observed.answer()).toMatchObject({
+      digest: running.startConfig.digest,
+      totals: { observed: 2, wouldBeDenied: 2 },
+      sums: [{ route: 'fallback', count: 2, lastNumber: 2 }],
+    });
+    await reload({ ...observed('2999-01-31'), recentDecisions: 7 });
+    expect(running.observed.answer().totals.observed).toBe(2);
+    await reload({ ...observed('2999-01-31'), ...LONGER });
+    expect(running.observed.answer()).toMatchObject({
+      digest: running.inUse.read.digest,
+      totals: { observed: 0 },
+      sums: [],
+    });
+    running.close();
+  });
+});
+
 it('prints no secret', async () => {
   const token = 'a-token-of-opa';
   const created = await createRouter({

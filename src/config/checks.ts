@@ -166,7 +166,7 @@ function allowsByItself({ sources, combine, default: otherwise }: Route): boolea
 
 /** Allowed, but perhaps not what was meant: it opens something, or never decides. */
 export async function oddities(
-  { routes, sources, fallback, shadow }: RouterConfig,
+  { routes, sources, fallback, observe, shadow }: RouterConfig,
   { findings, slices }: Checking<OddFinding>,
 ): Promise<void> {
   const subjectOf = (index: number): string => routeLabel(routes[index]!);
@@ -180,9 +180,10 @@ export async function oddities(
       findings.add({ path: ['routes', route], subject: subjectOf(route), ...rest }),
     slices,
   );
-  const named = new Set<string>();
+  const named = new Set<string>(observe ? [observe.answer] : []);
   await slices.each(routes, (route, index) => {
     for (const name of route.sources) named.add(name);
+    if (route.observe) named.add(route.observe.answer);
     const message = oddPattern(route);
     if (message === undefined) return;
     const path = ['routes', index, route.kind === 'name' ? 'name' : 'prefix'];

@@ -17,8 +17,12 @@ import { CONFIG_PATH } from './types';
 /** Milliseconds until a refused config is tried again: its bundle may not exist yet. */
 const RETRY_INTERVAL = 10_000;
 
-/** Takes a valid config into use; if it throws, the last good one must still be in use. */
-export type ApplyConfig = (read: ReadConfig) => Promise<void>;
+/**
+ * Takes a valid config into use; if it throws, the last good one must still be in use.
+ *
+ * @param routingFile - where its table comes from, if not from app-config.
+ */
+export type ApplyConfig = (read: ReadConfig, routingFile?: string) => Promise<void>;
 
 interface Loaded {
   readonly read: ReadConfig;
@@ -59,7 +63,7 @@ export class LiveConfig {
     if (!this.first) throw new Error('the config must be read before it is watched');
     const reloads: LastGood<Loaded> = new LastGood(this.first, {
       load: inUse => this.load(inUse, reloads.reload),
-      use: ({ read }) => apply(read),
+      use: ({ read, input }) => apply(read, input.file?.path),
       accepted: ({ recovered }) => {
         this.reloaded('used');
         if (recovered) {

@@ -40,7 +40,8 @@ export function mergeRoutingFile(
     key => !(TABLE_KEYS as readonly string[]).includes(key),
   );
   for (const key of unknownKeys) {
-    const message = `unknown key '${key}'; allowed: ${TABLE_KEYS.join(', ')}`;
+    const where = key === 'observe' ? '; observe all routes in app-config' : '';
+    const message = `unknown key '${key}'; allowed: ${TABLE_KEYS.join(', ')}${where}`;
     problems.push({ path, message, at: { routingFile: path, keys: [key] } });
   }
   const { fallback, routes } = content;

@@ -25,6 +25,7 @@ import {
   type Checking,
 } from './checks';
 import { digestOf } from './digest';
+import { observeInFile, unknownAnswers } from './observe';
 import { Findings, formatPath, type Finding, type Path } from './findings';
 import {
   neverAbstaining,
@@ -120,6 +121,10 @@ class Reader {
     if (settings) await longTimeouts(sources, settings.deadline, checking);
     await unknownSources(rawRoutes, names, checking);
     if (settings?.shadow) badShadows(settings.shadow, sources, names, checking);
+    await unknownAnswers(raw, rawRoutes, names, checking);
+    const isFile = this.routingFile !== undefined;
+    const inFile = settings?.observeInRoutingFile;
+    await observeInFile(inFile, isFile, rawRoutes, checking);
     await badFailureModes(routes, sources, checking);
     await ties(routes, checking);
 
@@ -133,6 +138,7 @@ class Reader {
     }
     const config: RouterConfig = {
       fallback: settings.fallback,
+      observe: settings.observe,
       anonymous: settings.anonymous,
       deadline: settings.deadline,
       verifyConditions: settings.verifyConditions,

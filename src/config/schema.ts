@@ -20,10 +20,19 @@ import { entityRef, pluginId } from '../sources/fields';
 import { shadowSchema } from './shadow-config';
 import { AUDIT_MODES } from './types';
 import { onUnavailable } from '../sources/remote-settings';
+import { observe, routeObserve } from './observe';
 
 /** Environment variables arrive as strings, so 'true' is true. */
+const asBoolean = (value: unknown): unknown =>
+  value === 'true' ? true : value === 'false' ? false : value;
+
+const flag = z.preprocess(
+  asBoolean,
+  z.boolean({ error: issue => `must be true or false${shown(issue.input)}` }),
+);
+
 const verifyConditions = z.preprocess(
-  value => (value === 'true' ? true : value === 'false' ? false : value),
+  asBoolean,
   z.custom<VerifyConditions>(
     value => typeof value === 'boolean' || value === 'required',
     { error: issue => `must be true, 'required' or false${shown(issue.input)}` },
@@ -85,16 +94,23 @@ export const routeSchema = strict({
   default: choice(['allow', 'deny'])
     .default('deny')
     .describe('The result if every source abstains.'),
+  observe: routeObserve.describe(
+    'false: the decisions of this route are enforced, even if those of the router are only ' +
+      'observed. Or, if app-config has observeInRoutingFile: true, which source answers while the ' +
+      'decisions of this route are only recorded, and until when.',
+  ),
 }).meta({ oneOf: [having('prefix'), having('name')] });
 
 export const settingsSchema = strict({
   routingFile: text(
     'the path of a YAML file that contains fallback and routes',
   ).optional(),
+  observeInRoutingFile: flag.optional(),
   fallback: choice(['allow', 'deny']).describe(
     'The result for a permission that no route matches. deny: plugins without a route are closed. ' +
       'allow: they are open to every signed-in user, including what they write.',
   ),
+  observe: observe.optional(),
   anonymous: choice(['deny', 'evaluate']).default('deny'),
   onUnavailable: onUnavailable.default('fail-closed'),
   deadline: duration('2s'),

@@ -1,5 +1,6 @@
 import { someOf } from '../lib/bounded';
 import { routeLabel } from '../routing/label';
+import { isObserving, observedIn, observedPart } from './observe';
 import { shadowsInWords } from './shadow-config';
 import { formatChain, standbyChain } from './standby';
 import type { ReadConfig } from './read';
@@ -9,10 +10,10 @@ import type { Route } from './types';
 const MAX_NAMED = 10;
 
 /** One line for the log, of bounded length: what is in use, and what it leaves open. */
-export function summary({
-  config,
-  digest,
-}: Pick<ReadConfig, 'config' | 'digest'>): string {
+export function summary(
+  { config, digest }: Pick<ReadConfig, 'config' | 'digest'>,
+  now = Date.now(),
+): string {
   const { routes, sources, fallback, verifyConditions, shadow } = config;
   const used = new Set<string>();
   const open: Array<{ readonly name: string; readonly route: Route }> = [];
@@ -25,6 +26,14 @@ export function summary({
       if (isOpen) open.push({ name, route });
     }
   }
+  const observed = observedIn(config).filter(each => isObserving(each, now));
+  for (const { answer } of observed) used.add(answer);
+  const observing = some(
+    observed,
+    each =>
+      `until ${new Date(each.until).toISOString()}, so decisions of ${observedPart(each)} are ` +
+      `recorded but NOT ENFORCED: '${each.answer}' answers`,
+  );
   const withStandby = [...used].filter(
     name => standbyChain(name, sources, 2).length > 1,
   );
@@ -38,6 +47,7 @@ export function summary({
   return [
     `${count(routes.length, 'route')}, ${count(used.size, 'source')} (${someOf([...used])}).`,
     `A permission no route matches gets ${fallback === 'allow' ? 'ALLOW (fallback: allow)' : 'DENY'}.`,
+    ...(observing !== '' ? [`OBSERVING ${observing}.`] : []),
     ...(standbys !== '' ? [`Standby: ${standbys}.`] : []),
     ...(verifyConditions === false
       ? ['Conditions are NOT VERIFIED (verifyConditions: false).']

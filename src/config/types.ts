@@ -7,6 +7,14 @@ import type { OnUnavailable } from '../verdict';
 
 export const CONFIG_PATH = 'permission.policyRouter';
 
+/** The answer of a source is given, while decisions are only recorded. */
+export interface Observe {
+  /** The name of the source. */
+  readonly answer: string;
+  /** From then on decisions are enforced, as epoch milliseconds. */
+  readonly until: number;
+}
+
 /** A row of the routing table. */
 export interface Route extends RoutePattern {
   /** What it fits, see `routeLabel`; names the row in logs, traces and metrics. */
@@ -20,6 +28,8 @@ export interface Route extends RoutePattern {
   readonly onUnavailable: OnUnavailable | undefined;
   /** The result if every source is NOT_APPLICABLE. */
   readonly default: 'allow' | 'deny';
+  /** Overrides that of the router; false: its decisions are enforced. */
+  readonly observe?: Observe | false | undefined;
 }
 
 /** Which decisions are audited. */
@@ -46,6 +56,8 @@ export interface Shadow {
 export interface RouterConfig {
   /** For permissions that no route matches. */
   readonly fallback: 'allow' | 'deny';
+  /** For the fallback, and for routes that say nothing of it. */
+  readonly observe?: Observe | undefined;
   /** For a request without a user; `evaluate` routes it like any other. */
   readonly anonymous: 'deny' | 'evaluate';
   /** Milliseconds for a whole decision. */

@@ -12,6 +12,8 @@ export const WARNING_CODES = [
   'UNUSED_SOURCE',
   'UNUSED_SHADOW',
   'NEVER_ABSTAINS',
+  'OBSERVE_ENDS_SOON',
+  'OBSERVE_ENDED',
   'MORE_WARNINGS',
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];

@@ -23,6 +23,7 @@ import { explain, explainBody } from './explain';
 import { explainAnswer } from './explain-answer';
 import type { RouterHandle } from './handle';
 import { readInput, readJson } from './input';
+import { observedQuery } from './observed';
 import { shadowAnswer, shadowQuery } from './shadow';
 import { Slots } from './slots';
 import { sourcesAnswer } from './sources';
@@ -124,6 +125,13 @@ export function createOperationsApi(
     answer(({ caller, router, request }) => {
       requireOperator(caller);
       return shadowAnswer(readInput(shadowQuery, request.query, 'query'), router);
+    }),
+  );
+  api.get(
+    '/v1/observed',
+    answer(({ caller, router, request }) => {
+      requireOperator(caller);
+      return router.observed.answer(readInput(observedQuery, request.query, 'query'));
     }),
   );
   api.post(

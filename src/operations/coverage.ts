@@ -66,7 +66,7 @@ export interface Coverage {
 export interface CoverageInput {
   readonly declared: DeclaredState;
   readonly table: Pick<RoutingTable<Route>, 'match'>;
-  readonly config: Pick<RouterConfig, 'fallback' | 'sources'>;
+  readonly config: Pick<RouterConfig, 'fallback' | 'sources' | 'observe'>;
 }
 
 /** What decides each permission that the plugins declare. Works in slices; asks nobody. */

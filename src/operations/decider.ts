@@ -1,5 +1,6 @@
 /** What decides a permission, as the answers of the API describe it. */
 import type { CombiningAlgorithm } from '../combining/algorithms';
+import { observeOf } from '../config/observe';
 import type { Route, RouterConfig } from '../config/types';
 import type { ConfigWarning } from '../config/warnings';
 import { cut } from '../lib/bounded';
@@ -28,6 +29,8 @@ export interface Decider {
    * be unavailable.
    */
   readonly onUnavailable?: OnUnavailable | 'mixed';
+  /** Decisions are recorded and not enforced until then (ISO 8601): this source answers. */
+  readonly observe?: { readonly answer: string; readonly until: string };
 }
 
 /** A warning, as answers have it. */
@@ -40,13 +43,17 @@ export interface Warning<Code extends string = string> {
   readonly message: string;
 }
 
-type Config = Pick<RouterConfig, 'fallback' | 'sources'>;
+type Config = Pick<RouterConfig, 'fallback' | 'sources' | 'observe'>;
 
 /** @param route - undefined if no route matches. */
 export function deciderOf(route: Route | undefined, config: Config): Decider {
+  const observe = observeOf(route, config);
+  const observed = observe && {
+    observe: { answer: observe.answer, until: new Date(observe.until).toISOString() },
+  };
   if (!route) {
     const result = config.fallback === 'allow' ? 'ALLOW' : 'DENY';
-    return { route: 'fallback', result, sources: [] };
+    return { route: 'fallback', result, sources: [], ...observed };
   }
   const { label, index, sources, combine, default: otherwise } = route;
   const more = sources.length - MAX_SOURCES;
@@ -61,6 +68,7 @@ export function deciderOf(route: Route | undefined, config: Config): Decider {
     combine,
     default: otherwise,
     ...(onUnavailable === undefined ? {} : { onUnavailable }),
+    ...observed,
   };
 }
 

@@ -17,18 +17,20 @@ export const decisionsQuery = strict({
     .max(MAX_PERMISSION_NAME_LENGTH)
     .optional(),
   outage: choice(['true', 'false']).optional(),
+  observed: choice(['true', 'false']).optional(),
   limit: count(1, MAX_SELECTED).optional(),
 });
 
 /** Of the recent decisions: those that fit, newest last. */
 export function decisionsAnswer(
-  { outage, ...selection }: z.output<typeof decisionsQuery>,
+  { outage, observed, ...selection }: z.output<typeof decisionsQuery>,
   { recent, inUse }: Pick<Router, 'recent' | 'inUse'>,
 ): object {
   const all = recent.all();
   const selected = select(all, {
     ...selection,
-    outage: outage === undefined ? undefined : outage === 'true',
+    outage: asBoolean(outage),
+    observed: asBoolean(observed),
   });
   return {
     /** How many are kept, at most. */
@@ -37,6 +39,9 @@ export function decisionsAnswer(
     decisions: selected.map(summaryOf),
   };
 }
+
+const asBoolean = (text: 'true' | 'false' | undefined): boolean | undefined =>
+  text === undefined ? undefined : text === 'true';
 
 /** @throws NotFoundError (HTTP 404) if it is no longer kept. */
 export function decisionAnswer(

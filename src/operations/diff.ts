@@ -1,3 +1,5 @@
+import { observeOf } from '../config/observe';
+import { observeWarnings } from '../config/observe-warnings';
 import { Findings, formatPath, type Path } from '../config/findings';
 import type { ReadConfig } from '../config/read';
 import { parseRoutingTable } from '../config/routing-file';
@@ -152,7 +154,9 @@ export async function diffOf(yaml: string, input: DiffInput): Promise<Diff> {
   return {
     valid: true,
     errors: [],
-    warnings: proposed.warnings.map(warningOf),
+    warnings: [...observeWarnings(proposed.config, PROPOSED), ...proposed.warnings].map(
+      warningOf,
+    ),
     digestInForce: inForce.digest,
     digest: proposed.digest,
     permissions,
@@ -252,7 +256,7 @@ async function findUnresolved(
 /** One of the two tables that are compared. */
 interface Side {
   readonly table: Pick<RoutingTable<Route>, 'match'>;
-  readonly config: Pick<RouterConfig, 'fallback' | 'sources'>;
+  readonly config: Pick<RouterConfig, 'fallback' | 'sources' | 'observe'>;
 }
 
 async function sideOf(config: RouterConfig, slices: Slices): Promise<Side> {
@@ -287,7 +291,7 @@ class Changes {
 
   /** Equal for what decides in the same way; the place in the list decides nothing. */
   private keyOf(route: Route | undefined, { config }: Side): string {
-    if (!route) return config.fallback;
+    if (!route) return canonical([config.fallback, observeOf(undefined, config)]);
     let key = this.keys.get(route);
     if (key === undefined) this.keys.set(route, (key = keyOf(route, config)));
     return key;
@@ -305,5 +309,6 @@ function keyOf(route: Route, config: Side['config']): string {
     modes: sources.map(name => onUnavailableOf(route, name, config)),
     combine,
     default: route.default,
+    observe: observeOf(route, config),
   });
 }

@@ -21,6 +21,7 @@ import { MAX_PERMISSION_NAME_LENGTH, type Principal } from '../request';
 import type { Router } from '../router';
 import { entityRef } from '../sources/fields';
 import { normalizeRef } from '../sources/ownership-refs';
+import { givenBy } from '../trace/facts';
 import type { DecisionRecord } from '../trace/record';
 import type { UserCaller } from './access';
 import { applyConditions, type Applied } from './applied';
@@ -81,13 +82,18 @@ export type ExplainBody = z.output<typeof explainBody>;
 /** Whose refs were used. */
 export type PrincipalOrigin = 'caller' | 'given' | 'catalog';
 
+/** `UNDETERMINED`: a source that would have to be asked cannot be. */
+export type FinalResult = DecisionRecord['result'] | 'UNDETERMINED';
+
 export interface Explained {
   readonly record: DecisionRecord;
-  /** `UNDETERMINED`: a source that would have to be asked cannot be. */
-  readonly result: 'ALLOW' | 'DENY' | 'CONDITIONAL' | 'UNDETERMINED';
+  /** What Backstage answers, under observe too. */
+  readonly result: FinalResult;
   readonly origin: PrincipalOrigin;
-  /** Set if the record is CONDITIONAL and a resource was given. */
+  /** Set if that is CONDITIONAL and a resource was given. */
   readonly applied: Applied | undefined;
+  /** Under observe, for operators: the same of what is only recorded. */
+  readonly recorded: Pick<Explained, 'result' | 'applied'> | undefined;
   /** What the caller should know of the question. */
   readonly notes: readonly string[];
 }
@@ -120,22 +126,28 @@ export async function explain(
     );
   }
   const record = await router.policy.explain(whole, who.principal, who.user);
-  const applied =
-    record.result === 'CONDITIONAL' && resource !== undefined && !record.cannotAsk
-      ? await applyConditions(
-          conditionalOf(record),
-          resource,
-          askPlugin,
-          caller.isOperator,
-        )
-      : undefined;
-  const result = record.cannotAsk
-    ? 'UNDETERMINED'
-    : applied?.kind === 'applied'
-      ? applied.result
-      : record.result;
-  return { record, result, origin: who.origin, applied, notes };
+  const final = async (said: Said): Promise<Pick<Explained, 'result' | 'applied'>> => {
+    if (said.cannotAsk) return { result: 'UNDETERMINED', applied: undefined };
+    if (said.result !== 'CONDITIONAL' || resource === undefined) {
+      return { result: said.result, applied: undefined };
+    }
+    const conditional = conditionalOf(said, record.permission);
+    const { isOperator } = caller;
+    const applied = await applyConditions(conditional, resource, askPlugin, isOperator);
+    return {
+      result: applied.kind === 'applied' ? applied.result : said.result,
+      applied,
+    };
+  };
+  const isBoth = record.observed !== undefined && caller.isOperator;
+  const [given, recorded] = await Promise.all([
+    final(givenBy(record)),
+    isBoth ? final(record) : undefined,
+  ]);
+  return { record, ...given, recorded, origin: who.origin, notes };
 }
+
+type Said = Pick<DecisionRecord, 'result' | 'cannotAsk' | 'pluginId' | 'conditions'>;
 
 async function whoOf(
   { user, refs }: Pick<ExplainBody, 'user' | 'refs'>,
@@ -218,9 +230,11 @@ function wholePermission(
   }
 }
 
-/** The verdict in a conditional record: one of its sources has said what owns the conditions. */
-function conditionalOf(record: DecisionRecord): Parameters<typeof applyConditions>[0] {
-  const { pluginId, conditions, permission: asked } = record;
-  const resourceType = asked?.type === 'resource' ? asked.resourceType : '';
+/** One of the sources has said what owns the conditions. */
+function conditionalOf(
+  { pluginId, conditions }: Said,
+  permission: DecisionRecord['permission'],
+): Parameters<typeof applyConditions>[0] {
+  const resourceType = permission?.type === 'resource' ? permission.resourceType : '';
   return { pluginId: pluginId!, resourceType, conditions: conditions! };
 }

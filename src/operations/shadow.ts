@@ -5,7 +5,7 @@ import type { Router } from '../router';
 import { MAX_DIFFERENCES, type Difference } from '../shadow/kept';
 import { entityRef } from '../sources/fields';
 import { timeOf } from '../trace/facts';
-import { nameTest } from '../trace/recent';
+import { nameTest } from '../prefix';
 import { count } from './input';
 
 /** The query of `GET shadow`. */

@@ -1,4 +1,5 @@
 import { standbyChain } from '../config/standby';
+import { observeOf } from '../config/observe';
 import type { RouterConfig } from '../config/types';
 import type { BreakerState } from '../guard/breaker';
 import { Slices } from '../lib/slices';
@@ -53,12 +54,12 @@ export interface EndpointAnswer {
  * @param isOperator - whether the caller may know more of failures than class and code.
  */
 export async function sourcesAnswer(
-  { sources, routes }: Pick<RouterConfig, 'sources' | 'routes'>,
+  { sources, routes, observe }: Used,
   statuses: readonly SourceStatus[],
   isOperator: boolean,
   slices = new Slices(),
 ): Promise<SourceAnswer[]> {
-  const usage = await usageOf({ sources, routes }, slices);
+  const usage = await usageOf({ sources, routes, observe }, slices);
   const endpointsOf = new Map<string, EndpointAnswer[]>();
   await slices.each(statuses, status => {
     const answer = endpointAnswer(status, isOperator);
@@ -79,6 +80,8 @@ export async function sourcesAnswer(
     }));
 }
 
+type Used = Pick<RouterConfig, 'sources' | 'routes' | 'observe'>;
+
 interface Usage {
   /** The first 50. */
   readonly labels: string[];
@@ -89,13 +92,16 @@ interface Usage {
 
 /** By source: the routes that ask it, also as a standby. */
 async function usageOf(
-  { sources, routes }: Pick<RouterConfig, 'sources' | 'routes'>,
+  config: Used,
   slices: Slices,
 ): Promise<ReadonlyMap<string, Usage>> {
   const chains = new Map<string, readonly string[]>();
   const usages = new Map<string, Usage>();
-  await slices.each(routes, ({ sources: named, label, index }) => {
-    for (const first of named) {
+  const { sources, routes } = config;
+  await slices.each(routes, route => {
+    const { sources: named, label, index } = route;
+    const answer = observeOf(route, config)?.answer;
+    for (const first of answer === undefined ? named : [...named, answer]) {
       let chain = chains.get(first);
       if (!chain) chains.set(first, (chain = standbyChain(first, sources)));
       for (const name of chain) {

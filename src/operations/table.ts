@@ -1,12 +1,15 @@
 import type { CombiningAlgorithm } from '../combining/algorithms';
 import type { VerifyConditions } from '../conditions/check';
+import { isObserving, observeOf } from '../config/observe';
+import { observeWarnings } from '../config/observe-warnings';
 import { standbyChain } from '../config/standby';
-import type { Route, RouterConfig } from '../config/types';
+import type { Observe, Route, RouterConfig } from '../config/types';
 import { strict } from '../lib/fields';
 import { formatPattern, textOf } from '../prefix';
 import type { InUse, Router } from '../router';
 import type { Action } from '../routing/route';
 import type { OnUnavailable } from '../verdict';
+import { timeOf } from '../trace/facts';
 import { onUnavailableOf, warningOf, type Warning } from './decider';
 import { count } from './input';
 
@@ -15,6 +18,16 @@ export const MAX_ROUTES = 1000;
 /** Of each list of one route. */
 const MAX_ITEMS = 100;
 const MAX_STANDBYS = 10;
+
+/** Decisions are only recorded, and the answer of a source is given. */
+export interface TableObserve {
+  /** The name of the source. */
+  readonly answer: string;
+  /** In ISO 8601. */
+  readonly until: string;
+  /** `ended`: decisions are enforced. */
+  readonly state: 'observing' | 'ended';
+}
 
 /** A source of a route, without its settings. */
 export interface TableSource {
@@ -48,6 +61,8 @@ export interface TableRoute {
   readonly combine: CombiningAlgorithm;
   /** The result if every source abstains. */
   readonly default: 'allow' | 'deny';
+  /** Absent if the decisions of the route are enforced. */
+  readonly observe?: TableObserve;
 }
 
 /** The routing table in force, or a part of it. */
@@ -62,6 +77,8 @@ export interface Table {
   readonly rejected?: string;
   /** For permissions that no route matches. */
   readonly fallback: 'allow' | 'deny';
+  /** For the fallback, and for routes that say nothing of it; absent if that is enforced. */
+  readonly observe?: TableObserve;
   readonly settings: {
     readonly anonymous: 'deny' | 'evaluate';
     /** Of a whole decision, in milliseconds. */
@@ -114,6 +131,7 @@ export function tableOf(
     ...(routingFile === undefined ? {} : { routingFile }),
     ...(rejected === undefined ? {} : { rejected }),
     fallback: config.fallback,
+    ...observeAnswer(config.observe),
     settings: {
       anonymous,
       deadline,
@@ -121,7 +139,7 @@ export function tableOf(
       whenAskedWithoutResource,
       maxConditionBytes,
     },
-    warnings: warnings.map(warningOf),
+    warnings: [...observeWarnings(config, routingFile), ...warnings].map(warningOf),
     totalRoutes: config.routes.length,
     routes: config.routes.slice(from, end).map(route => rowOf(route, config)),
     ...(end < config.routes.length ? { next: end } : {}),
@@ -146,7 +164,15 @@ function rowOf(route: Route, config: RouterConfig): TableRoute {
     ...(leftOut > 0 ? { leftOut } : {}),
     combine,
     default: route.default,
+    ...observeAnswer(observeOf(route, config)),
   };
+}
+
+function observeAnswer(observe: Observe | undefined): { observe?: TableObserve } {
+  if (!observe) return {};
+  const { answer, until } = observe;
+  const state = isObserving(observe) ? 'observing' : 'ended';
+  return { observe: { answer, until: timeOf(until), state } };
 }
 
 function sourceOf(route: Route, name: string, config: RouterConfig): TableSource {

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '@backstage/types';
 import { cut } from '../lib/bounded';
 import type { Failure } from '../verdict';
 import {
+  askedIn,
   decidingAttempt,
   fieldsOf,
   hasTooLarge,
@@ -11,7 +12,7 @@ import {
   timeOf,
   type PermissionFields,
 } from './facts';
-import type { DecisionRecord, SourceRecord } from './record';
+import type { DecisionRecord, ObservedRecord, SourceRecord } from './record';
 
 export const SCHEMA_VERSION = 1;
 
@@ -37,15 +38,26 @@ export interface Ways {
   readonly bypass: boolean;
 }
 
-export const waysOf = ({ result, sources }: DecisionRecord): Ways => ({
-  failOpen: result !== 'DENY' && sources.some(isFailOpen),
-  standby: sources.some(source => standbyOf(source) !== undefined),
-  bypass: result !== 'DENY' && sources.some(({ bypass }) => bypass !== undefined),
-});
+export const waysOf = (record: DecisionRecord): Ways => {
+  const { result, sources, observed } = record;
+  const bypasses = ({ bypass }: SourceRecord): boolean => bypass !== undefined;
+  return {
+    failOpen: result !== 'DENY' && sources.some(isFailOpen),
+    standby: askedIn(record).some(source => standbyOf(source) !== undefined),
+    bypass:
+      (result !== 'DENY' && sources.some(bypasses)) ||
+      (observed?.source !== undefined && bypasses(observed.source)),
+  };
+};
 
-/** What came by fail-open is the one thing that nobody decided. */
-export const severityOf = ({ failOpen }: Ways): AuditEvent['severityLevel'] =>
-  failOpen ? 'high' : 'medium';
+/**
+ * What came by fail-open is the one thing that nobody decided. What is only recorded has opened
+ * nothing.
+ */
+export const severityOf = (
+  { failOpen }: Ways,
+  { observed }: Pick<DecisionRecord, 'observed'>,
+): AuditEvent['severityLevel'] => (failOpen && !observed ? 'high' : 'medium');
 
 /** @param isFull - with refs and condition values, which are needed to decide it again. */
 export function decisionEvent(
@@ -56,7 +68,7 @@ export function decisionEvent(
   const full = isFull ? { ...refsOf(record), ...conditionsOf(record) } : {};
   return {
     eventId: 'decision',
-    severityLevel: severityOf(ways),
+    severityLevel: severityOf(ways, record),
     meta: { schemaVersion: SCHEMA_VERSION, ...decisionOf(record, ways), ...full },
   };
 }
@@ -77,7 +89,21 @@ export function decisionOf(record: DecisionRecord, ways: Ways): JsonObject {
     ...flagsOf(ways),
     withoutResource: record.withoutResource,
     failure: failure && failureOf(failure),
+    observed: record.observed && observedOf(record.observed),
     sources: record.sources.map(sourceOf),
+  });
+}
+
+function observedOf(observed: ObservedRecord): JsonObject {
+  const { answer, until, result, reason, source, failure } = observed;
+  return defined({
+    answer,
+    until: timeOf(until),
+    result,
+    reason: cut(reason, MAX_REASON),
+    withoutResource: observed.withoutResource,
+    failure: failure && failureOf(failure),
+    source: source && sourceOf(source),
   });
 }
 
@@ -125,10 +151,20 @@ function refsOf({ refs }: DecisionRecord): JsonObject {
   return { refs: kept, ...(leftOut > 0 ? { refsLeftOut: leftOut } : {}) };
 }
 
+/** Those of the decision, and under observe also those that Backstage got. */
 function conditionsOf(record: DecisionRecord): JsonObject {
-  const { conditions } = record;
+  const { observed } = record;
+  if (!observed) return boundedConditions(record);
+  const given = { ...observedOf(observed), ...boundedConditions(observed) };
+  return { ...boundedConditions(record), observed: given };
+}
+
+function boundedConditions(
+  decision: Pick<DecisionRecord, 'conditions' | 'conditionSize'>,
+): JsonObject {
+  const { conditions } = decision;
   if (!conditions) return {};
-  return hasTooLarge(record) ? { conditionsLeftOut: true } : { conditions };
+  return hasTooLarge(decision) ? { conditionsLeftOut: true } : { conditions };
 }
 
 function defined(fields: Record<string, JsonValue | undefined>): JsonObject {

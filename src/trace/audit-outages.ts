@@ -38,8 +38,11 @@ export class OutageEvents {
   add(record: DecisionRecord, { source, failure }: Outage, ways: Ways): void {
     const { result, at } = record;
     const { class: failureClass, code } = failure;
-    const rough = { class: failureClass, result, ...flagsOf(ways) };
-    const precise = { ...(source === undefined ? {} : { source }), code, ...rough };
+    const base = { class: failureClass, result, ...flagsOf(ways) };
+    const { rough: observedRough, precise: observedPrecise } = observedIn(record);
+    const rough = { ...base, ...observedRough };
+    const named = source === undefined ? {} : { source };
+    const precise = { ...named, code, ...base, ...observedPrecise };
     const isRoom =
       this.kinds.size < MAX_KINDS || this.kinds.has(JSON.stringify(precise));
     const common: JsonObject = isRoom ? precise : { ...rough, code: 'OTHER' };
@@ -52,7 +55,7 @@ export class OutageEvents {
       known.count++;
       return;
     }
-    const severityLevel = severityOf(ways);
+    const severityLevel = severityOf(ways, record);
     const timer = this.nextPeriod(key);
     this.kinds.set(key, { common, severityLevel, count: 0, from: at, to: at, timer });
     const meta = { ...common, count: 1, decision: decisionOf(record, ways) };
@@ -90,6 +93,15 @@ export class OutageEvents {
     const meta = { ...common, count, from: timeOf(from), to: timeOf(to) };
     this.write(outageEvent(severityLevel, meta));
   }
+}
+
+/** What was given in place of the decisions of a kind, and by whom. */
+function observedIn({
+  observed,
+}: DecisionRecord): Readonly<Record<'rough' | 'precise', JsonObject>> {
+  if (!observed) return { rough: {}, precise: {} };
+  const { answer, result } = observed;
+  return { rough: { observed: { result } }, precise: { observed: { answer, result } } };
 }
 
 const outageEvent = (

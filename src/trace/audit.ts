@@ -2,7 +2,7 @@ import type { AuditorService, LoggerService } from '@backstage/backend-plugin-ap
 import { decisionEvent, SCHEMA_VERSION, waysOf } from './audit-event';
 import { OutageEvents } from './audit-outages';
 import { AuditWriter, type AuditStatus } from './audit-writer';
-import { isOwnDenial, outageOf, timeOf } from './facts';
+import { anyOutageOf, givenBy, isOwnDenial, timeOf } from './facts';
 import type { TraceSink } from './record';
 
 /** Which decisions are audited. `denials`: also what fail-open, a bypass or a standby allowed. */
@@ -31,10 +31,11 @@ export class Audit {
     if (this.mode === 'off') return;
     const ways = waysOf(record);
     const { failOpen, standby, bypass } = ways;
-    if (!isFull && record.result !== 'DENY' && !failOpen && !standby && !bypass) return;
+    const isDenied = record.result === 'DENY' || givenBy(record).result === 'DENY';
+    if (!isFull && !isDenied && !failOpen && !standby && !bypass) return;
     // A policy that denies while something else is down is no part of the outage.
     const isCounted = !isFull && !this.closed && !isOwnDenial(record);
-    const outage = isCounted ? outageOf(record) : undefined;
+    const outage = isCounted ? anyOutageOf(record) : undefined;
     if (outage) this.outages.add(record, outage, ways);
     else this.writer.write(decisionEvent(record, ways, isFull));
   };

@@ -3,7 +3,7 @@ import type { Permission } from '@backstage/plugin-permission-common';
 import type { Attempt } from '../answer';
 import { resourceTypeOf } from '../request';
 import type { Conditions, Failure } from '../verdict';
-import type { DecisionRecord, SourceRecord } from './record';
+import type { DecisionRecord, ObservedRecord, SourceRecord } from './record';
 
 /** Larger conditions, as JSON, are neither kept nor audited. */
 const MAX_CONDITION_BYTES = 8192;
@@ -26,6 +26,10 @@ export const fieldsOf = (permission: Readonly<Permission>): PermissionFields => 
 /** For people: in UTC. */
 export const timeOf = (milliseconds: number): string =>
   new Date(milliseconds).toISOString();
+
+/** The end of observe as it is written: midnight is a day. */
+export const dayOf = (milliseconds: number): string =>
+  timeOf(milliseconds).replace('T00:00:00.000Z', '').replace('.000Z', 'Z');
 
 /** A failure as answers have it. */
 export const failureOf = ({ class: failureClass, code, since }: Failure) => ({
@@ -54,6 +58,18 @@ interface Failures {
   >;
 }
 
+/** What Backstage got: under observe that is not what was decided. */
+export const givenBy = <R extends Pick<DecisionRecord, 'observed'>>(
+  record: R,
+): R | NonNullable<R['observed']> => record.observed ?? record;
+
+/** Every source that was asked: those of the route, and the one that answers under observe. */
+export const askedIn = ({
+  sources,
+  observed,
+}: Pick<DecisionRecord, 'sources' | 'observed'>): readonly SourceRecord[] =>
+  observed?.source ? [...sources, observed.source] : sources;
+
 /** The first failure of a decision because something was unavailable or overloaded. */
 export function outageOf({ failure, sources }: Failures): Outage | undefined {
   if (isOutage(failure)) return { source: undefined, failure };
@@ -65,15 +81,36 @@ export function outageOf({ failure, sources }: Failures): Outage | undefined {
   return undefined;
 }
 
-/** DENY because a source said so, not because something was unavailable or overloaded. */
+/** The same of the decision, or of what was given in its place. */
+export const anyOutageOf = ({
+  failure,
+  sources,
+  observed,
+}: Failures & Pick<Partial<DecisionRecord>, 'observed'>): Outage | undefined =>
+  outageOf({ failure, sources }) ??
+  (observed &&
+    outageOf({
+      failure: observed.failure,
+      sources: observed.source ? [observed.source] : [],
+    }));
+
+/**
+ * DENY because a source said so, not because something was unavailable or overloaded: what was
+ * decided, or what was given in its place.
+ */
 export const isOwnDenial = ({
   result,
   failure,
   sources,
-}: Pick<DecisionRecord, 'result' | 'failure' | 'sources'>): boolean =>
-  result === 'DENY' &&
-  !isOutage(failure) &&
-  !sources.some(source => source.verdict === 'DENY' && isOutage(source.failure));
+  observed,
+}: Pick<DecisionRecord, 'result' | 'failure' | 'sources' | 'observed'>): boolean =>
+  (result === 'DENY' && !isOutage(failure) && !sources.some(deniesByOutage)) ||
+  (observed?.result === 'DENY' &&
+    !isOutage(observed.failure) &&
+    !(observed.source && deniesByOutage(observed.source)));
+
+const deniesByOutage = (source: SourceRecord): boolean =>
+  source.verdict === 'DENY' && isOutage(source.failure);
 
 const isOutage = (failure: Failure | undefined): failure is Failure =>
   failure !== undefined && failure.class !== 'invalid';
@@ -102,6 +139,14 @@ export const decidingFailure = (
     ({ failure, verdict }) =>
       failure && (verdict === record.result || record.result === 'CONDITIONAL'),
   )?.failure;
+
+/** The failure that what was given rests on. */
+export const answeringFailure = ({
+  result,
+  failure,
+  source,
+}: ObservedRecord): Failure | undefined =>
+  failure ?? (source?.verdict === result ? source.failure : undefined);
 
 /** Whether a failure counts as ALLOW. */
 export const isFailOpen = ({ verdict, failure }: SourceRecord): boolean =>

@@ -2,6 +2,7 @@ import type { LoggerService } from '@backstage/backend-plugin-api';
 import { nameOf } from '../answer';
 import { quote } from '../lib/quote';
 import type { Failure } from '../verdict';
+import { askedIn } from './facts';
 import type { SourceRecord, TraceSink } from './record';
 
 /** One kind of failure is logged at most once in this many milliseconds. */
@@ -37,7 +38,8 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
     logger.warn(`${what} [${failure.code}]: ${failure.message}${suffix}${more}`);
   };
 
-  return ({ permission, declared, failure: ofRouter, sources }) => {
+  return record => {
+    const { permission, declared, failure: ofRouter, observed } = record;
     // The permission may be one of a resource; then the policy is right, and the question is short.
     const isShort =
       permission?.type === 'basic' && (declared === 'unread' || declared === 'several');
@@ -46,8 +48,10 @@ export function warnOfFailures(logger: LoggerService): TraceSink {
       failureClass === 'invalid' && permission
         ? ` (permission ${quote(permission.name)})`
         : '';
-    if (ofRouter) warn('The policy router failed', ofRouter, nameFor(ofRouter));
-    for (const source of sources) {
+    for (const failure of [ofRouter, observed?.failure]) {
+      if (failure) warn('The policy router failed', failure, nameFor(failure));
+    }
+    for (const source of askedIn(record)) {
       for (const { name, failure } of failuresOf(source)) {
         if (isShort && failure.code === 'BAD_CONDITIONS') continue;
         warn(`${name} is ${failure.class}`, failure, nameFor(failure));

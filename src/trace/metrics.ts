@@ -13,7 +13,14 @@ import {
 } from '@opentelemetry/api';
 import { attempt } from '../lib/attempt';
 import type { Failure } from '../verdict';
-import { decidingFailure, isFailOpen, standbyOf } from './facts';
+import {
+  answeringFailure,
+  askedIn,
+  decidingFailure,
+  givenBy,
+  isFailOpen,
+  standbyOf,
+} from './facts';
 import { scope } from './scope';
 import type { DecisionRecord, SourceRecord, TraceSink } from './record';
 
@@ -154,16 +161,27 @@ class Measuring implements RouterMetrics {
       route,
       result: record.result,
       ...classOf(decidingFailure(record)),
+      ...(record.observed ? { observed: 'true' } : {}),
     };
+    const given = givenBy(record);
+    if (record.observed) {
+      instruments.observed.add(1, {
+        route,
+        result: record.result,
+        answer: given.result,
+        ...classOf(answeringFailure(record.observed)),
+      });
+    }
     instruments.decisions.add(1, labels);
     instruments.decisionDuration.record(record.milliseconds / 1000, labels);
-    if (record.withoutResource && record.result === 'ALLOW') {
+    if (given.withoutResource && given.result === 'ALLOW') {
       instruments.withoutResource.add(1, { route });
     }
-    for (const source of record.sources) {
+    for (const source of askedIn(record)) {
       if (source.verdict === 'NOT_ASKED') continue;
       this.countAsked(source);
-      if (isFailOpen(source) && record.result !== 'DENY') {
+      // What is only recorded has opened nothing.
+      if (isFailOpen(source) && record.result !== 'DENY' && !record.observed) {
         instruments.failOpen.add(1, { source: source.source });
       }
       if (standbyOf(source) !== undefined) {
@@ -254,6 +272,10 @@ function instrumentsOf(meter: Meter) {
     ),
     compared: meter.createCounter('policy_router.shadow.decisions', {
       description: 'Decisions compared with those of another source, see shadow',
+      unit: '{decision}',
+    }),
+    observed: meter.createCounter('policy_router.observed.decisions', {
+      description: 'Decisions that were only recorded, while another source answered',
       unit: '{decision}',
     }),
     sourceDuration: meter.createHistogram('policy_router.source.duration', {

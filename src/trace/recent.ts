@@ -1,18 +1,18 @@
 import type { Attempt } from '../answer';
 import { cut } from '../lib/bounded';
-import { matchesName, parsePrefix } from '../prefix';
+import { nameTest } from '../prefix';
 import type { FailureClass } from '../verdict';
 import {
+  anyOutageOf,
   failureOf,
   fieldsOf,
   fullFailureOf,
   hasTooLarge,
   isTooLarge,
-  outageOf,
   timeOf,
   type PermissionFields,
 } from './facts';
-import type { DecisionRecord, SourceRecord, TraceSink } from './record';
+import type { DecisionRecord, ObservedRecord, SourceRecord, TraceSink } from './record';
 
 /** In characters. */
 const MAX_REASON = 1000;
@@ -27,11 +27,19 @@ export interface RecentSource extends Omit<SourceRecord, 'exchange'> {
   readonly conditionsLeftOut?: true;
 }
 
+/** What was given under observe, of bounded size. */
+export interface RecentObserved extends Omit<ObservedRecord, 'source'> {
+  readonly source: RecentSource | undefined;
+  /** The conditions have more than 8 kB as JSON, and are not kept. */
+  readonly conditionsLeftOut?: true;
+}
+
 /** A record of bounded size. */
-export interface RecentDecision extends Omit<DecisionRecord, 'sources'> {
+export interface RecentDecision extends Omit<DecisionRecord, 'sources' | 'observed'> {
   /** Counts the decisions since the process started, from 1. */
   readonly number: number;
   readonly sources: readonly RecentSource[];
+  readonly observed: RecentObserved | undefined;
   /** How many more than the first 100 the user has. */
   readonly refsLeftOut?: number;
   /** The conditions have more than 8 kB as JSON, and are not kept. */
@@ -53,6 +61,11 @@ export class RecentDecisions {
     if (this.limit === 0) return;
     this.ring[(this.count - 1) % this.limit] = bounded(record);
   };
+
+  /** The number of the last decision; 0 before the first. */
+  get last(): number {
+    return this.count;
+  }
 
   /** From the oldest to the newest. */
   all(): RecentDecision[] {
@@ -86,8 +99,41 @@ export class RecentDecisions {
  * is not looked at has a limit of its own.
  */
 function bounded(record: Readonly<DecisionRecord>): Kept {
-  const { reason, conditions, refs, sources } = record;
-  const isLarge = hasTooLarge(record);
+  const { refs } = record;
+  const { observed: given } = record;
+  const observed = given && boundedOutcome(given, given.source ? [given.source] : []);
+  const decided = boundedOutcome(record, record.sources);
+  const leftOut = (refs?.length ?? 0) - MAX_REFS;
+  if (!decided && !observed && leftOut <= 0) return record;
+  return {
+    ...record,
+    ...decided,
+    ...(given && observed
+      ? { observed: { ...given, ...withOneSource(observed) } }
+      : {}),
+    ...(leftOut > 0 ? { refs: refs!.slice(0, MAX_REFS), refsLeftOut: leftOut } : {}),
+  };
+}
+
+interface BoundedOutcome {
+  readonly reason: string;
+  readonly sources: readonly RecentSource[];
+  readonly conditions?: undefined;
+  readonly conditionsLeftOut?: true;
+}
+
+const withOneSource = ({ sources, ...outcome }: BoundedOutcome) => ({
+  ...outcome,
+  source: sources[0],
+});
+
+/** Undefined if nothing of it is too large. */
+function boundedOutcome(
+  outcome: Pick<DecisionRecord, 'reason' | 'conditions' | 'conditionSize'>,
+  sources: readonly SourceRecord[],
+): BoundedOutcome | undefined {
+  const { reason, conditions } = outcome;
+  const isLarge = hasTooLarge(outcome);
   const isSourceLarge = (source: SourceRecord): boolean =>
     source.conditions === conditions
       ? isLarge
@@ -97,15 +143,12 @@ function bounded(record: Readonly<DecisionRecord>): Kept {
     !source.attempts &&
     (source.reason === undefined || source.reason.length <= MAX_REASON) &&
     !isSourceLarge(source);
-  const leftOut = (refs?.length ?? 0) - MAX_REFS;
-  const isShort = leftOut <= 0 && reason.length <= MAX_REASON;
-  if (!isLarge && isShort && sources.every(isSmall)) return record;
+  const isShort = reason.length <= MAX_REASON;
+  if (!isLarge && isShort && sources.every(isSmall)) return undefined;
   return {
-    ...record,
     reason: cut(reason, MAX_REASON),
     sources: sources.map(source => boundedSource(source, isSourceLarge(source))),
     ...(isLarge ? { conditions: undefined, conditionsLeftOut: true } : {}),
-    ...(leftOut > 0 ? { refs: refs!.slice(0, MAX_REFS), refsLeftOut: leftOut } : {}),
   };
 }
 
@@ -141,6 +184,9 @@ export interface DecisionSummary extends Pick<
   readonly at: string;
   readonly permission: PermissionFields | undefined;
   readonly asked: PermissionFields | undefined;
+  /** Set if it was only recorded: which source answered, and what. */
+  readonly observed:
+    { readonly answer: string; readonly result: DecisionRecord['result'] } | undefined;
   /** Whether something was unavailable or overloaded. */
   readonly outage: boolean;
   readonly sources: ReadonlyArray<{
@@ -171,7 +217,11 @@ export function summaryOf(decision: RecentDecision): DecisionSummary {
     result,
     reason,
     milliseconds,
-    outage: outageOf(decision) !== undefined,
+    observed: decision.observed && {
+      answer: decision.observed.answer,
+      result: decision.observed.result,
+    },
+    outage: anyOutageOf(decision) !== undefined,
     sources: sources.map(({ source, verdict, failure }) => ({
       source,
       verdict,
@@ -194,16 +244,26 @@ export function detailOf(decision: RecentDecision) {
     conditionsLeftOut,
     conditionSize,
     withoutResource,
-    sources: sources.map(({ failure: ofSource, attempts, ...source }) => ({
-      ...source,
-      failure: ofSource && fullFailureOf(ofSource),
-      attempts: attempts?.map(({ failure: ofAttempt, ...attempt }) => ({
-        ...attempt,
-        failure: ofAttempt && fullFailureOf(ofAttempt),
-      })),
-    })),
+    observed: decision.observed && observedDetail(decision.observed),
+    sources: sources.map(sourceDetail),
   };
 }
+
+const observedDetail = ({ until, failure, source, ...observed }: RecentObserved) => ({
+  ...observed,
+  until: timeOf(until),
+  failure: failure && fullFailureOf(failure),
+  source: source && sourceDetail(source),
+});
+
+const sourceDetail = ({ failure, attempts, ...source }: RecentSource) => ({
+  ...source,
+  failure: failure && fullFailureOf(failure),
+  attempts: attempts?.map(({ failure: ofAttempt, ...attempt }) => ({
+    ...attempt,
+    failure: ofAttempt && fullFailureOf(ofAttempt),
+  })),
+});
 
 /** Which decisions somebody wants to see; absent: any. */
 export interface Selection {
@@ -216,6 +276,8 @@ export interface Selection {
   readonly permission?: string | undefined;
   /** Whether something was unavailable or overloaded. */
   readonly outage?: boolean | undefined;
+  /** Whether it was only recorded, while another source answered. */
+  readonly observed?: boolean | undefined;
   /** Default and maximum: 500. */
   readonly limit?: number | undefined;
 }
@@ -228,7 +290,15 @@ export interface Selection {
  */
 export function select(
   all: readonly RecentDecision[],
-  { after, result, user, permission, outage, limit = MAX_SELECTED }: Selection,
+  {
+    after,
+    result,
+    user,
+    permission,
+    outage,
+    observed,
+    limit = MAX_SELECTED,
+  }: Selection,
 ): RecentDecision[] {
   const isNamed = permission === undefined ? undefined : nameTest(permission);
   const ref = user?.toLocaleLowerCase('en-US');
@@ -238,20 +308,10 @@ export function select(
       (result === undefined || decision.result === result) &&
       (ref === undefined || decision.user?.toLocaleLowerCase('en-US') === ref) &&
       (!isNamed || (decision.permission && isNamed(decision.permission.name))) &&
-      (outage === undefined || (outageOf(decision) !== undefined) === outage),
+      (outage === undefined || (anyOutageOf(decision) !== undefined) === outage) &&
+      (observed === undefined || (decision.observed !== undefined) === observed),
   );
   const most = Math.max(0, Math.min(limit, MAX_SELECTED));
   if (after !== undefined) return fitting.slice(0, most);
   return fitting.slice(Math.max(0, fitting.length - most));
-}
-
-/** Whether a name fits a prefix as routes have it, or is the whole name. */
-export function nameTest(text: string): (name: string) => boolean {
-  try {
-    const pattern = parsePrefix(text);
-    return name => matchesName(pattern, name);
-  } catch {
-    // No prefix, but a name may have any characters.
-    return name => name === text;
-  }
 }

@@ -26,6 +26,28 @@ export interface SourceRecord extends AnswerDetails {
   readonly attempts?: readonly Attempt[] | undefined;
 }
 
+/** Under observe: what was given in place of the decision, by which source. */
+export interface ObservedRecord extends Readonly<
+  Pick<
+    DecisionRecord,
+    | 'result'
+    | 'reason'
+    | 'failure'
+    | 'cannotAsk'
+    | 'pluginId'
+    | 'conditions'
+    | 'withoutResource'
+    | 'conditionSize'
+  >
+> {
+  /** The name of the source that answers. */
+  readonly answer: string;
+  /** When decisions begin to be enforced, as epoch milliseconds. */
+  readonly until: number;
+  /** What it said; undefined if it could not be asked because of a bug in the router. */
+  readonly source: SourceRecord | undefined;
+}
+
 /** The record of one decision; explains it completely. The stages fill it in, in their order. */
 export interface DecisionRecord {
   /** When it began, as epoch milliseconds. */
@@ -70,6 +92,11 @@ export interface DecisionRecord {
   withoutResource: true | undefined;
   /** Of those conditions as JSON, in bytes. */
   conditionSize: { readonly bytes: number; readonly limit: number } | undefined;
+  /**
+   * Set if the decision is only recorded: what Backstage got. The other fields are as if it were
+   * enforced.
+   */
+  observed: ObservedRecord | undefined;
   /** Time of the whole decision, in milliseconds. */
   milliseconds: number;
 }
@@ -94,6 +121,7 @@ export const newRecord = (): DecisionRecord => ({
   conditions: undefined,
   withoutResource: undefined,
   conditionSize: undefined,
+  observed: undefined,
   milliseconds: 0,
 });
 

@@ -8,7 +8,8 @@ import { inWords } from '../conditions/words';
 import { cut, someOf } from '../lib/bounded';
 import { escapeInvisible } from '../lib/quote';
 import type { Failure } from '../verdict';
-import type { DecisionRecord, SourceRecord } from './record';
+import { dayOf, givenBy } from './facts';
+import type { DecisionRecord, ObservedRecord, SourceRecord } from './record';
 
 /** In characters. */
 const MAX_SENTENCE = 2000;
@@ -21,21 +22,54 @@ type Recorded = Readonly<DecisionRecord>;
 /** For operators: it names sources, refs and conditions. At most 2,000 characters. */
 export function sentenceOf(record: Recorded): string {
   const why = reasonsOf(record).join('; ');
-  const sentence = `${record.result} ${decidedBy(record)}${doubtOf(record)}: ${why}`;
+  const decided = `${record.result} ${decidedBy(record)}${doubtOf(record)}: ${why}`;
+  const { observed } = record;
+  const sentence = observed
+    ? `${answered(observed, record)}; enforced it would be ${decided}`
+    : decided;
   return cut(escapeInvisible(sentence), MAX_SENTENCE);
 }
 
-/** For callers who are no operators: result and route, and nothing of why. */
-export function generalSentence({ result, route }: Recorded): string {
+/** `OBSERVED until 2027-01-31: 'allow' answers ALLOW` */
+function answered(observed: ObservedRecord, { at }: Recorded): string {
+  const { answer, until, result, reason, failure, conditions, source } = observed;
+  const where = conditions ? [`where ${inWords(conditions, MAX_CONDITIONS)}`] : [];
+  const why = failure
+    ? [problemOf(failure)]
+    : source && source.reason !== `the source '${answer}'`
+      ? clausesOf([source], { at })
+      : [];
+  // Of an abstention, or of conditions without a resource, the source alone does not say it.
+  const also =
+    failure || !source || source.reason === reason ? [] : [cut(reason, MAX_REASON)];
+  const explained = [...where, ...also, ...why].join('; ');
+  const shown = explained === '' ? '' : ` (${explained})`;
+  return `OBSERVED until ${dayOf(until)}: '${answer}' answers ${result}${doubtOf(observed)}${shown}`;
+}
+
+/**
+ * For callers who are no operators: result and route, and nothing of why.
+ *
+ * @param result - if a plugin has applied the conditions: what came of it.
+ */
+export function generalSentence(
+  record: Recorded,
+  result = givenBy(record).result,
+): string {
+  const { route } = record;
   const what = {
     ALLOW: 'Allowed',
     DENY: 'Denied',
     CONDITIONAL: 'Allowed for some resources',
   }[result];
   if (route === undefined) return `${what}, before a route was looked for`;
-  return route === 'fallback'
-    ? `${what} by the fallback: no route matches`
-    : escapeInvisible(`${what} by the route ${route}`);
+  const by = route === 'fallback' ? 'the fallback' : `the route ${route}`;
+  if (record.observed) {
+    return escapeInvisible(`${what}, as the decisions of ${by} are not enforced yet`);
+  }
+  return escapeInvisible(
+    `${what} by ${by}${route === 'fallback' ? ': no route matches' : ''}`,
+  );
 }
 
 function decidedBy({ route }: Recorded): string {
@@ -43,7 +77,7 @@ function decidedBy({ route }: Recorded): string {
   return route === 'fallback' ? 'by the fallback' : `by ${route}`;
 }
 
-function doubtOf({ cannotAsk }: Recorded): string {
+function doubtOf({ cannotAsk }: Pick<Recorded, 'cannotAsk'>): string {
   if (!cannotAsk) return '';
   const names = someOf(cannotAsk.map(source => `'${source}'`));
   return `, which is not certain, as ${names} could not be asked for this explanation`;
@@ -132,7 +166,10 @@ const conditionsOf = ({ sources }: Recorded): string[] =>
     conditions ? [`'${source}' allows where ${inWords(conditions)}`] : [],
   );
 
-const clausesOf = (sources: readonly SourceRecord[], { at }: Recorded): string[] =>
+const clausesOf = (
+  sources: readonly SourceRecord[],
+  { at }: Pick<Recorded, 'at'>,
+): string[] =>
   sources.map(source =>
     source.failure
       ? failureClause(source, source.failure, at)

@@ -1,4 +1,5 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import { givenBy } from './facts';
 import type { TraceSink } from './record';
 
 /** The largest request body that a plugin accepts, in bytes. */
@@ -11,7 +12,9 @@ const HOST_LIMIT = 102_400;
  */
 export function warnOfLargeConditions(logger: LoggerService): TraceSink {
   const warnedRoutes = new Set<string | undefined>();
-  return ({ route, conditionSize }) => {
+  return record => {
+    const { route } = record;
+    const { conditionSize } = givenBy(record);
     if (!conditionSize || conditionSize.bytes * 8 < conditionSize.limit) return;
     if (warnedRoutes.has(route)) return;
     warnedRoutes.add(route);

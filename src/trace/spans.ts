@@ -73,12 +73,13 @@ export class DecisionSpan extends OpenSpan {
   }
 
   end(record: Readonly<DecisionRecord>): void {
-    const { permission, route = 'none', result } = record;
+    const { permission, route = 'none', result, observed } = record;
     const failure = decidingFailure(record);
     const attributes = {
       ...(permission && { 'policy_router.permission': permission.name }),
       'policy_router.route': route,
       'policy_router.result': result,
+      ...(observed && { 'policy_router.observed.answer': observed.result }),
       ...attributesOf(failure),
     };
     this.close(attributes, failure);

@@ -23,6 +23,7 @@ const TLS = {
 /** Every key of every object, but for those that exclude each other. */
 const FULL = {
   fallback: 'deny',
+  observe: { answer: 'rbac', until: '2027-01-31' },
   anonymous: 'deny',
   onUnavailable: 'fail-closed',
   deadline: '2s',
@@ -113,8 +114,9 @@ const FULL = {
       combine: 'deny-overrides',
       onUnavailable: 'fail-closed',
       default: 'deny',
+      observe: { answer: 'allow', until: '2027-01-31T09:00:00+01:00' },
     },
-    { name: 'ros/Openshift on Azure/mobile', sources: ['rbac'] },
+    { name: 'ros/Openshift on Azure/mobile', sources: ['rbac'], observe: false },
   ],
 };
 
@@ -211,7 +213,11 @@ describe('the config schema', () => {
   });
 
   it('takes a routing file in place of fallback and routes', () => {
-    const raw = { ...FULL, routingFile: './routing.yaml' } as Record<string, unknown>;
+    const raw = {
+      ...FULL,
+      routingFile: './routing.yaml',
+      observeInRoutingFile: true,
+    } as Record<string, unknown>;
     delete raw.fallback;
     delete raw.routes;
     expect(taken(raw)).toEqual(raw);
@@ -219,6 +225,11 @@ describe('the config schema', () => {
 
   it.each<[what: string, path: Path, value: unknown]>([
     ['a fallback of another value', ['fallback'], 'closed'],
+    ['observe as a word', ['observe'], 'allow'],
+    ['observe without an end', ['observe', 'until'], undefined],
+    ['observe that is false', ['observe'], false],
+    ['observe of a route that is true', ['routes', 0, 'observe'], true],
+    ['observe of a route without an end', ['routes', 0, 'observe', 'until'], undefined],
     ['a failure mode of another value', ['onUnavailable'], 'open'],
     ['a list of sources', ['sources'], []],
     ['an audit mode of another value', ['audit'], 'everything'],
@@ -524,6 +535,7 @@ describe('config.d.ts and our validator', () => {
     ['a rule of a source', RULE],
     ['a route', ['routes', 0]],
     ['whom to ask', ['declared']],
+    ['who answers', ['observe']],
   ];
 
   /** The keys of each interface, with those of what it extends. */
@@ -589,12 +601,15 @@ describe('config.d.ts and our validator', () => {
       (value, key) => (value as Record<string | number, unknown>)[key],
       FULL,
     );
-    // `routingFile`, a route's `name` and a rule's `result` exclude other keys. They have tests of
+    // `routingFile` with its settings, a route's `name` and a rule's `result` exclude other keys. They have tests of
     // their own.
     const isOfRoute = path[0] === 'routes';
     const documented = Object.keys(at(path).properties!).filter(
       key =>
-        key !== 'routingFile' && key !== 'result' && !(isOfRoute && key === 'name'),
+        key !== 'routingFile' &&
+        key !== 'observeInRoutingFile' &&
+        key !== 'result' &&
+        !(isOfRoute && key === 'name'),
     );
     expect(documented.sort()).toEqual(Object.keys(used as object).sort());
   });
@@ -608,8 +623,8 @@ describe('config.d.ts and our validator', () => {
           .filter(each => typeof each === 'object')
           .flatMap(objectsOf),
       ].filter(({ properties }) => properties && !properties.milliseconds);
-    // These, a source, and a source to compare with.
-    expect(objectsOf(router)).toHaveLength(OBJECTS.length + 2);
+    // These, a source, a source to compare with, and who answers for a route (or false).
+    expect(objectsOf(router)).toHaveLength(OBJECTS.length + 3);
   });
 
   it.each<[key: string, path: Path]>([

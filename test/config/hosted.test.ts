@@ -181,7 +181,7 @@ it('all mistakes are reported at once, those of hosted policies first', async ()
   };
   expect(await problems(raw, { provided })).toEqual([
     "~.fallback: is required: 'allow' or 'deny'. It is not set; if it is ${…} in app-config, that environment variable is not set",
-    "~: unknown key 'fallbak'; allowed: routingFile, fallback, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, operators, audit, recentDecisions, whenAskedWithoutResource, declared, shadow, sources, routes",
+    "~: unknown key 'fallbak'; allowed: routingFile, observeInRoutingFile, fallback, observe, anonymous, onUnavailable, deadline, verifyConditions, maxConditionBytes, operators, audit, recentDecisions, whenAskedWithoutResource, declared, shadow, sources, routes",
     '~.sources.unset.queue: must be a whole number from 0 to 100000, not -1',
     '~.sources: the name "te am" must have 1 to 64 characters, without white space or control characters',
     `~.sources.missing: ${missing('missing', "'unknown', 'own'")}`,

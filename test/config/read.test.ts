@@ -393,7 +393,7 @@ describe('a table of ten thousand routes', () => {
     [
       'one misspelt key',
       tableOf(index => ({ prefix: `p${index}`, defualt: 'deny' })),
-      "~.routes[0]: unknown key 'defualt'; allowed: prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default; the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
+      "~.routes[0]: unknown key 'defualt'; allowed: prefix, name, actions, resourceTypes, sources, combine, onUnavailable, default, observe; the same applies to routes[1], routes[2], routes[3], routes[4], routes[5] and 9994 more",
     ],
     [
       'wrong values of one key',

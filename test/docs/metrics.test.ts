@@ -49,6 +49,17 @@ const RECORD = {
   sources: [...SOURCES],
 };
 
+/** Its answering source has failed. */
+const OBSERVED = {
+  ...RECORD,
+  observed: {
+    ...newRecord(),
+    answer: 'team',
+    until: 0,
+    source: { source: 'team', verdict: 'DENY' as const, failure: DOWN },
+  },
+};
+
 describe('the metrics', () => {
   let prometheus: Prometheus;
   beforeAll(async () => {
@@ -83,7 +94,8 @@ describe('the metrics', () => {
       ],
       recordsLost: () => 0,
     });
-    for (const sink of measured.sinks) sink(RECORD);
+    for (const sink of measured.sinks)
+      for (const each of [RECORD, OBSERVED]) sink(each);
     measured.compared("'a'", 'same');
     const scrape = await prometheus.scrape();
     const [kinds, units] = [scrape.comments('TYPE'), scrape.comments('UNIT')];
@@ -115,7 +127,7 @@ describe('the attributes of spans', () => {
     const spans = recordSpans();
     const span = new Spans().decision()!;
     for (const each of SOURCES) span.source()!.end(each);
-    span.end(RECORD);
+    span.end(OBSERVED);
     const set = spans
       .all()
       .flatMap(({ name, attributes }) =>

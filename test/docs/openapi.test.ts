@@ -8,6 +8,7 @@ it('the document describes all calls', () => {
     'GET /decisions',
     'GET /decisions/{number}',
     'GET /shadow',
+    'GET /observed',
     'POST /explain',
     'POST /diff',
   ]);

@@ -366,3 +366,16 @@ it('shows no secret, whatever is proposed', async () => {
       expect(text).not.toContain(secret);
   }
 });
+
+it('a route that is no longer observed is decided differently, and so is the fallback', async () => {
+  const observe = { answer: 'allow', until: '2999-01-31' };
+  const router = await start({ ...TABLE, sources: SOURCES, observe });
+  const declared = declaredBy({ catalog: [permission('catalog.entity.read')] });
+  const routing = stringify({ ...TABLE, routes: [{ ...CATALOG, observe: false }] });
+  const { permissions } = await diff(router, routing, { declared });
+  const until = '2999-01-31T00:00:00.000Z';
+  expect(permissions).toMatchObject([
+    { from: { observe: { answer: 'allow', until } }, to: { route: "'catalog'" } },
+  ]);
+  expect(permissions[0]!.to).not.toHaveProperty('observe');
+});

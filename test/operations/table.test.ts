@@ -184,3 +184,54 @@ it('bounds the lists of a route', async () => {
   expect(route!.resourceTypes).toHaveLength(100);
   expect(route!.sources).toHaveLength(100);
 });
+
+describe('what is observed', () => {
+  const raw = {
+    ...RAW,
+    observe: { answer: 'allow', until: '2027-01-31' },
+    routes: [
+      { prefix: 'a', sources: ['opa'] },
+      { prefix: 'b', sources: ['opa'], observe: false },
+      {
+        prefix: 'c',
+        sources: ['opa'],
+        observe: { answer: 'opa', until: '2999-01-31' },
+      },
+    ],
+  };
+  const shown = async () => {
+    const { observe, routes, warnings } = await table(raw);
+    return {
+      observe: [observe, ...routes.map(each => each.observe)],
+      codes: warnings
+        .map(({ code }) => code)
+        .filter(code => code.startsWith('OBSERVE')),
+    };
+  };
+  const until = '2027-01-31T00:00:00.000Z';
+  const other = {
+    answer: 'opa',
+    until: '2999-01-31T00:00:00.000Z',
+    state: 'observing',
+  };
+  afterEach(() => jest.useRealTimers());
+
+  it.each([
+    ['long before the end', '2027-01-01', 'observing', []],
+    ['within the last week', '2027-01-25', 'observing', ['OBSERVE_ENDS_SOON']],
+    ['after the end', '2027-01-31', 'ended', ['OBSERVE_ENDED']],
+  ])(
+    'is at the top and on each route, as it is %s',
+    async (_when, now, state, codes) => {
+      jest.useFakeTimers({
+        now: Date.parse(now),
+        doNotFake: ['setImmediate', 'nextTick'],
+      });
+      const common = { answer: 'allow', until, state };
+      expect(await shown()).toEqual({
+        observe: [common, common, undefined, other],
+        codes,
+      });
+    },
+  );
+});

@@ -11,7 +11,7 @@ import { fuzzedRouter, type FuzzedRouter } from '../support/fuzzed-router';
 import { hostileText } from '../support/hostile-text';
 import { bestRoutes } from './reference/routing';
 
-const RUNS = { asked: 14_000, users: 6_000, read: 42_000 };
+const RUNS = { asked: 11_000, observed: 3_000, users: 6_000, read: 42_000 };
 
 const routes = [
   { prefix: 'open', sources: ['allow'] },
@@ -204,6 +204,40 @@ describe('any question', () => {
       }),
       { numRuns: RUNS.read },
     );
+  });
+});
+
+describe('any question under observe', () => {
+  let observed: FuzzedRouter;
+  beforeAll(async () => {
+    observed = await fuzzedRouter({
+      fallback: 'deny',
+      observe: { answer: 'ownership', until: '2999-01-31' },
+      sources: { ownership: { type: 'ownership' } },
+      routes,
+    });
+  });
+  afterAll(() => observed.close());
+
+  it('gets the answer of the source, and the decision of the table is recorded', async () => {
+    let differing = 0;
+    await fc.assert(
+      fc.asyncProperty(disguised, async ({ plain, kind }) => {
+        const disguise = DISGUISES[kind];
+        const permission = (disguise ?? TRAPS[kind]!)(plain);
+        const { decision, trace } = await observed.decide({ permission }, olivia);
+        const table = disguise ? expected(plain) : 'DENY';
+        const asCatalog = { ...plain, name: 'catalog' };
+        // What cannot be read is denied before it is routed.
+        const given = trace.observed ? expected(asCatalog) : 'DENY';
+        if (trace.result !== table) throw new Error(`${trace.result}, not ${table}`);
+        if (decision.result !== given)
+          throw new Error(`${decision.result}, not ${given}`);
+        if (given !== table) differing++;
+      }),
+      { numRuns: RUNS.observed },
+    );
+    expect(differing).toBeGreaterThan(0);
   });
 });
 

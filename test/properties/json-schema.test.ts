@@ -17,6 +17,8 @@ const OF_THE_WHOLE_CONFIG = [
   /^ties with /,
   /^fail-open would silence /,
   /^has no effect: none of the sources /,
+  // By a setting in app-config it is.
+  /^is not allowed in a routing file/,
 ];
 
 /** The reader's problems with a routing file, without those that need the whole config. */
@@ -105,6 +107,15 @@ const route = fc
       ),
       onUnavailable: optional(fc.constantFrom('fail-closed', 'fail-open')),
       default: optional(fc.constantFrom('allow', 'deny')),
+      observe: optional(
+        fc.oneof(
+          fc.constant(false),
+          fc.record({
+            answer: fc.constantFrom('allow', 'opa'),
+            until: fc.constantFrom('2027-01-31', '2027-01-31T09:00:00+01:00'),
+          }),
+        ),
+      ),
     }),
   })
   .map(({ pattern, rest }) => ({ ...pattern, ...rest }));
@@ -117,8 +128,11 @@ const routing = fc
   .map(asJson);
 
 const mutatedRouting = mutated(routing, {
-  texts: [...PREFIXES, ...BAD_PREFIXES, 'allow', 'deny', 'read', '2s', 'fail-open'],
-  keys: ['prefix', 'name', 'sources', 'actions', 'fallback', 'routes', 'default'],
+  texts: [
+    ...[...PREFIXES, ...BAD_PREFIXES],
+    ...['allow', 'deny', 'read', '2s', 'fail-open', '2027-02-30', '2027-01-31T25:00Z'],
+  ],
+  keys: ['prefix', 'name', 'sources', 'actions', 'fallback', 'routes', 'observe'],
 });
 
 const user = fc.record({

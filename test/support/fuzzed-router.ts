@@ -2,6 +2,7 @@
 import type { BackstageUserInfo } from '@backstage/backend-plugin-api';
 import type { PolicyDecision } from '@backstage/plugin-permission-common';
 import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-node';
+import { givenBy } from '../../src/trace/facts';
 import { warnOfFailures } from '../../src/trace/failure-log';
 import { generalSentence, sentenceOf } from '../../src/trace/sentence';
 import { warnOfLargeConditions } from '../../src/trace/size-log';
@@ -56,10 +57,13 @@ export async function fuzzedRouter(
         query as PolicyQuery,
         user as PolicyQueryUser,
       );
+      // Under observe the decision is recorded later.
+      while (traces.length === 0) await new Promise(resolve => setImmediate(resolve));
       const [trace, ...others] = traces;
       if (!trace || others.length > 0) throw new Error(`${traces.length} traces`);
-      if (trace.result !== decision.result) {
-        throw new Error(`traced as ${trace.result}, decided ${decision.result}`);
+      const given = givenBy(trace);
+      if (given.result !== decision.result) {
+        throw new Error(`traced as ${given.result}, decided ${decision.result}`);
       }
       if (!logs.lines.some(line => line.level === 'debug')) {
         throw new Error('no debug line');

@@ -3,6 +3,7 @@ import type { Attempt } from '../../src/answer';
 import {
   newRecord,
   type DecisionRecord,
+  type ObservedRecord,
   type SourceRecord,
 } from '../../src/trace/record';
 import type { Failure, FailureClass } from '../../src/verdict';
@@ -35,6 +36,22 @@ export const recordOf = (fields: Partial<DecisionRecord> = {}): DecisionRecord =
   result: 'DENY',
   reason: 'why',
   milliseconds: 1,
+  ...fields,
+});
+
+/** `team` allows until a month later, unless told otherwise. */
+export const observedOf = (fields: Partial<ObservedRecord> = {}): ObservedRecord => ({
+  answer: 'team',
+  until: Date.parse('2027-02-28'),
+  result: 'ALLOW',
+  reason: 'why not',
+  source: sourceOf({ source: 'team', verdict: 'ALLOW', reason: 'why not' }),
+  failure: undefined,
+  cannotAsk: undefined,
+  pluginId: undefined,
+  conditions: undefined,
+  withoutResource: undefined,
+  conditionSize: undefined,
   ...fields,
 });
 

@@ -9,6 +9,7 @@ import {
   attemptOf,
   failure,
   insteadOfOpa,
+  observedOf,
   recordOf,
   refused,
   sourceOf,
@@ -629,17 +630,24 @@ describe('docs/audit.md', () => {
       }),
       { ...conditionally, refs: cut, conditions: large, conditionSize: undefined },
       recordOf({ sources: [sourceOf({ failure: open, decisionId: 'an-id' })] }),
+      recordOf({
+        observed: observedOf({ failure: open, withoutResource: true, conditions }),
+      }),
+      recordOf({ observed: observedOf({ conditions: large }) }),
     );
     const metas = decisions.map(({ meta }) => meta);
     expect(fieldsUnder('a decision')).toEqual(keysOf(...metas));
     const sources = metas.flatMap(({ sources: said }) => said as object[]);
     expect(fieldsUnder('a source')).toEqual(keysOf(...sources));
+    const observed = metas.flatMap(meta => (meta.observed as object | undefined) ?? []);
+    expect(fieldsUnder('an observed decision')).toEqual(keysOf(...observed));
 
     auditor.events.length = 0;
     const bypassed = sourceOf({ verdict: 'ALLOW', bypass: 'group:default/platform' });
     const records = [
       ...Object.values<DecisionRecord>(inOutage),
       allowed({ sources: [sourceOf({ failure: refused }), bypassed] }),
+      { ...outageDenial, observed: observedOf() },
     ];
     const outages = await eventsOf('denials', ...records, ...records);
     await pass(MINUTE);
@@ -659,5 +667,99 @@ describe('docs/audit.md', () => {
     await pass(MINUTE);
     audit.sink(recordOf());
     expect(page).toContain(logs.lines[1]!.message);
+  });
+});
+
+describe('what is observed', () => {
+  const answersDeny = observedOf({
+    result: 'DENY',
+    source: sourceOf({ source: 'team', reason: 'why not' }),
+  });
+  const answersInOutage = observedOf({
+    result: 'DENY',
+    source: sourceOf({ source: 'team', failure: refused }),
+  });
+
+  it('is an event with both results', async () => {
+    const [event] = await eventsOf('denials', recordOf({ observed: observedOf() }));
+    expect(event).toMatchObject({ eventId: 'decision', severityLevel: 'medium' });
+    expect(event!.meta).toMatchObject({
+      result: 'DENY',
+      reason: 'why',
+      observed: {
+        answer: 'team',
+        until: '2027-02-28T00:00:00.000Z',
+        result: 'ALLOW',
+        reason: 'why not',
+        source: { source: 'team', verdict: 'ALLOW' },
+      },
+    });
+  });
+
+  it.each<[what: string, record: DecisionRecord, events: number]>([
+    ['would be denied', recordOf({ observed: observedOf() }), 1],
+    ['is denied by who answers', allowed({ observed: answersDeny }), 1],
+    ['is allowed by both', allowed({ observed: observedOf() }), 0],
+  ])('under denials, if it %s', async (_what, record, events) => {
+    expect(await eventsOf('denials', record)).toHaveLength(events);
+  });
+
+  it('opens nothing by fail-open, so it is no alert', async () => {
+    const [event] = await eventsOf('denials', {
+      ...openedByFailure,
+      observed: observedOf(),
+    });
+    expect(event).toMatchObject({ severityLevel: 'medium', meta: { failOpen: true } });
+  });
+
+  it('and what is enforced are different kinds of an outage', async () => {
+    const events = await eventsOf(
+      'denials',
+      outageDenial,
+      outageDenial,
+      { ...outageDenial, observed: observedOf() },
+      { ...outageDenial, observed: observedOf() },
+      { ...outageDenial, observed: answersInOutage },
+    );
+    expect(events.map(({ meta }) => meta.observed)).toEqual([
+      undefined,
+      { answer: 'team', result: 'ALLOW' },
+      { answer: 'team', result: 'DENY' },
+    ]);
+    await pass(MINUTE);
+    expect(events.slice(3).map(({ meta }) => [meta.count, meta.observed])).toEqual([
+      [1, undefined],
+      [1, { answer: 'team', result: 'ALLOW' }],
+    ]);
+  });
+
+  it('is part of the outage of the source that answers', async () => {
+    const record = allowed({ observed: answersInOutage });
+    const events = await eventsOf('denials', record, record, record);
+    expect(events.map(({ eventId, meta }) => [eventId, meta.source])).toEqual([
+      ['outage', 'team'],
+    ]);
+  });
+
+  it('is no part of an outage if the source that answers denies by itself', async () => {
+    const record = { ...outageDenial, observed: answersDeny };
+    const events = await eventsOf('denials', record, record);
+    expect(events.map(({ eventId }) => eventId)).toEqual(['decision', 'decision']);
+  });
+
+  it('has the conditions of both only under all', async () => {
+    const record = {
+      ...conditionally,
+      observed: observedOf({ result: 'CONDITIONAL', conditions }),
+    };
+    const [event] = await eventsOf('all', record);
+    expect(event!.meta).toMatchObject({
+      conditions,
+      observed: { answer: 'team', result: 'CONDITIONAL', conditions },
+    });
+    audit.close();
+    const denied = { ...record, result: 'DENY' } as const;
+    const [, short] = await eventsOf('denials', denied);
+    expect(JSON.stringify(short!.meta)).not.toContain('IS_ENTITY_OWNER');
   });
 });

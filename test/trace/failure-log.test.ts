@@ -8,6 +8,7 @@ import {
 import type { Failure, FailureClass } from '../../src/verdict';
 import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
+import { observedOf } from '../support/records';
 
 const failure = (
   failureClass: FailureClass,
@@ -184,4 +185,22 @@ describe('within a minute it is written', () => {
     );
     expect(linesOf(...traces)).toHaveLength(202);
   });
+});
+
+it('a failure of the source that answers under observe is a warning too', () => {
+  const record = ofSource(failure('unavailable', 'ECONNREFUSED'));
+  const source = {
+    ...{ source: 'team', verdict: 'DENY' as const, reason: 'why' },
+    failure: failure('unavailable', 'TIMEOUT'),
+  };
+  expect(
+    linesOf({
+      ...record,
+      observed: observedOf({ source, failure: failure('invalid', 'INTERNAL') }),
+    }),
+  ).toEqual([
+    'warn The policy router failed [INTERNAL]: why (permission "catalog.entity.read")',
+    "warn Source 'opa' is unavailable [ECONNREFUSED]: why",
+    "warn Source 'team' is unavailable [TIMEOUT]: why",
+  ]);
 });

@@ -290,3 +290,73 @@ describe('an SDK that throws', () => {
     router.close();
   });
 });
+
+describe('an observed decision', () => {
+  const OBSERVED = 'policy_router_observed_decisions_total';
+  const route = "'catalog'";
+  const observed = (
+    result: DecisionRecord['result'],
+    source: SourceRecord,
+    more: Partial<DecisionRecord['observed']> = {},
+  ): DecisionRecord['observed'] =>
+    ({ answer: source.source, until: 0, result, reason: '', source, ...more }) as never;
+
+  it('is counted with both results, apart from what is enforced', async () => {
+    const scrape = await after(
+      record(
+        { route, result: 'DENY', observed: observed('ALLOW', answered('team')) },
+        answered('opa', { verdict: 'DENY' }),
+      ),
+      record({ route, result: 'DENY' }, answered('opa', { verdict: 'DENY' })),
+    );
+    expect(scrape.value(OBSERVED, { route, result: 'DENY', answer: 'ALLOW' })).toBe(1);
+    const labels = { route, result: 'DENY', observed: 'true' };
+    expect(scrape.value(DECISIONS, labels)).toBe(1);
+    expect(scrape.value('policy_router_decision_duration_count', labels)).toBe(1);
+    const enforced = scrape
+      .of(DECISIONS)
+      .filter(({ labels: { observed: only } }) => only === undefined);
+    expect(enforced).toHaveLength(1);
+  });
+
+  it('opens nothing by fail-open', async () => {
+    const open = answered('opa', { failure: DOWN });
+    const given = observed('ALLOW', answered('team'));
+    const scrape = await after(record({ result: 'ALLOW', observed: given }, open));
+    expect(scrape.value(FAIL_OPEN, { source: 'opa' })).toBe(0);
+  });
+
+  it('counts the source that answers like any other, with its failure', async () => {
+    const team = answered('team', { verdict: 'DENY', failure: DOWN });
+    const given = observed('DENY', team);
+    const scrape = await after(record({ route, result: 'ALLOW', observed: given }));
+    const failed = { source: 'team', failure_class: 'unavailable' };
+    expect(scrape.value('policy_router_source_failures_total', failed)).toBe(1);
+    expect(
+      scrape.value('policy_router_source_duration_count', { source: 'team' }),
+    ).toBe(1);
+    const denied = {
+      route,
+      result: 'ALLOW',
+      answer: 'DENY',
+      failure_class: 'unavailable',
+    };
+    expect(scrape.value(OBSERVED, denied)).toBe(1);
+  });
+
+  it('was allowed without a resource if what was given is', async () => {
+    const WITHOUT = 'policy_router_asked_without_resource_decisions_total';
+    const withoutResource = true as const;
+    const scrape = await after(
+      record({
+        ...{ route, result: 'DENY' },
+        observed: observed('ALLOW', answered('team'), { withoutResource }),
+      }),
+      record({
+        ...{ route, result: 'ALLOW', withoutResource },
+        observed: observed('ALLOW', answered('team')),
+      }),
+    );
+    expect(scrape.value(WITHOUT, { route })).toBe(1);
+  });
+});

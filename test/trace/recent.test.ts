@@ -8,7 +8,14 @@ import {
 } from '../../src/trace/recent';
 import type { DecisionRecord } from '../../src/trace/record';
 import { all, permission, rule } from '../fixtures/builders';
-import { failure, insteadOfOpa, recordOf, refused, sourceOf } from '../support/records';
+import {
+  failure,
+  insteadOfOpa,
+  observedOf,
+  recordOf,
+  refused,
+  sourceOf,
+} from '../support/records';
 
 /** What is kept of these decisions. */
 function kept(limit: number, ...records: DecisionRecord[]): RecentDecision[] {
@@ -326,5 +333,65 @@ describe('a query selects', () => {
     const all600 = kept(600, ...many(600));
     expect(numbers(select(all600, {})).at(0)).toBe(101);
     expect(select(all600, { limit: 10_000 })).toHaveLength(500);
+  });
+});
+
+describe('an observed decision', () => {
+  const observed = observedOf({ until: Date.parse('2027-02-28') });
+
+  it('says in a list what was given, and by whom', () => {
+    const [decision] = kept(1, recordOf({ observed }));
+    expect(summaryOf(decision!)).toMatchObject({
+      result: 'DENY',
+      observed: { answer: 'team', result: 'ALLOW' },
+    });
+    const [enforced] = kept(1, recordOf());
+    expect(summaryOf(enforced!).observed).toBeUndefined();
+  });
+
+  it('has all of it in its detail', () => {
+    const [decision] = kept(1, recordOf({ observed }));
+    expect(detailOf(decision!).observed).toMatchObject({
+      answer: 'team',
+      until: '2027-02-28T00:00:00.000Z',
+      result: 'ALLOW',
+      source: { source: 'team', verdict: 'ALLOW' },
+    });
+  });
+
+  it('is selected, or left out', () => {
+    const all = kept(3, recordOf({ observed }), recordOf(), recordOf({ observed }));
+    expect(numbers(select(all, { observed: true }))).toEqual([1, 3]);
+    expect(numbers(select(all, { observed: false }))).toEqual([2]);
+  });
+
+  it('has an outage if only the answering source has one', () => {
+    const source = sourceOf({ source: 'team', failure: refused });
+    const [decision] = kept(1, recordOf({ observed: observedOf({ source }) }));
+    expect(summaryOf(decision!).outage).toBe(true);
+  });
+
+  it('is kept in bounded size, without what a Rego policy was asked', () => {
+    const large = rule('HAS_LABEL', { params: { label: 'x'.repeat(10_000) } });
+    const secret = { input: 'hunter2' };
+    const [decision] = kept(
+      1,
+      recordOf({
+        observed: observedOf({
+          reason: 'y'.repeat(10_000),
+          result: 'CONDITIONAL',
+          conditions: large,
+          source: sourceOf({ conditions: large, exchange: secret }),
+        }),
+      }),
+    );
+    expect(decision!.observed).toMatchObject({
+      conditions: undefined,
+      conditionsLeftOut: true,
+      source: { conditions: undefined, conditionsLeftOut: true },
+    });
+    const text = JSON.stringify(decision);
+    expect(text.length).toBeLessThan(4000);
+    expect(text).not.toContain('hunter2');
   });
 });

@@ -190,6 +190,21 @@ const slowTeam = (
   },
 });
 
+const observe = (answer: string): Situation => ({
+  team: says({ result: 'ALLOW' }),
+  config: { observe: { answer, until: '2999-01-31' } },
+  route: { sources: ['ownership'] },
+  asked: permission('catalog.location.read', { action: 'read' }),
+});
+/** Until it is recorded. */
+const recordedLater = async (
+  router: TestRouter,
+  decide: () => Promise<unknown>,
+): Promise<void> => {
+  await decide();
+  while (!router.record) await new Promise(resolve => setImmediate(resolve));
+};
+
 /** The sentence, and by what of the diagram in docs/decision-flow.md it is reached. */
 const EXITS: ReadonlyArray<[exit: string, sentence: string, situation: Situation]> = [
   [
@@ -696,6 +711,46 @@ const EXITS: ReadonlyArray<[exit: string, sentence: string, situation: Situation
         }),
     },
   ],
+  [
+    'observed: the answering source answers',
+    "OBSERVED until 2999-01-31: 'allow' answers ALLOW; enforced it would be DENY by 'catalog': no source was applicable: the route's default is deny; 'ownership': ownership does not decide basic permissions",
+    { ...observe('allow'), ask: recordedLater },
+  ],
+  [
+    'observed: the answering source answers',
+    "OBSERVED until 2999-01-31T09:00:00Z: 'team' answers ALLOW ('team': the policy says ALLOW); enforced it would be DENY by the fallback: no route matches",
+    {
+      ...observe('team'),
+      config: { observe: { answer: 'team', until: '2999-01-31T09:00:00Z' } },
+      asked: permission('other', { action: 'read' }),
+      ask: recordedLater,
+    },
+  ],
+  [
+    'observed: the answering source answers',
+    "OBSERVED until 2999-01-31: 'ownership' answers CONDITIONAL (where IS_ENTITY_OWNER claims [user:default/olivia, group:default/search]; 'ownership': allowed to owners of the catalog-entity); enforced it would be ALLOW by 'catalog': the source 'allow'",
+    {
+      ...observe('ownership'),
+      route: { sources: ['allow'] },
+      asked: onEntity,
+      ask: recordedLater,
+    },
+  ],
+  [
+    'observed: it fails or abstains',
+    "OBSERVED until 2999-01-31: 'team' answers DENY ('team' is invalid: the source threw Error; an invalid answer always counts as DENY); enforced it would be ALLOW by 'catalog': the source 'allow'",
+    {
+      ...observe('team'),
+      team: () => Promise.reject(new Error('broken')),
+      route: { sources: ['allow'] },
+      ask: recordedLater,
+    },
+  ],
+  [
+    'observed: it fails or abstains',
+    "OBSERVED until 2999-01-31: 'ownership' answers DENY ('ownership' abstains, so the answer is DENY; 'ownership': ownership does not decide basic permissions); enforced it would be ALLOW by 'catalog': the source 'allow'",
+    { ...observe('ownership'), route: { sources: ['allow'] }, ask: recordedLater },
+  ],
 ];
 
 /** What is declared is read in the background. */
@@ -728,12 +783,19 @@ it.each(EXITS)('%s: %s', async (_exit, sentence, situation) => {
 });
 
 /** The words of a sentence for everybody: those of no source, user, group, rule or failure. */
-function expectNothingOfWhy(sentence: string, { route, result }: DecisionRecord): void {
+function expectNothingOfWhy(sentence: string, record: DecisionRecord): void {
+  const { route, observed } = record;
+  const { result } = observed ?? record;
   const what = {
     ALLOW: 'Allowed',
     DENY: 'Denied',
     CONDITIONAL: 'Allowed for some resources',
   }[result];
+  const by = route === 'fallback' ? 'the fallback' : `the route ${route}`;
+  if (observed) {
+    expect(sentence).toBe(`${what}, as the decisions of ${by} are not enforced yet`);
+    return;
+  }
   const where = new Map([
     [undefined, ', before a route was looked for'],
     ['fallback', ' by the fallback: no route matches'],

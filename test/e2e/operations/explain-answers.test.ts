@@ -1,14 +1,18 @@
 /** What an explanation says besides the result. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { createBackendModule } from '@backstage/backend-plugin-api';
 import type { PermissionPolicy } from '@backstage/plugin-permission-node';
 import { policyExtensionPoint } from '@backstage/plugin-permission-node/alpha';
 import { hostPolicy } from '../../../src/index';
 import {
   authorize,
+  basic,
   onEntity,
   startBackend,
   type RunningBackend,
 } from '../../support/backend';
+import { Guide } from '../../support/guide';
 import { operations, type Operations } from '../../support/operations';
 import { decision, startStub, type StubServer } from '../../support/stub-server';
 import { until } from '../../support/until';
@@ -86,6 +90,16 @@ beforeAll(async () => {
       routes: [
         { prefix: 'catalog', sources: ['ownership'] },
         { prefix: 'catalog.entity.delete', sources: ['opa'] },
+        {
+          prefix: 'catalog.entity.refresh',
+          sources: ['opa'],
+          observe: { answer: 'ownership', until: '2999-01-31' },
+        },
+        {
+          prefix: 'catalog.location.analyze',
+          sources: ['deny'],
+          observe: { answer: 'team', until: '2999-01-31' },
+        },
         { prefix: 'catalog.entity.create', sources: ['team'] },
         { prefix: 'catalog.location.create', sources: ['team', 'deny'] },
         {
@@ -295,6 +309,152 @@ it('leaves no record of a decision, and no secret', async () => {
   });
   expect(backend.traces).toHaveLength(before);
   expect(JSON.stringify(body)).not.toContain('a-secret-token');
+});
+
+describe('under observe', () => {
+  const UNKNOWN = 'component:default/nothing';
+  const RESOURCES = [VAULT, 'component:default/search-ui', UNKNOWN];
+
+  it('an explanation is what Backstage answers', async () => {
+    for (const name of ['olivia', 'nolan', 'petra']) {
+      const token = await backend.signIn(name);
+      const user = operations(backend.url, token);
+      const { results } = await authorize(
+        backend.url,
+        token,
+        RESOURCES.map(ref => onEntity('catalog.entity.refresh', 'update', ref)),
+      );
+      const explanations: unknown[] = [];
+      for (const resource of RESOURCES) {
+        const question = { permission: 'catalog.entity.refresh', resource };
+        explanations.push((await user.post('explain', question)).body.result);
+      }
+      expect(explanations).toEqual(results);
+    }
+  });
+
+  it('operators see the answer and the decision, for the resource too', async () => {
+    const body = await explained({
+      permission: 'catalog.entity.refresh',
+      resource: VAULT,
+      user: OLIVIA,
+    });
+    // Olivia owns it, and OPA does not allow it, as it is protected.
+    expect(body).toMatchObject({
+      result: 'ALLOW',
+      sentence: expect.stringMatching(
+        /^ALLOW: .* meets the conditions\. OBSERVED until 2999-01-31: 'ownership' answers CONDITIONAL .*enforced it would be CONDITIONAL by 'catalog\.entity\.refresh'/,
+      ) as unknown,
+      resource: { ref: VAULT, conditions: { met: true } },
+      observed: {
+        answer: 'ownership',
+        until: '2999-01-31T00:00:00.000Z',
+        given: 'ALLOW',
+        recorded: 'DENY',
+        resource: { ref: VAULT, conditions: { met: false } },
+      },
+      record: { result: 'CONDITIONAL', observed: { result: 'CONDITIONAL' } },
+    });
+  });
+
+  it('others see the answer, and that it is not the decision', async () => {
+    const olivia = operations(backend.url, await backend.signIn('olivia'));
+    const question = { permission: 'catalog.entity.refresh', resource: VAULT };
+    const { body } = await olivia.post('explain', question);
+    expect(body).toEqual({
+      replica: expect.any(String) as unknown,
+      result: 'ALLOW',
+      route: "'catalog.entity.refresh'",
+      sentence:
+        "Allowed, as the decisions of the route 'catalog.entity.refresh' are not enforced yet",
+    });
+  });
+
+  it('it is undetermined if the answering source must be asked in person', async () => {
+    const body = await explained({
+      permission: 'catalog.location.analyze',
+      user: OLIVIA,
+    });
+    expect(body).toMatchObject({
+      result: 'UNDETERMINED',
+      observed: { given: 'UNDETERMINED', recorded: 'DENY' },
+    });
+  });
+
+  it('the table says what is not enforced', async () => {
+    const { body } = await petra.get('table');
+    const observed = (
+      body.routes as Array<{ label: string; observe?: object }>
+    ).flatMap(({ label, observe }) => (observe ? [[label, observe]] : []));
+    const state = { until: '2999-01-31T00:00:00.000Z', state: 'observing' };
+    expect(observed).toEqual([
+      ["'catalog.entity.refresh'", { answer: 'ownership', ...state }],
+      ["'catalog.location.analyze'", { answer: 'team', ...state }],
+    ]);
+  });
+
+  it('it is summed what would be different, as the page says', async () => {
+    const token = await backend.signIn('petra');
+    const analyze = basic('catalog.location.analyze');
+    await authorize(backend.url, token, [analyze, analyze]);
+    const page = new Guide('docs/operations.md');
+    const command = page.block('What would be denied', 'sh');
+    const run = async () => {
+      const { stdout } = await promisify(execFile)(
+        'bash',
+        [
+          '-euc',
+          command
+            .replace('http://localhost:7007', backend.url)
+            .replace(
+              '/v1/observed',
+              '/v1/observed?route=%27catalog.location.analyze%27',
+            ),
+        ],
+        { env: { ...process.env, token } },
+      );
+      return stdout;
+    };
+    await until(async () => (await run()).includes('"count": 2'), 'both were recorded');
+    const printed = (await run()).replace(
+      /"(observed|wouldBeDenied|wouldBeAllowed|dependsOnResource)": \d+/g,
+      '"$1": N',
+    );
+    expect(printed).toBe(
+      page
+        .block('What would be denied', 'text')
+        .replace(/"(observed|would\w+|dependsOn\w+)": \d+/g, '"$1": N'),
+    );
+    const decisions = await petra.get(
+      'decisions?observed=true&permission=catalog.location',
+    );
+    expect(decisions.body.decisions).toMatchObject(
+      [0, 1].map(() => ({
+        result: 'DENY',
+        observed: { answer: 'team', result: 'ALLOW' },
+      })),
+    );
+    const { sums } = (await petra.get('observed')).body as {
+      sums: Array<{ permission: string; lastNumber: number }>;
+    };
+    const last = sums.find(
+      ({ permission }) => permission === 'catalog.location.analyze',
+    );
+    const one = await petra.get(`decisions/${last!.lastNumber}`);
+    expect(one.body.decision).toMatchObject({
+      permission: { name: 'catalog.location.analyze' },
+      sentence: expect.stringContaining('OBSERVED until') as unknown,
+      observed: { answer: 'team', source: { source: 'team' } },
+    });
+  });
+
+  it('only operators see the sums', async () => {
+    const olivia = operations(backend.url, await backend.signIn('olivia'));
+    for (const caller of [olivia, operations(backend.url, SERVICE_TOKEN)]) {
+      expect((await caller.get('observed')).status).toBe(403);
+    }
+    expect((await petra.get('observed?users=a')).status).toBe(400);
+  });
 });
 
 describe('a user who is no operator', () => {
