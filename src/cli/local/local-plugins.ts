@@ -62,6 +62,7 @@ type AskCatalog = (
 /** The endpoints that the catalog itself has for permissions, asked without a socket. */
 function catalog(entities: Entities): AskCatalog {
   const app = express();
+  keepToItself(app);
   app.use(
     createPermissionIntegrationRouter({
       resourceType: 'catalog-entity',
@@ -82,3 +83,20 @@ function catalog(entities: Entities): AskCatalog {
     return { status: statusCode, text: statusCode === 200 ? payload : undefined };
   };
 }
+
+/**
+ * `inject` changes the prototypes of an app's requests and responses, which otherwise are those of all
+ * apps of the process, those of a running backend included.
+ */
+function keepToItself(app: Record<'request' | 'response', object>): void {
+  for (const key of ['request', 'response'] as const) {
+    const shared = Object.getPrototypeOf(app[key]) as object;
+    app[key] = copyOf(
+      app[key],
+      copyOf(shared, Object.getPrototypeOf(shared) as object),
+    );
+  }
+}
+
+const copyOf = (value: object, prototype: object): object =>
+  Object.create(prototype, Object.getOwnPropertyDescriptors(value)) as object;
