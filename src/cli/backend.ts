@@ -21,8 +21,12 @@ export const tokenOption = () =>
     `a Backstage token of an operator or a service; better set in ${TOKEN_VARIABLE}`,
   );
 
+const OPERATIONS = '/policy-router/v1';
+/** Of permissions and rules, below the address of a plugin. */
+const METADATA_PATH = '/.well-known/backstage/permissions/metadata';
+
 export class Backend {
-  private readonly base: string;
+  private readonly root: string;
 
   /**
    * @param url - as users open it, such as `http://localhost:7007`.
@@ -37,7 +41,7 @@ export class Backend {
         `--backend must be a URL such as http://localhost:7007, not '${url}'`,
       );
     }
-    this.base = `${url.replace(/\/+$/, '')}/api/policy-router/v1`;
+    this.root = `${url.replace(/\/+$/, '')}/api`;
   }
 
   /** @throws CliError if there is no such answer. */
@@ -49,16 +53,25 @@ export class Backend {
       (entry): entry is [string, string] => entry[1] !== undefined,
     );
     const search = set.length > 0 ? `?${new URLSearchParams(set).toString()}` : '';
-    return this.ask(`${path}${search}`);
+    return this.ask(`${OPERATIONS}${path}${search}`);
   }
 
   /** @throws CliError if there is no such answer. */
   post<T>(path: string, body: object): Promise<T> {
-    return this.ask(path, body);
+    return this.ask(`${OPERATIONS}${path}`, body);
+  }
+
+  /**
+   * What a plugin publishes about its permissions and rules.
+   *
+   * @throws CliError if it does not answer, or lets nobody in with this token.
+   */
+  metadataOf<T>(pluginId: string): Promise<T> {
+    return this.ask(`/${encodeURIComponent(pluginId)}${METADATA_PATH}`);
   }
 
   private async ask<T>(path: string, body?: object): Promise<T> {
-    const url = `${this.base}${path}`;
+    const url = `${this.root}${path}`;
     const headers = {
       ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
       ...(body ? { 'content-type': 'application/json' } : {}),

@@ -4,6 +4,7 @@ import { scope } from '../trace/scope';
 import { ConfigError } from '../config/types';
 import type * as Check from './commands/check';
 import type * as Init from './commands/init';
+import type * as Coverage from './commands/coverage';
 import type * as Schema from './commands/schema';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
 import { SecretValues } from './secret-values';
@@ -32,6 +33,11 @@ const COMMANDS: readonly Listed[] = [
     name: 'check',
     summary: 'find the mistakes in app-config and routing file',
     load: () => (require('./commands/check') as typeof Check).checkCommand,
+  },
+  {
+    name: 'coverage',
+    summary: 'show what decides each permission that the plugins declare',
+    load: () => (require('./commands/coverage') as typeof Coverage).coverageCommand,
   },
   {
     name: 'schema',

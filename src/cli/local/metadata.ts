@@ -20,6 +20,13 @@ export const CATALOG_ONLY: Metadata = new Map([
   ['catalog', { permissions: catalogPermissions }],
 ]);
 
+/** What the plugins of a backend declare, as a file keeps it. */
+export interface MetadataFile {
+  readonly metadata: Metadata;
+  /** Ids of plugins that could not be read when the file was written. */
+  readonly unread: readonly string[];
+}
+
 const file = z.object({
   plugins: z.record(
     z.string(),
@@ -28,26 +35,42 @@ const file = z.object({
       rules: z.array(z.unknown()).optional(),
     }),
   ),
+  unread: z.array(z.string()).optional(),
 });
 
 /** The text of a file that `readMetadata` reads again. */
-export const metadataText = (metadata: Metadata): string =>
-  `${JSON.stringify({ plugins: Object.fromEntries(metadata) }, null, 2)}\n`;
+export const metadataText = ({ metadata, unread }: MetadataFile): string =>
+  `${JSON.stringify(
+    {
+      plugins: Object.fromEntries(metadata),
+      ...(unread.length > 0 ? { unread } : {}),
+    },
+    null,
+    2,
+  )}\n`;
 
 /**
  * Reads what `policy-router coverage --backend … --save metadata.json` has written.
  *
  * @throws CliError if it cannot be read.
  */
-export function readMetadata(path: string): Metadata {
+export const readMetadata = (path: string): Metadata => readMetadataFile(path).metadata;
+
+/**
+ * The same, with what is missing.
+ *
+ * @throws CliError if it cannot be read.
+ */
+export function readMetadataFile(path: string): MetadataFile {
   try {
-    const { plugins } = file.parse(JSON.parse(readTextFile(path)));
-    return new Map(
+    const { plugins, unread = [] } = file.parse(JSON.parse(readTextFile(path)));
+    const metadata = new Map(
       Object.entries(plugins).map(([id, { permissions, rules }]) => [
         id,
         { permissions, ...(rules ? { rules } : {}) },
       ]),
     );
+    return { metadata, unread };
   } catch (error) {
     if (error instanceof CliError) throw error;
     throw new CliError(
