@@ -281,7 +281,7 @@ function fallback({ fallback: result }: RouterConfig): ApplicableVerdict {
  *
  * @param user - `'user'` for any user who asks in person.
  */
-function withoutResource(
+export function withoutResource(
   setting: RouterConfig['whenAskedWithoutResource'],
   user: PolicyQueryUser | undefined | 'user',
 ): ApplicableVerdict {

@@ -10,6 +10,8 @@ export interface Io {
   out(text: string): void;
   /** A line, or several, for progress and problems. */
   err(text: string): void;
+  /** Replaces the last text of how far a command is, on a terminal; absent elsewhere. */
+  progress?(text: string): void;
   /** The text in this style if a person reads the result on a terminal. */
   style(style: Style, text: string): string;
   /** What the config has from elsewhere; a message about the config must not show it. */
@@ -26,6 +28,9 @@ export function processIo({ stdout, stderr, env }: NodeJS.Process): ProcessIo {
     env,
     out: text => void stdout.write(`${text}\n`),
     err: text => void stderr.write(`${text}\n`),
+    ...(stderr.isTTY
+      ? { progress: (text: string) => void stderr.write(`\r\u001b[K${text}`) }
+      : {}),
     // Looked at above; by itself it looks at another stream.
     style: (style, text) =>
       hasColours ? styleText(style, text, { validateStream: false }) : text,

@@ -1,5 +1,5 @@
 /** The options that several commands take. */
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** An option that may be given several times; without it, an empty list. */
 export const repeatable = (flags: string, description: string) =>
@@ -36,3 +36,34 @@ export const opaOptions = () => [
     ])
     .conflicts('opa'),
 ];
+
+const SAYS = ['allow', 'deny', 'not-applicable'] as const;
+/** What a stand-in says, by the name of the source. */
+export type StandInOption = ReadonlyMap<string, (typeof SAYS)[number]>;
+
+export const standInOption = () =>
+  new Option(
+    '--stand-in <name=result>',
+    'what a source that cannot be asked here says: allow, deny or not-applicable; repeatable',
+  )
+    .argParser((text: string, before: StandInOption | undefined): StandInOption => {
+      const [, name, said] = /^(.+)=([^=]*)$/.exec(text) ?? [];
+      const says = SAYS.find(each => each === said);
+      if (name === undefined || says === undefined) {
+        throw new InvalidArgumentError(
+          `Write the name of a source and what it says, such as openchoreo=allow; it may say ${SAYS.join(', ')}.`,
+        );
+      }
+      return new Map(before).set(name, says);
+    })
+    .default(new Map(), '');
+
+/** Default: 50. */
+export const limitOption = (what: string) =>
+  new Option('--limit <n>', what)
+    .argParser((text: string) => {
+      const count = Number(text);
+      if (Number.isSafeInteger(count) && count >= 1) return count;
+      throw new InvalidArgumentError('It must be a number from 1.');
+    })
+    .default(50);

@@ -5,6 +5,8 @@ import { ConfigError } from '../config/types';
 import type * as Check from './commands/check';
 import type * as Init from './commands/init';
 import type * as Coverage from './commands/coverage';
+import type * as Replay from './commands/replay';
+import type * as Observed from './commands/observed';
 import type * as Schema from './commands/schema';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
 import { SecretValues } from './secret-values';
@@ -38,6 +40,16 @@ const COMMANDS: readonly Listed[] = [
     name: 'coverage',
     summary: 'show what decides each permission that the plugins declare',
     load: () => (require('./commands/coverage') as typeof Coverage).coverageCommand,
+  },
+  {
+    name: 'replay',
+    summary: 'decide recorded decisions again by another table',
+    load: () => (require('./commands/replay') as typeof Replay).replayCommand,
+  },
+  {
+    name: 'observed',
+    summary: 'sum up what observe would have denied',
+    load: () => (require('./commands/observed') as typeof Observed).observedCommand,
   },
   {
     name: 'schema',

@@ -8,6 +8,7 @@ import { ConfigReader } from '@backstage/config';
 import type { Permission } from '@backstage/plugin-permission-common';
 import type { PolicyQueryUser } from '@backstage/plugin-permission-node';
 import type { JsonValue } from '@backstage/types';
+import type { PluginMetadata } from '../../declared/plugin-metadata';
 import { applyConditions, type Applied } from '../../operations/applied';
 import type { Principal } from '../../request';
 import { createRouter, type Router } from '../../router';
@@ -34,6 +35,8 @@ export interface LocalRouterOptions {
   readonly opa?: LocalOpa;
   /** Default: none. */
   readonly standIns?: StandIns;
+  /** Whether what a question leaves out is filled in as its plugin declares it. Default: true. */
+  readonly completes?: boolean;
 }
 
 export interface Decided {
@@ -62,6 +65,7 @@ export class LocalRouter {
     entities = new Map(),
     opa = {},
     standIns = new Map(),
+    completes = true,
   }: LocalRouterOptions): Promise<LocalRouter> {
     const { raw, hosted } = localConfig(policyRouter, opa);
     const policies = new StandInPolicies(hosted, standIns);
@@ -79,7 +83,8 @@ export class LocalRouter {
         readRules: pluginId => plugins.readRules(pluginId),
         plugins: {
           installed: async () => plugins.ids,
-          read: pluginId => plugins.read(pluginId),
+          read: async pluginId =>
+            completes ? plugins.read(pluginId) : DECLARES_NOTHING,
         },
         policies,
       },
@@ -132,6 +137,11 @@ export class LocalRouter {
     this.router.close();
   }
 }
+
+const DECLARES_NOTHING: PluginMetadata = {
+  kind: 'published',
+  body: { permissions: [] },
+};
 
 const SILENT: LoggerService = {
   error: () => {},
