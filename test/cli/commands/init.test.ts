@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { readTestFile } from '../../../src/cli/cases/read';
 import { runPolicyRouter } from '../../support/cli';
 import { folderWith, removeFolders, writeFiles } from '../../support/folder';
 import { startStub, type StubServer } from '../../support/stub-server';
@@ -198,4 +199,10 @@ it('names the presets', async () => {
     'Allowed choices are least-privilege, embedded-rego, opa, observe-allow-all.',
   );
   expect(code).toBe(2);
+});
+
+it.each(['least-privilege', 'routing'])('the shipped tests of %s are valid', name => {
+  const text = readFileSync(`config/${name}.tests.yaml`, 'utf8');
+  expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/tests\.schema\.json\n/);
+  expect(readTestFile(parse(text)).cases.length).toBeGreaterThan(10);
 });
