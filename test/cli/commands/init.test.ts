@@ -13,6 +13,7 @@ const PRESETS = {
   'least-privilege': [],
   'embedded-rego': ['config/policies/backstage.rego', 'config/bundle.tar.gz'],
   opa: ['config/policies/backstage.rego'],
+  'observe-allow-all': [],
 };
 const FILES = [
   'app-config.policy-router.yaml',
