@@ -3,11 +3,13 @@ import { Command, CommanderError, Help } from 'commander';
 import { scope } from '../trace/scope';
 import { ConfigError } from '../config/types';
 import type * as Check from './commands/check';
+import type * as Explain from './commands/explain';
 import type * as Init from './commands/init';
 import type * as Coverage from './commands/coverage';
 import type * as Replay from './commands/replay';
 import type * as Observed from './commands/observed';
 import type * as Schema from './commands/schema';
+import type * as Test from './commands/test';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
 import { SecretValues } from './secret-values';
 import type { Io, ProcessIo } from './io';
@@ -35,6 +37,16 @@ const COMMANDS: readonly Listed[] = [
     name: 'check',
     summary: 'find the mistakes in app-config and routing file',
     load: () => (require('./commands/check') as typeof Check).checkCommand,
+  },
+  {
+    name: 'test',
+    summary: 'test what the routing table decides',
+    load: () => (require('./commands/test') as typeof Test).testCommand,
+  },
+  {
+    name: 'explain',
+    summary: 'explain one decision, and why it was made',
+    load: () => (require('./commands/explain') as typeof Explain).explainCommand,
   },
   {
     name: 'coverage',

@@ -103,7 +103,7 @@ async function offline(
       'Only the permissions of the installed catalog are shown. For all plugins name a backend (--backend), or a file of it (--metadata).',
     );
   }
-  const { policyRouter } = await readAppConfig(config);
+  const { policyRouter } = await readAppConfig(config, io);
   return coverageOffline(policyRouter, file);
 }
 

@@ -82,7 +82,7 @@ async function replay(
   options: ReplayOptions,
   io: Io,
 ): Promise<Replayed> {
-  const { policyRouter } = await readAppConfig(options.config);
+  const { policyRouter } = await readAppConfig(options.config, io);
   const opa = await openOpa(options, io);
   try {
     const router = await openRouter(

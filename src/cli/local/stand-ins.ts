@@ -7,6 +7,7 @@ import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-
 import { isJsonObject } from '../../lib/json-object';
 import type { ProvidedPolicyInfo } from '../../config/hosted';
 import type { HostedPolicies } from '../../sources/hosted/policies';
+import type { DecisionRecord } from '../../trace/record';
 import type { SourceDecision } from '../../sources/hosted/policy-source';
 
 /** What a stand-in says to a question; undefined if that is not stated. */
@@ -17,6 +18,24 @@ export type StandIn = (
 
 /** By the name of the source. */
 export type StandIns = ReadonlyMap<string, StandIn>;
+
+/** Which answers in a record were made up, in words. */
+export const standInNotes = (
+  { sources }: Pick<DecisionRecord, 'sources'>,
+  saidBy: (source: string) => string | undefined,
+): string[] =>
+  sources
+    .flatMap(({ source, verdict, attempts }) =>
+      verdict === 'NOT_ASKED'
+        ? []
+        : (attempts ?? [{ source }]).map(attempt => attempt.source),
+    )
+    .flatMap(source => {
+      const said = saidBy(source);
+      return said === undefined
+        ? []
+        : [`'${source}' was not asked: its stand-in says ${said}`];
+    });
 
 const DECISIONS: Readonly<Record<NonNullable<ReturnType<StandIn>>, SourceDecision>> = {
   allow: { result: AuthorizeResult.ALLOW },
@@ -112,5 +131,11 @@ export function localConfig(
   const hosted = sources.flatMap(([name, source]) =>
     isJsonObject(source) && source.type === 'hosted' ? [name] : [],
   );
-  return { raw: { ...raw, sources: Object.fromEntries(sources) }, hosted };
+  const local: Record<string, unknown> = {
+    ...raw,
+    sources: Object.fromEntries(sources),
+  };
+  // It decides nothing, and would ask sources that nobody has said anything for.
+  delete local.shadow;
+  return { raw: local, hosted };
 }
