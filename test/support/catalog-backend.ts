@@ -27,6 +27,8 @@ export interface CatalogBackendOptions {
 export interface CatalogBackend extends RunningBackend {
   /** Takes a route for everything of the catalog into use, by a hot reload. */
   use(route: object): Promise<void>;
+  /** Takes a whole routing table into use, by a hot reload. */
+  useTable(table: object): Promise<void>;
 }
 
 /** A backend whose catalog has exactly these entities; at first everybody may read them. */
@@ -35,12 +37,13 @@ export async function startCatalogBackend(
 ): Promise<CatalogBackend> {
   const folder = await temporaryFolder();
   const routingFile = join(folder, 'routing.yaml');
-  const writeRoute = (route: object): Promise<void> =>
-    writeFile(
-      routingFile,
-      stringify({ fallback: 'deny', routes: [{ prefix: 'catalog', ...route }] }),
-    );
-  await writeRoute({ sources: ['allow'] });
+  const tableOf = (route: object): object => ({
+    fallback: 'deny',
+    routes: [{ prefix: 'catalog', ...route }],
+  });
+  const writeTable = (table: object): Promise<void> =>
+    writeFile(routingFile, stringify(table));
+  await writeTable(tableOf({ sources: ['allow'] }));
   const backend = await startBackend({
     policyRouter: { routingFile, sources: options.sources, ...options.config },
     config: {
@@ -51,13 +54,15 @@ export async function startCatalogBackend(
     configFiles: options.configFiles ?? [],
     features: [providing(options.entities), ...(options.features ?? [])],
   });
+  const useTable = async (table: object): Promise<void> => {
+    const since = backend.logs.lines.length;
+    await writeTable(table);
+    await backend.logs.waitFor('The changed config is in use', since);
+  };
   return {
     ...backend,
-    async use(route) {
-      const since = backend.logs.lines.length;
-      await writeRoute(route);
-      await backend.logs.waitFor('The changed config is in use', since);
-    },
+    useTable,
+    use: route => useTable(tableOf(route)),
     async stop() {
       await backend.stop();
       await rm(folder, { recursive: true, force: true });
