@@ -45,7 +45,9 @@ const discovery = {
 } as DiscoveryService;
 
 const read = async (services: object = {}): Promise<RuleMetadata> =>
-  rulesIn(await readPluginMetadata('catalog', pluginAsker({ discovery, auth, ...services })));
+  rulesIn(
+    await readPluginMetadata('catalog', pluginAsker({ discovery, auth, ...services })),
+  );
 
 /** Reads a large body; again if the machine was too busy to deliver it in time. */
 async function readLarge(): Promise<RuleMetadata> {
@@ -182,14 +184,16 @@ describe('a plugin does not exist, or has no rules, if it answers', () => {
       plugin(answer(body, status));
       const services = { discovery, auth };
       const why = `HTTP ${status.slice(0, 3)}`;
-      expect(rulesIn(await readPluginMetadata('Catalog', pluginAsker(services)))).toEqual(none(why));
-      expect(rulesIn(await readPluginMetadata('catalog', pluginAsker(services)))).toEqual(
-        unread(why),
-      );
+      expect(
+        rulesIn(await readPluginMetadata('Catalog', pluginAsker(services))),
+      ).toEqual(none(why));
+      expect(
+        rulesIn(await readPluginMetadata('catalog', pluginAsker(services))),
+      ).toEqual(unread(why));
       plugin(answer(body, '503 Service Unavailable'));
-      expect(rulesIn(await readPluginMetadata('Catalog', pluginAsker(services)))).toEqual(
-        unread('HTTP 503'),
-      );
+      expect(
+        rulesIn(await readPluginMetadata('Catalog', pluginAsker(services))),
+      ).toEqual(unread('HTTP 503'));
     },
   );
 });

@@ -11,7 +11,8 @@ import {
 import { readConfig, type ReadConfig } from '../../config/read';
 import { readRoutingFile } from '../../config/routing-file';
 import { CONFIG_PATH, ConfigError, type ConfigPlace } from '../../config/types';
-import type { WarningCode } from '../../config/warnings';
+import { observeWarnings } from '../../config/observe-warnings';
+import type { ConfigWarning, WarningCode } from '../../config/warnings';
 import { isJsonObject } from '../../lib/json-object';
 import { kindOf } from '../../sources/kinds';
 import type { Io } from '../io';
@@ -79,7 +80,7 @@ export async function checkConfig(
     errorCount: errors.length + unlisted,
     warnings: [
       ...disabled(config, places),
-      ...(isUsable ? outcome.read.warnings : []).map(
+      ...(isUsable ? warningsOf(outcome.read, path) : []).map(
         ({ code, place, subject, message, at }) => {
           const { path: where, ...rest } = placed(at, place);
           const key = at ? formatPath(at.keys) : '';
@@ -109,6 +110,12 @@ function sorted(problems: readonly PlacedProblem[]): PlacedProblem[] {
     return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
   });
 }
+
+/** Those of the config, and those that depend on the day. */
+const warningsOf = (
+  { config, warnings }: ReadConfig,
+  routingFile: string | undefined,
+): readonly ConfigWarning[] => [...warnings, ...observeWarnings(config, routingFile)];
 
 interface Outcome {
   readonly read?: ReadConfig;

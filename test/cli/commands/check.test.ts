@@ -196,6 +196,21 @@ describe('warnings', () => {
     expect(out).toContain('\nok, 2 warnings: 1 route');
   });
 
+  it('tell of observing that ends soon, or has ended', async () => {
+    const day = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);
+    const observe = (until: string): Files => ({
+      'app-config.yaml': GOOD.replace(
+        'sources:',
+        `observe: { answer: allow, until: ${until} }\n    sources:`,
+      ),
+    });
+    const soon = await check(observe(day));
+    expect(soon.out).toContain('app-config.yaml:5:5: warning OBSERVE_ENDS_SOON: ');
+    const ended = await check(observe('2020-01-31'), ['--strict']);
+    expect(ended).toMatchObject({ code: 1 });
+    expect(ended.out).toContain('app-config.yaml:5:5: warning OBSERVE_ENDED: ');
+  });
+
   it('of a routing file name the route', async () => {
     const { out } = await check({
       'app-config.yaml': TABLE,
