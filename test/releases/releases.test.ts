@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { peerDependencies } from '../../package.json';
 import { until } from '../support/until';
-import { shell } from './commands';
+import { run, shell } from './commands';
 import {
   copies,
   installHost,
@@ -149,6 +149,15 @@ describe.each(rows)(
           authorize(basic('catalog.location.create', 'create')),
         ]),
       ).resolves.toEqual(['ALLOW', 'DENY']);
+    });
+
+    it('decides the same by the command, without the backend', async () => {
+      const command = join(host.folder, 'node_modules/.bin/policy-router');
+      const options = { cwd: host.folder, env: { ...host.env, PORT: '0' } };
+      const checked = await run(command, ['check', '--strict'], options);
+      expect(checked).toContain('ok: 4 routes');
+      const tested = await run(command, ['test', 'tests.yaml'], options);
+      expect(tested).toMatch(/^5 passed$/m);
     });
 
     it('logs no warning and no error', () => {
