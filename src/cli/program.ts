@@ -13,9 +13,7 @@ import type * as Test from './commands/test';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
 import { SecretValues } from './secret-values';
 import type { Io, ProcessIo } from './io';
-
-/** Makes a subcommand; its action calls `end` with an exit code other than 0. */
-export type MakeCommand = (io: Io, end: (code: ExitCode) => void) => Command;
+import type { MakeCommand } from './make-command';
 
 interface Listed {
   readonly name: string;

@@ -2,24 +2,17 @@
 import { cut, someNames, someOf } from '../lib/bounded';
 import { MAX_ITEMS } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
-import type { Slices } from '../lib/slices';
 import { findCoverageGaps } from '../routing/coverage';
 import { patternLabel, routeLabel } from '../routing/label';
 import { textOf, type NamePattern } from '../prefix';
 import { findTies } from '../routing/ties';
 import type { SourceConfig } from '../sources/kind';
 import { isBuiltIn, kindOf } from '../sources/kinds';
-import type { Finding, Findings } from './findings';
+import type { Checking } from './checking';
 import { unusedShadows } from './shadow-config';
 import { longestWaits, standbyCircles, standbyProblem, withStandbys } from './standby';
 import type { Route, RouterConfig } from './types';
 import type { OddFinding } from './warnings';
-
-/** Where a check puts what it finds, and how it lets others run. */
-export interface Checking<F extends Finding = Finding> {
-  readonly findings: Findings<F>;
-  readonly slices: Slices;
-}
 
 type Sources = ReadonlyMap<string, SourceConfig>;
 

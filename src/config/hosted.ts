@@ -4,7 +4,7 @@ import { isJsonObject } from '../lib/json-object';
 import { quote } from '../lib/quote';
 import { routeLabel } from '../routing/label';
 import { sourceNameProblem } from '../sources/source-name';
-import type { Checking } from './checks';
+import type { Checking } from './checking';
 import type { Finding } from './findings';
 import type { Route, RouterConfig } from './types';
 import type { OddFinding } from './warnings';

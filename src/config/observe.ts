@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { cut, someNames } from '../lib/bounded';
 import { shown, strict, text } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
-import type { Checking } from './checks';
+import type { Checking } from './checking';
 import type { Observe, Route, RouterConfig } from './types';
 
 /** A day or a time, which must say its time zone. */

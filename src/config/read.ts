@@ -22,8 +22,8 @@ import {
   oddities,
   ties,
   unknownSources,
-  type Checking,
 } from './checks';
+import type { Checking } from './checking';
 import { digestOf } from './digest';
 import { observeInFile, unknownAnswers } from './observe';
 import { Findings, formatPath, type Finding, type Path } from './findings';

@@ -5,7 +5,7 @@ import { integer, strict, text } from '../lib/fields';
 import { isJsonObject } from '../lib/json-object';
 import type { SourceConfig } from '../sources/kind';
 import { kindOf } from '../sources/kinds';
-import type { Checking } from './checks';
+import type { Checking } from './checking';
 import type { Shadow } from './types';
 import type { OddFinding } from './warnings';
 

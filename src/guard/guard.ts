@@ -10,7 +10,6 @@ import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
 import type { BreakerState } from './breaker';
-import { closed, type Shadow } from './shadow-guard';
 import { Tally, type TallyReading } from './tally';
 
 /** What is asked in a chain. It always answers: with a verdict that can be applied, or a failure. */
@@ -38,6 +37,12 @@ export interface RemoteStatus {
   readonly inFlight: number;
   /** Questions that wait for a slot. */
   readonly queued: number;
+}
+
+/** A source asked to compare it. */
+export interface Shadow extends Askable {
+  /** Ends the questions under way, and fails every later one. */
+  close(): Promise<void>;
 }
 
 /** A source and all that protects decisions from it. */
@@ -156,6 +161,9 @@ export const noTurn = (): Failed =>
     'NO_TURN',
     'the deadline passed in the wait for a turn: too many decisions were asked for at once',
   );
+
+export const closed = (): Failed =>
+  failed('invalid', 'CLOSED', 'the source has been closed');
 
 export const threw = (error: unknown): Failed =>
   failed('invalid', 'THREW', `the source threw ${errorNames(error)}`);

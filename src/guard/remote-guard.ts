@@ -34,21 +34,17 @@ import {
 } from './breaker';
 import {
   checked,
+  closed,
   inTurn,
   threw,
   type Askable,
   type Guard,
   type GuardStatus,
+  type Shadow,
 } from './guard';
 import { Queue, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
-import {
-  closed,
-  RemoteShadow,
-  SHADOW_QUEUE,
-  SHADOW_SLOTS,
-  type Shadow,
-} from './shadow-guard';
+import { RemoteShadow, SHADOW_QUEUE, SHADOW_SLOTS } from './shadow-guard';
 import { Shared } from './share';
 import { AsideTally, Tally } from './tally';
 import { allHang, Timeout, type Call } from './timeout';

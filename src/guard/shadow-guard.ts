@@ -3,21 +3,16 @@
  * connections and a circuit breaker of its own, made when it is first asked, so whatever becomes
  * of its questions, the decisions notice nothing.
  */
-import { failed, NEEDS_USER, type Answer, type Failed } from '../answer';
+import { failed, NEEDS_USER, type Answer } from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import type { PermissionRequest } from '../request';
-import type { Askable } from './guard';
+import { closed, type Shadow } from './guard';
 
 /** Questions under way at once, at each endpoint. */
 export const SHADOW_SLOTS = 16;
 /** Questions that may wait for these slots. */
 export const SHADOW_QUEUE = 64;
-
-export interface Shadow extends Askable {
-  /** Ends the questions under way, and fails every later one. */
-  close(): Promise<void>;
-}
 
 /** Around a source that must be waited for. */
 export class RemoteShadow implements Shadow {
@@ -57,6 +52,3 @@ export class RemoteShadow implements Shadow {
     await guard?.close();
   }
 }
-
-export const closed = (): Failed =>
-  failed('invalid', 'CLOSED', 'the source has been closed');

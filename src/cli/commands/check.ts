@@ -12,7 +12,7 @@ import { UnreadableConfig } from '../config/reading-problems';
 import { EXIT } from '../exit-code';
 import { json, type Io } from '../io';
 import { configOption, jsonOption, repeatable } from '../options';
-import type { MakeCommand } from '../program';
+import type { MakeCommand } from '../make-command';
 
 interface CheckOptions {
   readonly config: readonly string[];

@@ -24,7 +24,7 @@ import {
   opaOptions,
   repeatable,
 } from '../options';
-import type { MakeCommand } from '../program';
+import type { MakeCommand } from '../make-command';
 
 interface ExplainOptions extends OpaOptions {
   readonly user?: string;

@@ -16,7 +16,7 @@ import {
 import { unroutedComments } from '../init/unrouted';
 import { schemaFolder, writeNew } from '../init/write';
 import type { Io } from '../io';
-import type { MakeCommand } from '../program';
+import type { MakeCommand } from '../make-command';
 
 interface InitOptions {
   readonly dir: string;

@@ -2,7 +2,7 @@ import { Argument, Command } from 'commander';
 import { routingJsonSchema } from '../../config/json-schema';
 import { testsJsonSchema } from '../cases/json-schema';
 import { json } from '../io';
-import type { MakeCommand } from '../program';
+import type { MakeCommand } from '../make-command';
 
 const SCHEMAS = { routing: routingJsonSchema, tests: testsJsonSchema };
 

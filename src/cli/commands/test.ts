@@ -14,7 +14,7 @@ import { CATALOG_ONLY, readMetadata, type Metadata } from '../local/metadata';
 import { openOpa, type OpaOptions } from '../local/open-opa';
 import { isObserved, sourceTypes, withTable } from '../local/table';
 import { configOption, jsonOption, metadataOption, opaOptions } from '../options';
-import type { MakeCommand } from '../program';
+import type { MakeCommand } from '../make-command';
 
 interface TestOptions extends OpaOptions {
   readonly config: readonly string[];

@@ -4,6 +4,7 @@ import type * as ConfigLoader from '@backstage/config-loader';
 import { CONFIG_PATH } from '../../config/types';
 import { CliError } from '../exit-code';
 import type { Io } from '../io';
+import type { ConfigFiles } from './config-files';
 import { readingProblems, UnreadableConfig } from './reading-problems';
 import { keepSecret } from './taken-values';
 
@@ -12,8 +13,7 @@ export interface AppConfig {
   readonly config: Config;
   /** The value at `permission.policyRouter`. */
   readonly policyRouter: unknown;
-  /** The files it was read from; later ones win. What environment variables set has no path. */
-  readonly files: readonly ConfigLoader.ConfigSourceData[];
+  readonly files: ConfigFiles;
 }
 
 /**

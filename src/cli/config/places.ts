@@ -2,7 +2,7 @@
 import { relative, resolve } from 'node:path';
 import type { Path } from '../../config/findings';
 import { isJsonObject } from '../../lib/json-object';
-import type { AppConfig } from './app-config';
+import type { ConfigFiles } from './config-files';
 import { YamlFiles, type Followed } from './yaml-files';
 
 /** In a file. Lines and columns are counted from 1. */
@@ -30,7 +30,7 @@ const PREFIX = 'APP_CONFIG_';
 /** Finds places; reads each file once. */
 export class Places {
   constructor(
-    private readonly appConfig: Pick<AppConfig, 'files'>,
+    private readonly appConfig: { readonly files: ConfigFiles },
     private readonly env: Readonly<Record<string, string | undefined>> = {},
     private readonly yaml = new YamlFiles(),
   ) {}

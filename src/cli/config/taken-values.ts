@@ -7,7 +7,7 @@ import { ALGORITHMS } from '../../combining/algorithms';
 import { AUDIT_MODES, CONFIG_PATH } from '../../config/types';
 import { KINDS } from '../../sources/kinds';
 import type { Io } from '../io';
-import type { AppConfig } from './app-config';
+import type { ConfigFiles } from './config-files';
 import { directiveOf, YamlFiles, type Followed } from './yaml-files';
 
 /** Words that a config is written with; a message that has one says nothing of a secret. */
@@ -23,10 +23,7 @@ const WORDS: ReadonlySet<string> = new Set([
 const KEYS = CONFIG_PATH.split('.');
 
 /** Adds them to the values that are not printed. Below `permission.policyRouter` only. */
-export function keepSecret(
-  files: AppConfig['files'],
-  io: Pick<Io, 'env' | 'secrets'>,
-): void {
+export function keepSecret(files: ConfigFiles, io: Pick<Io, 'env' | 'secrets'>): void {
   const taken = new TakenValues(io);
   for (const { path, data } of files) {
     if (path === undefined)
