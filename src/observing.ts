@@ -24,8 +24,8 @@ interface Asked {
 }
 
 /**
- * Whether the answer of another source is given. Never without a user: nobody could be told apart
- * from anybody.
+ * Whether the answer of another source is given. Never without a user, and an empty ref names none:
+ * nobody could be told apart from anybody.
  */
 export const observes = (
   answering: Answering | undefined,
@@ -33,6 +33,7 @@ export const observes = (
 ): answering is Answering =>
   answering !== undefined &&
   userEntityRef !== undefined &&
+  userEntityRef.trim() !== '' &&
   Date.now() < answering.observe.until;
 
 /**

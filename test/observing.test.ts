@@ -27,6 +27,11 @@ const olivia = {
   },
 } as unknown as PolicyQueryUser;
 
+const userWith = (userEntityRef: string): unknown => ({
+  ...olivia,
+  info: { userEntityRef, ownershipEntityRefs: [] },
+});
+
 const onEntity = permission('catalog.entity.delete', {
   action: 'delete',
   resourceType: 'catalog-entity',
@@ -305,6 +310,8 @@ describe('what is enforced in spite of observe', () => {
     ['the same, evaluated', { anonymous: 'evaluate' }, undefined, onEntity],
     ['a request that cannot be read', {}, olivia, { name: 'catalog' }],
     ['a user without an identity', {}, { credentials: {}, info: {} }, onEntity],
+    ['a user whose ref is empty', {}, userWith(''), onEntity],
+    ['a user whose ref is blank', {}, userWith(' '), onEntity],
   ])('%s', async (_what, config, user, asked) => {
     const { recorded } = await observing({}, config);
     const decision = await router!.undelayed.handle(
