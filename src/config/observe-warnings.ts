@@ -107,8 +107,11 @@ export class ObserveEnds {
   ): void {
     const becomesDue = ({ until }: Observed, now: number): boolean =>
       [until - WEEK, until].some(time => time > since && time <= now);
-    const times = observed.flatMap(({ until }) => [until - WEEK, until]);
-    const next = Math.min(...times.filter(time => time > since));
+    let next = Infinity;
+    // A loop: as arguments of Math.min, the times of a huge table are too many.
+    for (const { until } of observed)
+      for (const time of [until - WEEK, until])
+        if (time > since && time < next) next = time;
     if (next === Infinity) return;
     const step = Math.min(Math.max(next - Date.now(), 1), MAX_STEP);
     this.timer = setTimeout(() => {

@@ -145,6 +145,18 @@ describe('the log', () => {
     expect(logged()).toEqual(['observe has ended on 2027-01-31']);
   });
 
+  it('waits for the earliest of very many ends', async () => {
+    const { routes, ...rest } = await read({ routes: [ROUTE] });
+    const many = Array.from({ length: 100_000 }, (_, index) => ({
+      ...routes[0]!,
+      observe: { answer: 'allow', until: END + 2 * WEEK - index },
+    }));
+    jest.setSystemTime(END - WEEK);
+    ends.follow({ ...rest, routes: many });
+    expect(logged()).toEqual([]);
+    expect(jest.getTimerCount()).toBe(1);
+  });
+
   it('keeps no process alive', async () => {
     jest.useRealTimers();
     const timers = jest.spyOn(global, 'setTimeout');
