@@ -105,6 +105,8 @@ export class LiveConfig {
     const raw = this.inUse?.input.raw;
     const settings = { ...(raw as Record<string, unknown>) };
     for (const key of [...TABLE_KEYS, 'routingFile']) delete settings[key];
+    // It stands for a table in app-config, where routes may be observed.
+    if (routingFilePath(raw) === undefined) settings.observeInRoutingFile = true;
     return readConfig(settings, table, this.provided);
   }
 

@@ -312,6 +312,23 @@ it('reads the table with the settings and the policies in force', async () => {
   expect(proposed.digest).toBe(router.inUse.read.digest);
 });
 
+it('may observe a route as the table in force may: in app-config, not in a file', async () => {
+  const observe = { answer: 'allow', until: '2999-01-31' };
+  const observed = { ...TABLE, routes: [{ ...CATALOG, observe }] };
+  const inline = await start({ ...observed, sources: SOURCES });
+  const same = await diff(inline, observed);
+  expect(same).toMatchObject({ valid: true, errors: [] });
+  expect(same.digest).toBe(inline.inUse.read.digest);
+
+  const routingFile = join(await temporaryFolder(), 'routing.yaml');
+  await writeFile(routingFile, stringify(TABLE));
+  const fromFile = await start({ sources: SOURCES, routingFile });
+  expect(await diff(fromFile, observed)).toMatchObject({
+    valid: false,
+    errors: [{ path: 'proposed: routes[0].observe' }],
+  });
+});
+
 it('takes the place of a routing file', async () => {
   const folder = await temporaryFolder();
   const routingFile = join(folder, 'routing.yaml');
