@@ -6,6 +6,8 @@ import type { DecisionRecord, TraceSink } from './record';
 
 /** Kept at most; what would be a further one is only counted. */
 const MAX_SUMS = 10_000;
+/** Of them, of one user: anybody can ask for names that nobody declares. */
+const MAX_OF_USER = 1000;
 /** Of one answer. */
 export const MAX_LISTED_SUMS = 1000;
 /** In characters, of a user and of the name of a source. */
@@ -69,6 +71,8 @@ export interface SumSelection {
 /** Sums what enforcing the observed decisions would change. In memory; of one table. */
 export class ObservedSums {
   private sums = new Map<string, Kept>();
+  /** How many sums each user has. */
+  private ofUser = new Map<string, number>();
   private totals = noTotals();
   private since = Date.now();
 
@@ -106,6 +110,7 @@ export class ObservedSums {
     this.digest = digest;
     this.since = Date.now();
     this.sums = new Map();
+    this.ofUser = new Map();
     this.totals = noTotals();
   }
 
@@ -139,13 +144,15 @@ export class ObservedSums {
   private add(key: Omit<Kept, 'count' | 'first' | 'last' | 'lastNumber'>, at: number) {
     const text = JSON.stringify(Object.values(key));
     const known = this.sums.get(text);
+    const ofUser = this.ofUser.get(key.user) ?? 0;
     if (known) {
       known.count++;
       // Records come in the order in which decisions ended.
       known.first = Math.min(known.first, at);
       known.last = Math.max(known.last, at);
       known.lastNumber = this.number();
-    } else if (this.sums.size < MAX_SUMS) {
+    } else if (this.sums.size < MAX_SUMS && ofUser < MAX_OF_USER) {
+      this.ofUser.set(key.user, ofUser + 1);
       const lastNumber = this.number();
       this.sums.set(text, { ...key, count: 1, first: at, last: at, lastNumber });
     } else {

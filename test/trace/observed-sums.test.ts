@@ -180,6 +180,19 @@ it('keeps 10,000 sums, counts the rest, and answers 1,000', () => {
   expect(found[0]).toMatchObject({ user: 'user:default/u0', count: 2 });
 });
 
+it('keeps 1,000 sums of one user, so that nobody can take the place of all others', () => {
+  const asking = (name: string) => ({ permission: permission(name) });
+  for (let index = 0; index < 1003; index++) add(asking(`x${index}`));
+  add({ ...asking('x0'), user: 'user:default/nolan' });
+  add(asking('x0'));
+  const { totals, found } = sums.answer();
+  expect(totals).toMatchObject({ observed: 1005, leftOut: 3 });
+  expect(found).toBe(1001);
+  sums.reloaded('b2');
+  add(asking('x0'));
+  expect(sums.answer().found).toBe(1);
+});
+
 it('keeps no huge text', () => {
   add({
     user: `user:default/${'x'.repeat(100_000)}`,
