@@ -238,7 +238,7 @@ export interface Config {
       routingFile?: string;
       /**
        * Whether routes of the `routingFile` may have an `observe` other than `false`. Default false:
-       * who may change that file must not end the enforcement.
+       * anyone who can change that file could then end enforcement.
        */
       observeInRoutingFile?: boolean;
       /** For permissions that no route matches. Required, here or in `routingFile`. */

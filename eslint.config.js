@@ -18,6 +18,7 @@ const ROOMS = [
   'router',
   'hosting',
   'policy',
+  'recordings',
   'observing',
   'shadow',
   'asking',

@@ -28,6 +28,7 @@ import {
   type PermissionRequest,
   type Principal,
 } from './request';
+import { Recordings } from './recordings';
 import type { Shadows } from './shadow/shadows';
 import type { Snapshot } from './snapshot';
 import type { Delivery } from './trace/delivery';
@@ -49,6 +50,7 @@ export class PolicyRouter implements PermissionPolicy {
   /** Of this turn of the event loop. */
   private batch: Batch | undefined;
   private readonly spans = new Spans();
+  private readonly recordings = new Recordings();
   /** Holds the config with its secrets; `#`, so that printing the policy prints none of them. */
   #snapshot: Snapshot;
 
@@ -88,8 +90,8 @@ export class PolicyRouter implements PermissionPolicy {
     const record = newRecord();
     const deadline = new Deadline(this.#snapshot.config.deadline);
     const span = this.spans.decision();
-    const deliver = (verdict: ApplicableVerdict): void => {
-      conclude(record, verdict, started);
+    const deliver = (verdict: ApplicableVerdict, waited: number): void => {
+      conclude(record, verdict, waited);
       span?.end(record);
       this.delivery.add(record);
     };
@@ -103,12 +105,13 @@ export class PolicyRouter implements PermissionPolicy {
     } catch (error) {
       decided = denyOnError(error, record);
     }
+    const waited = performance.now() - started;
     if (decided.kind === 'OBSERVED') {
       // Nobody waits for it, so nobody may learn of an error in it either.
-      decided.recorded.then(deliver).catch(() => {});
+      decided.recorded.then(verdict => deliver(verdict, waited)).catch(() => {});
       return toDecision(decided.given);
     }
-    deliver(decided);
+    deliver(decided, waited);
     return toDecision(decided);
   }
 
@@ -139,7 +142,7 @@ export class PolicyRouter implements PermissionPolicy {
     } catch (error) {
       verdict = denyOnError(error, record);
     }
-    conclude(record, verdict, started);
+    conclude(record, verdict, performance.now() - started);
     return record;
   }
 
@@ -201,18 +204,21 @@ export class PolicyRouter implements PermissionPolicy {
     if (!matched) record.nearest = table.nearest(request.permission);
     const { turns } = this;
     const askedFor = { request, deadline, record, settings: config, turns, by, span };
-    const enforced = (): ApplicableVerdict | Promise<ApplicableVerdict> => {
+    const enforced = (
+      within = deadline,
+    ): ApplicableVerdict | Promise<ApplicableVerdict> => {
       if (!matched) return fallback(config);
+      const asked = { ...askedFor, deadline: within };
       if (matched.shadows.length === 0 || by === 'aside')
-        return this.verdict(matched, askedFor, config);
+        return this.verdict(matched, asked, config);
       const answers = this.shadows.prepare({
         snapshot,
         route: matched,
         request,
         record,
-        decide: (...other) => this.decideAgain(...other, askedFor, config),
+        decide: (...other) => this.decideAgain(...other, asked, config),
       });
-      return this.verdict(matched, { ...askedFor, answers }, config);
+      return this.verdict(matched, { ...asked, answers }, config);
     };
     const { answering } = matched ?? snapshot;
     if (!observes(answering, request.principal.userEntityRef)) return enforced();
@@ -222,12 +228,29 @@ export class PolicyRouter implements PermissionPolicy {
         const verdict = await orDeny(own, () =>
           this.verdict(answering.route, { ...askedFor, record: own }, config),
         );
-        conclude(own, verdict, began);
+        conclude(own, verdict, performance.now() - began);
         return verdict;
       },
       // The sources that it asks may answer after Backstage has been answered.
-      recorded: () => snapshot.use(() => orDeny(record, enforced)),
+      recorded: () => snapshot.use(() => this.recorded(record, by, config, enforced)),
     });
+  }
+
+  /** Decides for the record. Beside the decisions somebody waits for that, too. */
+  private recorded(
+    record: DecisionRecord,
+    by: AskedFor['by'],
+    { deadline }: RouterConfig,
+    enforced: (within?: Deadline) => ApplicableVerdict | Promise<ApplicableVerdict>,
+  ): Promise<ApplicableVerdict> {
+    if (by === 'aside') return orDeny(record, enforced);
+    return this.recordings.run(
+      () => orDeny(record, () => enforced(new Deadline(deadline))),
+      failure => {
+        record.failure = failure;
+        return deny(failure.message);
+      },
+    );
   }
 
   /** The same question, decided by other sources; the record is that of this decision only. */
@@ -241,7 +264,8 @@ export class PolicyRouter implements PermissionPolicy {
     const started = performance.now();
     const turns = this.turns.beside;
     const again = { ...askedFor, record, deadline, turns, span: undefined };
-    conclude(record, await this.verdict(route, again, config), started);
+    const verdict = await this.verdict(route, again, config);
+    conclude(record, verdict, performance.now() - started);
   }
 
   private async verdict(
@@ -300,7 +324,7 @@ export function withoutResource(
 function conclude(
   record: DecisionRecord,
   verdict: ApplicableVerdict,
-  started: number,
+  milliseconds: number,
 ): void {
   record.result = verdict.kind;
   record.reason = verdict.reason;
@@ -308,7 +332,7 @@ function conclude(
     record.pluginId = verdict.pluginId;
     record.conditions = verdict.conditions;
   }
-  record.milliseconds = performance.now() - started;
+  record.milliseconds = milliseconds;
 }
 
 function denyWithoutTurn(record: DecisionRecord): ApplicableVerdict {

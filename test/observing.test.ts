@@ -4,6 +4,7 @@ import type {
   PolicyQueryUser,
 } from '@backstage/plugin-permission-node';
 import { ProvidedPolicies } from '../src/hosting/provided-policies';
+import { RECORDED_AT_ONCE } from '../src/recordings';
 import type { DecisionRecord } from '../src/trace/record';
 import { permission } from './fixtures/builders';
 import { CapturedLogs } from './support/captured-logs';
@@ -123,6 +124,27 @@ describe('an observed decision', () => {
         source: { source: 'team', verdict: 'ALLOW' },
       },
     });
+  });
+
+  it('leaves most slots and all of the queue of a source to those that are enforced', async () => {
+    let asked = 0;
+    let answer = (): void => {};
+    const answered = new Promise<void>(resolve => (answer = resolve));
+    const { recorded } = await observing({
+      own: async () => {
+        asked++;
+        await answered;
+        return { result: 'DENY' };
+      },
+    });
+    const given = await Promise.all(Array.from({ length: 200 }, () => decide()));
+    expect(new Set(given.map(({ result }) => result))).toEqual(new Set(['ALLOW']));
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    expect(asked).toBe(RECORDED_AT_ONCE);
+    answer();
+    for (let count = 0; count < 200; count++)
+      expect(await recorded()).toMatchObject({ result: 'DENY', failure: undefined });
+    expect(asked).toBe(200);
   });
 
   it('gives conditions, which are checked as those of any source', async () => {

@@ -71,7 +71,7 @@ function warningOf(
       ] as const)
     : ([
         'OBSERVE_ENDED',
-        `observe has ended on ${end}: ${what} are enforced now. Remove observe from the config`,
+        `observe ended on ${end}: ${what} are enforced now. Remove observe from the config`,
       ] as const);
   return { code, place, subject, message, text: `${named}: ${message}`, at };
 }

@@ -12,8 +12,8 @@ const UNTIL = new RegExp(
 );
 
 const untilError = ({ input }: { readonly input: unknown }): string =>
-  `${input === undefined ? 'is required' : 'must be'}: a date such as '2027-01-31', from whose ` +
-  `00:00 UTC on decisions are enforced, or a time such as '2027-01-31T09:00:00Z'${shown(input)}`;
+  `${input === undefined ? 'is required' : 'must be'}: a date such as '2027-01-31' ` +
+  `(enforced from 00:00 UTC that day), or a time such as '2027-01-31T09:00:00Z'${shown(input)}`;
 
 /** As epoch milliseconds; of a date alone those of 00:00 in UTC. */
 const until = z
@@ -101,8 +101,8 @@ export async function observeInFile(
   await slices.each(rawRoutes, (route, index) => {
     if (!isJsonObject(route) || !isJsonObject(route.observe)) return;
     const message =
-      'is not allowed in a routing file, because who may change the file could end the ' +
-      'enforcement; set observeInRoutingFile: true in app-config, or observe there. ' +
+      'is not allowed in a routing file, because anyone who can change this file could then ' +
+      'end enforcement; set observeInRoutingFile: true in app-config, or set observe in app-config. ' +
       "Allowed: 'observe: false'";
     findings.add({ path: ['routes', index, 'observe'], message, sameAs: message });
   });

@@ -1,7 +1,8 @@
 import { areSame } from '../conditions/algebra';
 import { cut } from '../lib/bounded';
 import { nameTest } from '../prefix';
-import { fieldsOf, timeOf } from './facts';
+import type { FailureClass } from '../verdict';
+import { decidingFailure, fieldsOf, timeOf } from './facts';
 import type { DecisionRecord, TraceSink } from './record';
 
 /** Kept at most; what would be a further one is only counted. */
@@ -29,6 +30,8 @@ export interface ObservedSum {
   readonly given: Result;
   /** The first source that denied; undefined if none did. */
   readonly deniedBy: string | undefined;
+  /** Of the failure that the denial rests on: an outage is no policy. */
+  readonly failure: FailureClass | undefined;
   readonly count: number;
   /** When the first and the last of them began, in ISO 8601. */
   readonly first: string;
@@ -100,6 +103,7 @@ export class ObservedSums {
       result,
       given: observed.result,
       deniedBy: result === 'DENY' ? deniedBy(record) : undefined,
+      failure: result === 'DENY' ? decidingFailure(record)?.class : undefined,
     };
     this.add(key, record.at);
   };

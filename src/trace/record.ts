@@ -97,7 +97,7 @@ export interface DecisionRecord {
    * enforced.
    */
   observed: ObservedRecord | undefined;
-  /** Time of the whole decision, in milliseconds. */
+  /** Time of the whole decision, in milliseconds; under observe, until what is given. */
   milliseconds: number;
 }
 

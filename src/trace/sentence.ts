@@ -65,7 +65,9 @@ export function generalSentence(
   if (route === undefined) return `${what}, before a route was looked for`;
   const by = route === 'fallback' ? 'the fallback' : `the route ${route}`;
   if (record.observed) {
-    return escapeInvisible(`${what}, as the decisions of ${by} are not enforced yet`);
+    return escapeInvisible(
+      `${what}. The decisions of ${by} are not enforced yet; another source answers`,
+    );
   }
   return escapeInvisible(
     `${what} by ${by}${route === 'fallback' ? ': no route matches' : ''}`,

@@ -47,7 +47,7 @@ describe('the warnings about observe', () => {
   ])('name the first route, in %s', async (_where, file, place) => {
     const observed = await read({ routes: [{ ...ROUTE, observe: OBSERVE }] });
     const message =
-      'observe has ended on 2027-01-31T00:00:00.000Z: the decisions of 1 route are enforced now. Remove observe from the config';
+      'observe ended on 2027-01-31T00:00:00.000Z: the decisions of 1 route are enforced now. Remove observe from the config';
     expect(observeWarnings(observed, file, END)).toEqual([
       {
         ...{ code: 'OBSERVE_ENDED', place, subject: "'*'", message },
@@ -93,7 +93,7 @@ describe('the log', () => {
   const logged = (): string[] =>
     logs.lines
       .splice(0)
-      .map(({ message }) => /observe (ends|has ended) on [\d-]+/.exec(message)![0]);
+      .map(({ message }) => /observe (ends|ended) on [\d-]+/.exec(message)![0]);
   const passTo = (time: number): void => {
     jest.advanceTimersByTime(time - Date.now());
   };
@@ -110,7 +110,7 @@ describe('the log', () => {
     passTo(END - 1);
     expect(logged()).toEqual([]);
     passTo(END);
-    expect(logged()).toEqual(['observe has ended on 2027-01-31']);
+    expect(logged()).toEqual(['observe ended on 2027-01-31']);
     expect(jest.getTimerCount()).toBe(0);
   });
 
@@ -123,7 +123,7 @@ describe('the log', () => {
     expect(logged()).toEqual([warning, warning]);
     expect(jest.getTimerCount()).toBe(1);
     passTo(END);
-    expect(logged()).toEqual(['observe has ended on 2027-01-31']);
+    expect(logged()).toEqual(['observe ended on 2027-01-31']);
   });
 
   it('says nothing of a config that is not in use any more', async () => {
@@ -142,7 +142,7 @@ describe('the log', () => {
     ends.follow(await read({ observe: OBSERVE }));
     jest.setSystemTime(END + DAY);
     jest.advanceTimersByTime(60 * 60 * 1000);
-    expect(logged()).toEqual(['observe has ended on 2027-01-31']);
+    expect(logged()).toEqual(['observe ended on 2027-01-31']);
   });
 
   it('waits for the earliest of very many ends', async () => {

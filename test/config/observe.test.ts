@@ -15,7 +15,7 @@ import {
 const OBSERVE = { answer: 'allow', until: '2027-01-31' };
 const KEYS = 'answer, until';
 const DATES =
-  "a date such as '2027-01-31', from whose 00:00 UTC on decisions are enforced, or a time such as '2027-01-31T09:00:00Z'";
+  "a date such as '2027-01-31' (enforced from 00:00 UTC that day), or a time such as '2027-01-31T09:00:00Z'";
 
 const untilOf = async (until: string): Promise<number | undefined> =>
   (await readConfig(config({ observe: { ...OBSERVE, until } }))).config.observe?.until;
@@ -140,8 +140,8 @@ describe('in a routing file', () => {
     );
   };
   const REFUSED =
-    'is not allowed in a routing file, because who may change the file could end the enforcement; ' +
-    "set observeInRoutingFile: true in app-config, or observe there. Allowed: 'observe: false'";
+    'is not allowed in a routing file, because anyone who can change this file could then end enforcement; ' +
+    "set observeInRoutingFile: true in app-config, or set observe in app-config. Allowed: 'observe: false'";
 
   it.each<[what: string, observe: unknown, settings: object, ...problems: string[]]>([
     ['observe is refused', OBSERVE, {}, `./r.yaml: routes[0].observe: ${REFUSED}`],

@@ -793,7 +793,9 @@ function expectNothingOfWhy(sentence: string, record: DecisionRecord): void {
   }[result];
   const by = route === 'fallback' ? 'the fallback' : `the route ${route}`;
   if (observed) {
-    expect(sentence).toBe(`${what}, as the decisions of ${by} are not enforced yet`);
+    expect(sentence).toBe(
+      `${what}. The decisions of ${by} are not enforced yet; another source answers`,
+    );
     return;
   }
   const where = new Map([

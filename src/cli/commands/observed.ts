@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { backendOf, backendOption, tokenOption } from '../backend';
 import { Decisions } from '../decisions/recorded';
 import { nothingRead } from '../decisions/nothing-read';
+import { counted } from '../counted';
 import { CliError, EXIT, type ExitCode } from '../exit-code';
 import { json, type Io } from '../io';
 import { jsonOption, limitOption } from '../options';
@@ -9,6 +10,7 @@ import { observedText } from '../observed/report';
 import { RecordedSums, type Observed, type Selection } from '../observed/sums';
 
 interface ObservedOptions extends Selection {
+  readonly limit: number;
   readonly backend?: string;
   readonly token?: string;
   readonly json?: boolean;
@@ -23,7 +25,7 @@ export const observedCommand = (io: Io, end: (code: ExitCode) => void): Command 
 enforced. Asks a running backend for what it has counted since its start or the last change of its table;
 or reads its log, with 'audit: all' or 'denials'.
 
-Exit code 1: something shown would be denied.
+Exit code 1: something would be denied.
 
 Example:
   policy-router observed --backend http://localhost:7007
@@ -46,7 +48,8 @@ Example:
     .addOption(jsonOption())
     .action(async (paths: readonly string[], options: ObservedOptions) => {
       const observed = await observe(paths, options, io);
-      io.out(options.json ? json(observed) : observedText(observed, io));
+      const shown = { ...observed, sums: observed.sums.slice(0, options.limit) };
+      io.out(options.json ? json(shown) : observedText(shown, io));
       const isDenied = observed.sums.some(({ result }) => result === 'DENY');
       end(isDenied ? EXIT.found : EXIT.ok);
     });
@@ -60,13 +63,8 @@ async function observe(
     throw new CliError('Name a backend (--backend), or files with recorded decisions');
   }
   if (backend !== undefined) {
-    const { route, user, permission, limit } = selection;
-    const query = {
-      route,
-      user,
-      permission,
-      limit: String(Math.min(limit, MAX_LISTED)),
-    };
+    const { route, user, permission } = selection;
+    const query = { route, user, permission };
     return backendOf(backend, token, io).get('/observed', query);
   }
   const decisions = new Decisions(paths);
@@ -77,8 +75,12 @@ async function observe(
     sums.add(recorded);
   }
   if (read === 0) throw new CliError(nothingRead(paths, decisions.skipped));
+  const { otherEvents } = decisions.skipped;
+  if (otherEvents > 0) io.err(notSummed(otherEvents));
   return sums.answer(selection);
 }
 
-/** Of one answer of the API. */
-const MAX_LISTED = 1000;
+/** Under `audit: denials` the decisions of an outage are counted in events of their own. */
+const notSummed = (events: number): string =>
+  `${counted(events, 'event is', 'events are')} about an outage or a changed table; decisions that ` +
+  "such an event only counts are in no line. 'audit: all' records each of them";

@@ -41,10 +41,15 @@ export function observedText(
 }
 
 function sumText(sum: ObservedSum): string {
-  const { route, user, permission, result, given, deniedBy, count, last } = sum;
+  const { route, user, permission, result, given, count, last } = sum;
   const who = user === '' ? 'without a user' : user;
-  const by = deniedBy === undefined ? '' : `, denied by ${deniedBy}`;
+  const by = deniedByText(sum);
   return escapeInvisible(
     `${grouped(count)} × ${permission} for ${who}: ${given} → ${result}, route ${route}${by}, last at ${last}`,
   );
+}
+
+function deniedByText({ deniedBy, failure }: ObservedSum): string {
+  const by = deniedBy === undefined ? '' : `, denied by ${deniedBy}`;
+  return failure === undefined ? by : `${by} (${failure}: not by its policy)`;
 }

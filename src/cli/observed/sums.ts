@@ -19,6 +19,8 @@ export interface ObservedSum {
   readonly given: Result;
   /** The first source that denied; absent if none did. */
   readonly deniedBy?: string | undefined;
+  /** The class of the failure that the denial rests on: an outage is no policy. */
+  readonly failure?: string | undefined;
   readonly count: number;
   /** When the first and the last of them began, in ISO 8601. */
   readonly first: string;
@@ -57,7 +59,6 @@ export interface Selection {
   readonly user?: string | undefined;
   /** A prefix as routes have it, or a whole name. */
   readonly permission?: string | undefined;
-  readonly limit: number;
 }
 
 const TOTAL_OF = {
@@ -96,6 +97,7 @@ export class RecordedSums {
       result,
       given: observed.result,
       deniedBy: result === 'DENY' ? deniedBy(recorded) : undefined,
+      failure: result === 'DENY' ? failureOf(recorded) : undefined,
     };
     const key = JSON.stringify(Object.values(sum));
     const known = this.sums.get(key);
@@ -109,7 +111,8 @@ export class RecordedSums {
     if (at > known.last) known.last = at;
   }
 
-  answer({ route, user, permission, limit }: Selection): Observed {
+  /** All sums that fit, the largest first. */
+  answer({ route, user, permission }: Selection): Observed {
     const isNamed = permission === undefined ? undefined : nameTest(permission);
     const ref = user?.toLocaleLowerCase('en-US');
     const fitting = [...this.sums.values()]
@@ -125,7 +128,7 @@ export class RecordedSums {
     return {
       totals: this.totals,
       found: fitting.length,
-      sums: fitting.slice(0, limit),
+      sums: fitting,
     };
   }
 }
@@ -146,3 +149,8 @@ function differs(
 
 const deniedBy = ({ sources }: Recorded): string | undefined =>
   sources.find(({ verdict }) => verdict === 'DENY')?.source;
+
+/** Of the decision itself, or of a source whose failure counts as DENY. */
+const failureOf = ({ failure, sources }: Recorded): string | undefined =>
+  (failure ?? sources.find(each => each.failure && each.verdict === 'DENY')?.failure)
+    ?.class;

@@ -163,7 +163,7 @@ describe('of a backend', () => {
     const { code, out } = await run('--backend', stub.url, ...selection);
     expect(code).toBe(1);
     expect(asked.split(' ')[1]).toBe(
-      '/api/policy-router/v1/observed?route=fallback&user=user%3Adefault%2Fnolan&limit=50',
+      '/api/policy-router/v1/observed?route=fallback&user=user%3Adefault%2Fnolan',
     );
     expect(out)
       .toBe(`Since 2027-01-31T12:00:00.000Z, by the table 15f37a76c995: 9 decisions were only observed.

@@ -366,7 +366,7 @@ describe('under observe', () => {
       result: 'ALLOW',
       route: "'catalog.entity.refresh'",
       sentence:
-        "Allowed, as the decisions of the route 'catalog.entity.refresh' are not enforced yet",
+        "Allowed. The decisions of the route 'catalog.entity.refresh' are not enforced yet; another source answers",
     });
   });
 
