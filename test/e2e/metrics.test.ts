@@ -61,6 +61,11 @@ describeWithOpa('metrics of a real backend', () => {
         { prefix: 'closed', sources: ['closed'] },
         { prefix: 'open', sources: ['open'] },
         { prefix: 'replaced', sources: ['replaced'] },
+        {
+          prefix: 'observed',
+          sources: ['deny'],
+          observe: { answer: 'allow', until: '2099-01-31' },
+        },
       ],
     };
   };
@@ -107,6 +112,15 @@ describeWithOpa('metrics of a real backend', () => {
     }
     expect(scrape.value(DECISIONS, { route: "'closed'" })).toBe(1);
     expect(scrape.value(DECISIONS, { route: 'fallback', result: 'DENY' })).toBe(1);
+  });
+
+  it('of what is only observed tell the decision and what was given', async () => {
+    await ask('observed.x');
+    const labels = { route: "'observed'", result: 'DENY', answer: 'ALLOW' };
+    await until(
+      async () => (await value('policy_router_observed_decisions_total', labels)) === 1,
+      'the decision is counted',
+    );
   });
 
   it('while OPA is down: breakers open, fail-open, standby and denials are counted', async () => {

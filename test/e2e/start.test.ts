@@ -17,7 +17,7 @@ const badRouter = {
 };
 
 const problems = [
-  "permission.policyRouter: unknown key 'fallbak'; allowed: routingFile, fallback, ",
+  "permission.policyRouter: unknown key 'fallbak'; allowed: routingFile, observeInRoutingFile, fallback, ",
   "permission.policyRouter.fallback: is required: 'allow' or 'deny'",
   "permission.policyRouter.sources.opa.baseUrl: must be 'http://…', 'https://…' or 'unix:/path/to/socket'",
   "permission.policyRouter.sources.opa.timeout: must be a duration such as '500ms'",
