@@ -34,7 +34,7 @@ export async function openOpa(
   { env }: Io,
 ): Promise<OpenOpa> {
   if (policies) {
-    const started = await startOpa(env.OPA_BIN ?? 'opa', policies);
+    const started = await startOpa(env.OPA_BIN || 'opa', policies);
     return { url: started.url, token: undefined, close: () => started.stop() };
   }
   if (opa !== undefined) await reach(opa);
