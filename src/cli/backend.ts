@@ -109,7 +109,11 @@ export const backendOf = (
   url: string,
   token: string | undefined,
   { env }: Io,
-): Backend => new Backend(url, token ?? env[TOKEN_VARIABLE]);
+): Backend => new Backend(url, withoutScheme(token ?? env[TOKEN_VARIABLE]));
+
+/** Who copies a token from a header often copies `Bearer` too. */
+const withoutScheme = (token: string | undefined): string | undefined =>
+  token?.trim().replace(/^Bearer\s+/i, '');
 
 const unreachable = (message: string): CliError =>
   new CliError(message, EXIT.unreachable);
