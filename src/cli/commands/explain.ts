@@ -4,6 +4,7 @@ import { explainAnswer } from '../../operations/explain-answer';
 import type { Explained } from '../../operations/explain';
 import { someNames } from '../../lib/bounded';
 import { ACTIONS } from '../../request';
+import { entityRef } from '../../sources/fields';
 import { backendOf, backendOption, tokenOption } from '../backend';
 import { entityIn } from '../cases/load';
 import { ANONYMOUS } from '../cases/schema';
@@ -151,6 +152,7 @@ async function explainHere(options: ExplainOptions, io: Io): Promise<Explanation
         : `--user must be the entity ref of a user such as user:default/olivia, not '${user}'`,
     );
   }
+  for (const ref of group) checkGroup(ref);
   const { policyRouter } = await readAppConfig(options.config, io);
   const entities = await entitiesOf(options.entity);
   const metadata =
@@ -172,6 +174,15 @@ async function explainHere(options: ExplainOptions, io: Io): Promise<Explanation
   } finally {
     await opa.close();
   }
+}
+
+/** A ref that is not whole fits no claim: the answer would be a wrong DENY. */
+function checkGroup(ref: string): void {
+  const { success } = entityRef.safeParse(ref);
+  if (success) return;
+  throw new CliError(
+    `--group must be a whole entity ref such as group:default/platform, not '${ref}'`,
+  );
 }
 
 async function entitiesOf(written: string | undefined): Promise<Entities> {
