@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { oneLine } from '../lib/quote';
 import { errorName } from '../lib/foreign-error';
 import { CliError, EXIT } from './exit-code';
+import { refuseCredentials } from './url-credentials';
 import type { Io } from './io';
 
 /** For one answer, in milliseconds. */
@@ -41,6 +42,7 @@ export class Backend {
         `--backend must be a URL such as http://localhost:7007, not '${url}'`,
       );
     }
+    refuseCredentials(url, '--backend', TOKEN_VARIABLE);
     this.root = `${url.replace(/\/+$/, '')}/api`;
   }
 

@@ -3,6 +3,7 @@ import { connect, type NetConnectOpts } from 'node:net';
 import { errorName } from '../../lib/foreign-error';
 import { CliError, EXIT } from '../exit-code';
 import type { Io } from '../io';
+import { refuseCredentials } from '../url-credentials';
 import { startOpa } from './opa-process';
 
 /** What the options `--opa` and `--policies` say. */
@@ -64,6 +65,7 @@ function addressOf(url: string): NetConnectOpts {
       `--opa must be a URL such as http://127.0.0.1:8181, not '${url}'`,
     );
   }
+  refuseCredentials(url, '--opa', OPA_TOKEN_VARIABLE);
   const { hostname, port, protocol } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
