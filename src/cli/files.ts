@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { CliError } from './exit-code';
 
+const WHY: Readonly<Record<string, string | undefined>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder; name a file of it',
+  EACCES: 'you may not read it (EACCES)',
+};
+
 /**
  * @param path - relative to the working directory.
  * @throws CliError that says why it cannot be read.
@@ -10,7 +16,7 @@ export function readTextFile(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown error');
+    const why = (code && WHY[code]) ?? code ?? 'unknown error';
     throw new CliError(`${path} cannot be read: ${why}`);
   }
 }
