@@ -38,7 +38,15 @@ export async function loadTestFile(
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const [syntax] = document.errors;
-  if (syntax) throw new CliError(`${path}: ${syntax.message}`, EXIT.found);
+  if (syntax) {
+    const { line, col } = lines.linePos(syntax.pos[0]);
+    // Of its message only what is wrong: the place is said, and the lines quoted, after it.
+    const [what = ''] = syntax.message.split(/ at line \d+, column \d+/);
+    throw new CliError(
+      `${path}:${line}:${col}: this is not YAML: ${what}`,
+      EXIT.found,
+    );
+  }
   const placeOf = (keys: Path): string => {
     const { line, col } = lines.linePos(offsetOf(document, keys));
     return `${path}:${line}:${col}`;
@@ -101,6 +109,16 @@ function entityOf(written: TestEntity, folder: string, where: string): Entity {
   return entityIn(resolve(folder, written.file), written.ref, where);
 }
 
+/** Errors say who names the file: a test file has many. */
+function entitiesOf(path: string, where: string): readonly Entity[] {
+  try {
+    return readEntities(path);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    throw new CliError(`${where}: ${error.message}`, error.exitCode);
+  }
+}
+
 /**
  * The entity of a file, by its ref if it has several.
  *
@@ -109,7 +127,7 @@ function entityOf(written: TestEntity, folder: string, where: string): Entity {
  */
 export function entityIn(path: string, ref: string | undefined, where: string): Entity {
   const shown = relative(process.cwd(), resolve(path));
-  const found = readEntities(shown);
+  const found = entitiesOf(shown, where);
   const refs = found.map(refOf);
   if (ref === undefined) {
     const [only, second] = found;
