@@ -78,9 +78,9 @@ Start with:
 More about each command: docs/cli.md in the package`;
 
 const HELP: Partial<Help> = {
-  // An empty list as a default is no news.
+  // An empty list, or no stand-in, as a default is no news.
   optionDescription: option =>
-    Array.isArray(option.defaultValue)
+    typeof option.defaultValue === 'object'
       ? option.description
       : new Help().optionDescription(option),
 };

@@ -25,11 +25,11 @@ interface CheckOptions {
 export const checkCommand: MakeCommand = (io, end) =>
   new Command()
     .description(
-      `Reads app-config and the routing file as a backend does, loads bundles, and lists all errors and
-warnings with their places. It asks no server. Run it in the folder in which the backend runs.
+      `Reads app-config and the routing file as a backend does, loads bundles, and lists all errors and warnings with their places. It asks no server. Run it in the folder in which the backend runs.
 
 Example:
-  policy-router check --config ../../app-config.yaml --config ../../app-config.production.yaml`,
+  policy-router check --config ../../app-config.yaml \\
+    --config ../../app-config.production.yaml`,
     )
     .addOption(configOption())
     .addOption(

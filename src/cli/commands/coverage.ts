@@ -33,13 +33,12 @@ export const coverageCommand = (io: Io, end: (code: ExitCode) => void): Command 
   new Command('coverage')
     .summary('show what decides each declared permission')
     .description(
-      `Shows what decides each permission that the plugins declare: a route, or the fallback.
-Asks a running backend for its plugins and its table; or takes the table of app-config, and the plugins
-from a file that --save has written.
+      `Shows what decides each permission that the plugins declare: a route, or the fallback. Asks a running backend for its plugins and its table; or takes the table of app-config, and the plugins from a file that --save has written.
 
 Example:
   policy-router coverage --backend http://localhost:7007 --save metadata.json
-  policy-router coverage --metadata metadata.json --fail-on-fallback --fail-on-open-writes`,
+  policy-router coverage --metadata metadata.json --fail-on-fallback \\
+    --fail-on-open-writes`,
     )
     .addOption(
       backendOption('ask a running backend, such as http://localhost:7007').conflicts([

@@ -53,12 +53,12 @@ const LOCAL_ONLY = ['config', 'metadata', 'entity', 'opa', 'policies', 'standIn'
 export const explainCommand: MakeCommand = io => {
   const command = new Command()
     .description(
-      `Decides one question and shows why: the route, what each source said, and which conditions hold.
-Without --backend the table and its sources are asked here.
+      `Decides one question and shows why: the route, what each source said, and which conditions hold. Without --backend the table and its sources are asked here.
 
 Example:
-  policy-router explain --user user:default/olivia --group group:default/platform \\
-    --permission catalog.entity.delete --entity catalog-info.yaml`,
+  policy-router explain --user user:default/olivia \\
+    --group group:default/platform --permission catalog.entity.delete \\
+    --entity catalog-info.yaml`,
     )
     .option('--user <ref>', `who asks, such as user:default/olivia, or ${ANONYMOUS}`)
     .addOption(

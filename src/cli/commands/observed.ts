@@ -21,9 +21,7 @@ export const observedCommand = (io: Io, end: (code: ExitCode) => void): Command 
   new Command('observed')
     .summary('show what observed decisions would change')
     .description(
-      `Sums by route, user and permission what would change if decisions that are only observed were
-enforced. Asks a running backend for what it has counted since its start or the last change of its table;
-or reads its log, with 'audit: all' or 'denials'.
+      `Sums by route, user and permission what would change if decisions that are only observed were enforced. Asks a running backend for what it has counted since its start or the last change of its table; or reads its log, with 'audit: all' or 'denials'.
 
 Exit code 1: something would be denied.
 

@@ -42,9 +42,7 @@ export const replayCommand = (io: Io, end: (code: ExitCode) => void): Command =>
   const command = new Command('replay')
     .summary('compare recorded decisions with a proposed table')
     .description(
-      `Decides recorded decisions again, by a proposed table, and shows what would change.
-Reads the log of a backend with 'audit: all', and answers of GET decisions. The sources are those of
-app-config; nothing is asked over the network unless you name an OPA.
+      `Decides recorded decisions again, by a proposed table, and shows what would change. Reads the log of a backend with 'audit: all', and answers of GET decisions. The sources are those of app-config; nothing is asked over the network unless you name an OPA.
 
 Exit code 3: nothing changes, but some decisions are undetermined.
 

@@ -30,8 +30,7 @@ interface TestOptions extends OpaOptions {
 export const testCommand: MakeCommand = (io, end) => {
   const command = new Command()
     .description(
-      `Runs test files: users, entities, and the decisions that are expected. The table, Rego, ownership
-and conditions are the real ones. What cannot be asked here is said by the file.
+      `Runs test files: users, entities, and the decisions that are expected. The table, Rego, ownership and conditions are the real ones. What cannot be asked here is said by the file.
 
 Example:
   policy-router test tests.yaml --policies ./policies --min-reach 100`,
