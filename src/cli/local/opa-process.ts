@@ -63,6 +63,12 @@ export async function startOpa(
     await delay(POLL);
   }
   await stop();
+  if (running.isMissing()) {
+    throw new CliError(
+      `there is no program '${binary}' to start an OPA with. Install OPA, or set OPA_BIN to the path of its binary; or name a running OPA with --opa <url>`,
+      EXIT.unreachable,
+    );
+  }
   throw new CliError(
     `OPA (${binary}) did not start: ${running.log() || 'it printed nothing'}`,
     EXIT.unreachable,
@@ -72,19 +78,23 @@ export async function startOpa(
 interface Running {
   readonly ended: Promise<void>;
   hasEnded(): boolean;
+  /** Whether there is no such binary. */
+  isMissing(): boolean;
   log(): string;
 }
 
 function watch(child: ChildProcess): Running {
   let log = '';
   let hasEnded = false;
+  let isMissing = false;
   const collect = (chunk: Buffer): void => {
     log = (log + chunk.toString()).slice(-MAX_LOG);
   };
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
   const ended = new Promise<void>(resolve => {
-    child.once('error', error => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      isMissing = error.code === 'ENOENT';
       log += error.message;
       hasEnded = true;
       resolve();
@@ -94,7 +104,12 @@ function watch(child: ChildProcess): Running {
       resolve();
     });
   });
-  return { ended, hasEnded: () => hasEnded, log: () => log.trim() };
+  return {
+    ended,
+    hasEnded: () => hasEnded,
+    isMissing: () => isMissing,
+    log: () => log.trim(),
+  };
 }
 
 async function isReady(socketPath: string): Promise<boolean> {
