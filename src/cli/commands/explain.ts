@@ -145,7 +145,7 @@ async function explainHere(options: ExplainOptions, io: Io): Promise<Explanation
       '--resource needs --backend, which knows the resource. Without one, give its file: --entity catalog-info.yaml',
     );
   }
-  if (user === ANONYMOUS ? group.length > 0 : !/^user:./i.test(user)) {
+  if (user === ANONYMOUS ? group.length > 0 : !isUserRef(user)) {
     throw new CliError(
       user === ANONYMOUS
         ? `--user ${ANONYMOUS} is in no group; leave out --group`
@@ -175,6 +175,9 @@ async function explainHere(options: ExplainOptions, io: Io): Promise<Explanation
     await opa.close();
   }
 }
+
+const isUserRef = (ref: string): boolean =>
+  /^user:/i.test(ref) && entityRef.safeParse(ref).success;
 
 /** A ref that is not whole fits no claim: the answer would be a wrong DENY. */
 function checkGroup(ref: string): void {
