@@ -8,13 +8,18 @@ export interface ReadingProblem {
   readonly message: string;
 }
 
+const NEXT =
+  'Run the command in your Backstage repository, in the folder in which the backend runs, such as packages/backend; or name the files: --config <path>';
+
 /** App-config that no backend could start with. */
 export class UnreadableConfig extends CliError {
   constructor(readonly problems: readonly ReadingProblem[]) {
     const lines = problems.map(
       ({ place, message }) => `${place ? `${formatPlace(place)}: ` : ''}${message}`,
     );
-    super(`The app-config cannot be read:\n${lines.join('\n')}`);
+    // Without a place, it is about which files are named.
+    const next = problems.every(({ place }) => place) ? '' : `\n${NEXT}`;
+    super(`The app-config cannot be read:\n${lines.join('\n')}${next}`);
   }
 
   /** Whether something in a file is wrong, and not which files are named. */
