@@ -37,7 +37,8 @@ export async function readAppConfig(
     const read = files.flatMap(({ path }) => path ?? []);
     throw new CliError(
       `${CONFIG_PATH} is not set. Read: ${read.length > 0 ? read.join(', ') : 'no file'}. ` +
-        'Name the files that the backend is started with: --config app-config.yaml --config app-config.production.yaml',
+        'Name the files that the backend is started with: --config app-config.yaml --config app-config.production.yaml' +
+        '. If the router is not configured yet: policy-router init least-privilege',
     );
   }
   return { config, policyRouter, files };
