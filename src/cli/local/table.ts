@@ -3,15 +3,19 @@ import { resolve } from 'node:path';
 import { isJsonObject } from '../../lib/json-object';
 import { TABLE_KEYS } from '../../config/merge-routing-file';
 import type { RouterConfig } from '../../config/types';
+import { readTextFile } from '../files';
 
 /**
  * The config with the table of a file in place of its own.
  *
  * @param policyRouter - the value at `permission.policyRouter`, valid or not.
  * @param table - the path of a routing file, relative to the working directory.
+ * @throws CliError if it cannot be read.
  */
 export function withTable(policyRouter: unknown, table: string | undefined): unknown {
   if (table === undefined || !isJsonObject(policyRouter)) return policyRouter;
+  // Here, where the option can be named: as a routingFile it would be an error of app-config.
+  readTextFile(table);
   const rest: Record<string, unknown> = { ...policyRouter };
   for (const key of TABLE_KEYS) delete rest[key];
   return { ...rest, routingFile: resolve(table) };
