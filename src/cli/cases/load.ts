@@ -42,10 +42,7 @@ export async function loadTestFile(
     const { line, col } = lines.linePos(syntax.pos[0]);
     // Of its message only what is wrong: the place is said, and the lines quoted, after it.
     const [what = ''] = syntax.message.split(/ at line \d+, column \d+/);
-    throw new CliError(
-      `${path}:${line}:${col}: this is not YAML: ${what}`,
-      EXIT.found,
-    );
+    throw new CliError(`${path}:${line}:${col}: this is not YAML: ${what}`, EXIT.found);
   }
   const placeOf = (keys: Path): string => {
     const { line, col } = lines.linePos(offsetOf(document, keys));
