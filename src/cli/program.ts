@@ -73,7 +73,8 @@ const ABOUT = `Shows what a routing table decides before anybody feels it.
 
 Start with:
   policy-router init least-privilege --dir packages/backend
-  policy-router check
+
+It prints what to run next.
 
 More about each command: docs/cli.md in the package`;
 

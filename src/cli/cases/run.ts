@@ -68,7 +68,9 @@ export async function runCases(
         const decided = await outcomeOf(question, answered, facts);
         const milliseconds = performance.now() - began;
         const { route, routeIndex } = answered.record;
-        reached.add(route === FALLBACK ? FALLBACK : (routeIndex ?? ''));
+        // Without its sources a case shows nothing of what the route decides.
+        if (answered.missing.length === 0)
+          reached.add(route === FALLBACK ? FALLBACK : (routeIndex ?? ''));
         if (opa.url !== undefined) addUnused(question, facts, unused);
         const line = loaded.lineOf(question.index);
         outcomes.push({ ...decided, file: loaded.path, line, milliseconds });

@@ -5,7 +5,7 @@ import type { Io } from '../io';
 import type { Observed, ObservedSum } from './sums';
 
 const NOTHING =
-  'No decision was only observed. Is observe configured, and has anybody asked since?';
+  'no decision was made under observe. Is observe configured, and has anybody asked since?';
 
 export function observedText(
   { since, digest, totals, found, sums }: Observed,

@@ -114,7 +114,7 @@ If they were enforced, 4 would be denied, 1 would depend on the resource, 1 woul
     expect(await run('audit.log')).toEqual({
       code: 0,
       err: '',
-      out: 'No decision was only observed. Is observe configured, and has anybody asked since?\n',
+      out: 'no decision was made under observe. Is observe configured, and has anybody asked since?\n',
     });
   });
 
