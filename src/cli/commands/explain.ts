@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Permission } from '@backstage/plugin-permission-common';
 import { explainAnswer } from '../../operations/explain-answer';
 import type { Explained } from '../../operations/explain';
 import { someNames } from '../../lib/bounded';
@@ -8,6 +7,7 @@ import { entityRef } from '../../sources/fields';
 import { backendOf, backendOption, tokenOption } from '../backend';
 import { entityIn } from '../cases/load';
 import { ANONYMOUS } from '../cases/schema';
+import { askedPermission, writtenPermission } from '../asked-permission';
 import { readAppConfig } from '../config/app-config';
 import { CliError, EXIT } from '../exit-code';
 import { explanation, explanationLines, type Explanation } from '../explanation';
@@ -203,7 +203,7 @@ async function explained(
 ): Promise<Explanation> {
   const { user = '', group } = options;
   const standIns: ExplainOptions['standIn'] = options.standIn ?? new Map();
-  const { permission, notes } = permissionOf(options, router);
+  const { permission, notes } = askedPermission(options, router.table.declared);
   if (resource !== undefined && permission.type === 'basic') {
     throw new CliError(
       `--entity must be left out for ${permission.name}: ${notes[0] ?? 'it is not about a resource'}`,
@@ -229,46 +229,6 @@ async function explained(
     notes: [...notes, ...standInNotes(record, source => standIns.get(source))],
   };
   return explainAnswer(whole, true, resource) as unknown as Explanation;
-}
-
-function permissionOf(
-  options: ExplainOptions,
-  { table }: LocalRouter,
-): { readonly permission: Permission; readonly notes: readonly string[] } {
-  const written = writtenPermission(options);
-  if (written) return { permission: written, notes: [] };
-  const { permission: name } = options;
-  const declaration = table.declared.of(name);
-  switch (declaration.kind) {
-    case 'one':
-      return { permission: declaration.permission, notes: [] };
-    case 'several':
-      throw new CliError(
-        `several plugins declare ${name} (${declaration.pluginIds.join(', ')}): add --action and --resource-type`,
-      );
-    case 'none':
-    case 'unread':
-      return {
-        permission: { type: 'basic', name, attributes: {} },
-        notes: [
-          'nothing here declares this permission, so it is asked as a basic one without an action; ' +
-            'give --metadata, or --action and --resource-type',
-        ],
-      };
-  }
-}
-
-/** Undefined if only its name is given. */
-function writtenPermission({
-  permission: name,
-  action,
-  resourceType,
-}: ExplainOptions): Permission | undefined {
-  if (action === undefined && resourceType === undefined) return undefined;
-  const attributes = action === undefined ? {} : { action };
-  return resourceType === undefined
-    ? { type: 'basic', name, attributes }
-    : { type: 'resource', name, attributes, resourceType };
 }
 
 function checkStandIns(

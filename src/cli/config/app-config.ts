@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { ConfigReader, type Config } from '@backstage/config';
 import type * as ConfigLoader from '@backstage/config-loader';
 import { CONFIG_PATH } from '../../config/types';
+import { closest } from '../../lib/closest';
+import { isJsonObject } from '../../lib/json-object';
 import { CliError } from '../exit-code';
 import type { Io } from '../io';
 import type { ConfigFiles } from './config-files';
@@ -38,11 +40,27 @@ export async function readAppConfig(
     throw new CliError(
       `${CONFIG_PATH} is not set. Read: ${read.length > 0 ? read.join(', ') : 'no file'}. ` +
         'Name the files that the backend is started with: --config app-config.yaml --config app-config.production.yaml' +
-        '. If the router is not configured yet: policy-router init least-privilege',
+        `${likelySlip(config)}. If the router is not configured yet: policy-router init least-privilege`,
     );
   }
   return { config, policyRouter, files };
 }
+
+/** A key in another letter case, or with another end, is the likely mistake. */
+function likelySlip(config: Config): string {
+  const whole = config.getOptional();
+  const section = keysOf(whole).find(key => key === 'permissions');
+  if (section !== undefined)
+    return `. There is a key '${section}'; it must be 'permission'`;
+  const inside = isJsonObject(whole) ? keysOf(whole.permission) : [];
+  const likely = closest('policyRouter', inside);
+  return likely === undefined
+    ? ''
+    : `. There is a key 'permission.${likely}'; it must be 'policyRouter'`;
+}
+
+const keysOf = (value: unknown): string[] =>
+  isJsonObject(value) ? Object.keys(value) : [];
 
 async function readFiles(
   paths: readonly string[],

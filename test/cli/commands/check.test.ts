@@ -176,6 +176,21 @@ describe('a slip in the command', () => {
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 
+  it.each([
+    [
+      'permissions:\n  policyRouter: {}\n',
+      "a key 'permissions'; it must be 'permission'",
+    ],
+    [
+      'permission:\n  policyrouter: {}\n',
+      "a key 'permission.policyrouter'; it must be 'policyRouter'",
+    ],
+  ])('a misspelt section: %j', async (text, said) => {
+    const { code, err } = await check({ 'app-config.yaml': text });
+    expect(code).toBe(2);
+    expect(err).toContain(`There is ${said}`);
+  });
+
   it('app-config without the section', async () => {
     const { code, err } = await check({ 'app-config.yaml': 'app: {}' });
     expect(err).toContain('permission.policyRouter is not set. Read: ');

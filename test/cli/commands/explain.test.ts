@@ -269,3 +269,23 @@ describe('with --backend', () => {
     expect(asked).toEqual([]);
   });
 });
+
+describe('a permission', () => {
+  it('that is declared is asked as it is declared', async () => {
+    const same = ['--action', 'delete', '--resource-type', 'catalog-entity'];
+    const { out } = await run(...OLIVIA, ...DELETE, ...same);
+    expect(out).toContain('catalog.entity.delete (delete, catalog-entity)');
+    const other = await run(...OLIVIA, ...DELETE, '--action', 'read');
+    expect(other).toMatchObject({
+      code: 2,
+      err: 'catalog.entity.delete is declared as (delete, catalog-entity): leave out --action and --resource-type\n',
+    });
+  });
+
+  it('that nobody declares is probably misspelt', async () => {
+    const { out } = await run(...OLIVIA, '--permission', 'catalog.entity.raed');
+    expect(out).toContain(
+      'nothing here declares this permission (did you mean catalog.entity.read?)',
+    );
+  });
+});
