@@ -19,13 +19,30 @@ export function reportLines(
     ...(failed.length > 0 ? [style('red', `${failed.length} failed`)] : []),
   ];
   return [
-    ...failed.flatMap(outcome => [...failureLines(outcome, style), '']),
+    ...withoutRepeats(failed).flatMap(outcome => [...failureLines(outcome, style), '']),
     ...(unused.length > 0
       ? [`OPA was asked, so its stand-ins were not used: ${unused.join(', ')}`]
       : []),
     counts.join(', '),
     ...reachLines(reach),
   ];
+}
+
+/** What to do where a source cannot be asked is said in full once: it may concern every case. */
+function withoutRepeats(failed: readonly Outcome[]): Outcome[] {
+  const said = new Set<string>();
+  return failed.map(outcome => {
+    if (outcome.result !== undefined) return outcome;
+    const problems = outcome.problems.map(problem => {
+      if (!said.has(problem)) {
+        said.add(problem);
+        return problem;
+      }
+      const [what] = problem.split('. ');
+      return `${what} (as above)`;
+    });
+    return { ...outcome, problems };
+  });
 }
 
 export const reachLines = ({ reached, of, missed }: Reach): string[] => [

@@ -220,6 +220,16 @@ describe('a source that cannot be asked', () => {
     ]);
   });
 
+  it('says in full once what to do, and counts no such route as reached', async () => {
+    const { out } = await runCases([
+      { ...cluster, expect: 'DENY' },
+      { ...cluster, expect: 'ALLOW' },
+    ]);
+    expect(out.match(/Under standIns/g)).toHaveLength(1);
+    expect(out).toContain('and nothing is said in its place (as above)\n');
+    expect(out).toMatch(/^reach: 0 of \d+ routes; no case reaches:$/m);
+  });
+
   it('says what the file says, or the case in its place', async () => {
     const found = await jsonOf(
       [
