@@ -90,7 +90,7 @@ export class Backend {
       text = await response.body.text();
     } catch (error) {
       throw unreachable(
-        `${url} cannot be reached (${codeOf(error)}). Is the backend running?`,
+        `${url} cannot be reached (${codeOf(error)}). ${hintOf(codeOf(error))}`,
       );
     }
     if (status === 200) {
@@ -98,7 +98,7 @@ export class Backend {
         return JSON.parse(text) as T;
       } catch {
         throw unreachable(
-          `${url} did not answer with JSON. Is this the address of the backend?`,
+          `${url} did not answer with JSON. Is this the address of the backend, and not of the frontend?`,
         );
       }
     }
@@ -120,6 +120,12 @@ const withoutScheme = (token: string | undefined): string | undefined =>
 const unreachable = (message: string): CliError =>
   new CliError(message, EXIT.unreachable);
 
+/** Of a server that speaks no TLS. */
+const hintOf = (code: string): string =>
+  code.startsWith('ERR_SSL')
+    ? 'Does its address begin with http:// instead of https://?'
+    : 'Is the backend running?';
+
 function refused(
   url: string,
   status: number,
@@ -133,7 +139,7 @@ function refused(
     case 401:
       return unreachable(
         hasToken
-          ? `${answer}. The token is not valid, or has expired`
+          ? `${answer}. The token is not valid, or has expired: get a new one (docs/operations.md), and set ${TOKEN_VARIABLE}`
           : `${answer}. Set ${TOKEN_VARIABLE}, or pass --token`,
       );
     case 404:

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -292,7 +294,7 @@ describe('of a backend', () => {
     [
       'a page of HTML',
       answer('<!DOCTYPE html>'),
-      'did not answer with JSON. Is this the address of the backend?',
+      'did not answer with JSON. Is this the address of the backend, and not of the frontend?',
     ],
     [
       'a refusal',
@@ -320,6 +322,19 @@ describe('of a backend', () => {
     expect([code, out]).toEqual([3, '']);
     expect(err).toContain(message);
     expect(err).not.toContain(TOKEN);
+  });
+
+  it('asks whether https:// is wrong where nobody speaks TLS', async () => {
+    const plain = createServer();
+    await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+    const { code, err } = await runPolicyRouter(['coverage', '--backend', url]);
+    plain.closeAllConnections();
+    plain.close();
+    expect(code).toBe(3);
+    expect(err).toMatch(
+      /Does its address begin with http:\/\/ instead of https:\/\/\?\n$/,
+    );
   });
 
   it.each([
