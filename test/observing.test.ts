@@ -234,6 +234,8 @@ describe('an observed decision', () => {
 
   it('keeps its sources open until it is recorded, even through a reload', async () => {
     let answer = (_result: unknown): void => {};
+    let asked = (): void => {};
+    const isAsked = new Promise<void>(resolve => (asked = resolve));
     const config = (concurrency: number): object => ({
       fallback: 'deny',
       deadline: '5m',
@@ -245,7 +247,14 @@ describe('an observed decision', () => {
       },
     });
     const { recorded } = await observing(
-      { own: () => new Promise(resolve => (answer = resolve)), team: says('ALLOW') },
+      {
+        own: () =>
+          new Promise(resolve => {
+            answer = resolve;
+            asked();
+          }),
+        team: says('ALLOW'),
+      },
       config(2),
       { sources: ['own', 'team'] },
     );
@@ -254,6 +263,7 @@ describe('an observed decision', () => {
       ...config(3),
       routes: [{ prefix: 'catalog', sources: ['own', 'team'] }],
     });
+    await isAsked;
     answer({ result: 'ALLOW' });
     expect(await recorded()).toMatchObject({
       result: 'ALLOW',
