@@ -1,6 +1,6 @@
 /**
- * Under observe another source answers, and the decision is only recorded. Both are asked at the
- * same time. The answer waits for the answering source alone; without an answer it is DENY.
+ * Under observe another source answers, and the decision is only recorded. The answer waits for the
+ * answering source alone; without an answer it is DENY. What is recorded is decided beside it.
  */
 import type { Answering } from './snapshot';
 import type { DecisionRecord } from './trace/record';
