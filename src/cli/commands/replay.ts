@@ -1,6 +1,4 @@
 import { Command, Option } from 'commander';
-import { isJsonObject } from '../../lib/json-object';
-import { TABLE_KEYS } from '../../config/merge-routing-file';
 import { readAppConfig } from '../config/app-config';
 import { nothingRead } from '../decisions/nothing-read';
 import { Decisions } from '../decisions/recorded';
@@ -11,6 +9,7 @@ import { LocalRouter } from '../local/local-router';
 import { readMetadata } from '../local/metadata';
 import { openOpa, type OpaOptions, type OpenOpa } from '../local/open-opa';
 import { localConfig, type StandIns } from '../local/stand-ins';
+import { withTable } from '../local/table';
 import {
   configOption,
   jsonOption,
@@ -147,12 +146,4 @@ function standInsFor(given: StandInOption, needed: readonly string[]): StandIns 
     );
   }
   return new Map([...given].map(([name, said]) => [name, () => said]));
-}
-
-/** The config with the proposed table in place of its own. */
-function withTable(policyRouter: unknown, table: string | undefined): unknown {
-  if (table === undefined || !isJsonObject(policyRouter)) return policyRouter;
-  const settings: Record<string, unknown> = { ...policyRouter, routingFile: table };
-  for (const key of TABLE_KEYS) delete settings[key];
-  return settings;
 }

@@ -6,13 +6,14 @@ import { loadTestFile, type LoadedFile } from '../cases/load';
 import { percentOf } from '../cases/reach';
 import { hasFailed, reportJson, reportLines } from '../cases/report';
 import { runCases, type Run } from '../cases/run';
+import { observedIn } from '../../config/observe';
 import { readAppConfig } from '../config/app-config';
 import { CliError, EXIT } from '../exit-code';
 import { json, type Io } from '../io';
 import { LocalRouter } from '../local/local-router';
 import { CATALOG_ONLY, readMetadata, type Metadata } from '../local/metadata';
 import { openOpa, type OpaOptions } from '../local/open-opa';
-import { isObserved, sourceTypes, withTable } from '../local/table';
+import { sourceTypes, withTable } from '../local/table';
 import { configOption, jsonOption, metadataOption, opaOptions } from '../options';
 import type { MakeCommand } from '../make-command';
 
@@ -96,7 +97,7 @@ async function factsOf(policyRouter: unknown, io: Io): Promise<TableFacts> {
   const router = await LocalRouter.open({ policyRouter });
   const { routes } = router.table.startConfig.config;
   router.close();
-  if (isObserved(router.table.startConfig.config)) {
+  if (observedIn(router.table.startConfig.config).length > 0) {
     io.err(
       'Decisions are observed: what the table decides is tested, not the answers.',
     );

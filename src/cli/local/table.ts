@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { isJsonObject } from '../../lib/json-object';
 import { TABLE_KEYS } from '../../config/merge-routing-file';
-import type { RouterConfig } from '../../config/types';
 import { readTextFile } from '../files';
 
 /**
@@ -33,9 +32,3 @@ export function sourceTypes(policyRouter: unknown): Map<string, string> {
     ),
   );
 }
-
-/** Whether somebody else's answer is given to some questions, while decisions are only recorded. */
-export const isObserved = (config: Pick<RouterConfig, 'routes'>): boolean =>
-  [config, ...config.routes].some(
-    each => ((each as { observe?: unknown }).observe ?? false) !== false,
-  );
