@@ -15,7 +15,7 @@ interface Options {
 
 export interface AskedPermission {
   readonly permission: Permission;
-  /** What whoever asks should know of it. */
+  /** What the user should know about it. */
   readonly notes: readonly string[];
 }
 

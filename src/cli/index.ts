@@ -2,7 +2,7 @@
 import { processIo } from './io';
 import { runCli } from './program';
 
-// Whoever reads may stop early, such as `head`; that is no error of ours.
+// The reader of the output, such as `head`, may stop early; that is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

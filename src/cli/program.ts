@@ -135,7 +135,7 @@ function codeOf(error: unknown, io: Io): ExitCode {
     say(`${error.message}\n'policy-router check' shows where each of them is.`);
     return EXIT.found;
   }
-  // A bug of ours: its stack helps whoever reports it.
+  // A bug in this command: its stack helps to report it.
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.usage;
 }

@@ -1,5 +1,4 @@
 /** Everything that is wrong or odd in a config, each with its place. */
-import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { AppConfig } from '../config/app-config';
 import { fromHere, Places, type Place } from '../config/places';
 import { formatPath, type Path } from '../../config/findings';
@@ -16,6 +15,7 @@ import type { ConfigWarning, WarningCode } from '../../config/warnings';
 import { isJsonObject } from '../../lib/json-object';
 import { kindOf } from '../../sources/kinds';
 import type { Io } from '../io';
+import { SILENT } from '../silent-logger';
 import type { HostedPolicies } from '../../sources/hosted/policies';
 
 /** Codes of warnings that only a command has, because only it sees all of app-config. */
@@ -232,14 +232,6 @@ const NO_POLICIES: HostedPolicies = {
   get: name => {
     throw new Error(`'${name}' is not provided here`);
   },
-};
-
-const SILENT: LoggerService = {
-  error: () => {},
-  warn: () => {},
-  info: () => {},
-  debug: () => {},
-  child: () => SILENT,
 };
 
 /** Backstage asks a policy only if permissions are switched on. */

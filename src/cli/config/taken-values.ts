@@ -87,7 +87,7 @@ class TakenValues {
   }
 }
 
-/** The variables in a text such as `http://${HOST:-localhost}`; `$${…}` is none. */
+/** The variables in a text such as `http://${HOST:-localhost}`; `$${…}` is plain text. */
 const namesIn = (text: string): string[] =>
   [...text.matchAll(/(\$?)\$\{([^{}]*)\}/g)]
     .filter(([, escape]) => escape === '')

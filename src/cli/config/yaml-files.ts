@@ -57,7 +57,7 @@ export class YamlFiles {
     return this.inside({ file, node, offset: node?.range?.[0] ?? 0 }, keys, includes);
   }
 
-  /** What an `$include` puts in the place of the node. Undefined if it is none. */
+  /** What an `$include` puts in the place of the node. Undefined if the node is not an `$include`. */
   included(
     { path }: YamlFile,
     node: Node | null,

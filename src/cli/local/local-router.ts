@@ -2,7 +2,6 @@
 import type {
   BackstageCredentials,
   BackstageUserPrincipal,
-  LoggerService,
 } from '@backstage/backend-plugin-api';
 import { ConfigReader } from '@backstage/config';
 import type { Permission } from '@backstage/plugin-permission-common';
@@ -14,6 +13,7 @@ import type { Principal } from '../../request';
 import { createRouter, type Router } from '../../router';
 import type { DecisionRecord } from '../../trace/record';
 import { CliError } from '../exit-code';
+import { SILENT } from '../silent-logger';
 import type { Entities } from './entities';
 import { localPlugins } from './local-plugins';
 import { CATALOG_ONLY, type Metadata } from './metadata';
@@ -161,14 +161,6 @@ function conditionalOf({ pluginId, conditions, permission }: Readonly<DecisionRe
   const resourceType = permission?.type === 'resource' ? permission.resourceType : '';
   return { pluginId: pluginId!, resourceType, conditions: conditions! };
 }
-
-const SILENT: LoggerService = {
-  error: () => {},
-  warn: () => {},
-  info: () => {},
-  debug: () => {},
-  child: () => SILENT,
-};
 
 /** What is read here needs a few turns of the event loop, and no time. */
 const MAX_TURNS = 10_000;
