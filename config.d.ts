@@ -68,6 +68,11 @@ interface OpaSource extends RemoteSource {
   baseUrl?: string | string[];
   /** The path of the decision, such as `backstage_policy/decision`. */
   entrypoint?: string;
+  /**
+   * The path of the rule that answers many questions in one request, such as `policy_router/batch`.
+   * `policy-router rego-batch` prints the rule. Default: each question is a request of its own.
+   */
+  batch?: string;
   /** Bytes; a longer response is invalid. 1 to 2147483647. Default 1048576 (1 MiB). */
   maxResponseBytes?: number;
   /** How the router authenticates to OPA. */

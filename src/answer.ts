@@ -13,6 +13,10 @@ export const failed = (
   message: string,
 ): Failed => ({ kind: 'FAILED', failure: { class: failureClass, code, message } });
 
+/** For what may fail and is no single answer, such as a request with several questions. */
+export const isFailed = (outcome: { readonly kind: string }): outcome is FailedAnswer =>
+  outcome.kind === 'FAILED';
+
 /** The code of a question that nobody but the user in person can put. */
 export const NEEDS_USER = 'NEEDS_USER';
 
@@ -29,15 +33,19 @@ export interface AnswerDetails {
   readonly shared?: boolean | undefined;
   /** By which OPA's decision log names this decision, if OPA has one. */
   readonly decisionId?: string | undefined;
+  /** How many questions its request had, if there were several. */
+  readonly batched?: number | undefined;
 }
 
 export const detailsOf = ({
   exchange,
   shared,
   decisionId,
-}: AnswerDetails): AnswerDetails => ({ exchange, shared, decisionId });
+  batched,
+}: AnswerDetails): AnswerDetails => ({ exchange, shared, decisionId, batched });
 
 export type Answer = (Verdict | Failed) & AnswerDetails;
+export type FailedAnswer = Failed & AnswerDetails;
 
 /** Who is asked: a source, or its standby, at one of its endpoints. */
 export interface LinkName {

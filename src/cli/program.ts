@@ -8,6 +8,7 @@ import type * as Init from './commands/init';
 import type * as Coverage from './commands/coverage';
 import type * as Replay from './commands/replay';
 import type * as Observed from './commands/observed';
+import type * as RegoBatch from './commands/rego-batch';
 import type * as Schema from './commands/schema';
 import type * as Test from './commands/test';
 import { CliError, EXIT, EXIT_HELP, type ExitCode } from './exit-code';
@@ -65,6 +66,11 @@ const COMMANDS: readonly Listed[] = [
     name: 'schema',
     summary: 'print the JSON Schema of a routing file or of a test file',
     load: () => (require('./commands/schema') as typeof Schema).schemaCommand,
+  },
+  {
+    name: 'rego-batch',
+    summary: 'print the Rego rule that answers many questions in one request',
+    load: () => (require('./commands/rego-batch') as typeof RegoBatch).regoBatchCommand,
   },
 ];
 /* eslint-enable @typescript-eslint/no-require-imports */

@@ -1,5 +1,5 @@
 import OpossumBreaker from 'opossum';
-import { failed, type Answer, type Failed } from '../answer';
+import { failed, isFailed, type Failed, type FailedAnswer } from '../answer';
 import { FailingUsers } from './failing-users';
 
 export interface CircuitBreakerOptions {
@@ -15,15 +15,20 @@ export interface CircuitBreakerOptions {
   readonly distinctUsers: number;
 }
 
+/** What came of a request: an answer to one question, or the answers to several. */
+export interface Outcome {
+  readonly kind: string;
+}
+
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
- * opossum around answers: only `unavailable` counts as a failure. An `invalid` answer came from
+ * opossum around requests: only `unavailable` counts as a failure. An `invalid` answer came from
  * a source that is reachable, so it counts as a success. opossum's timeout, cache and coalescing
  * are off: its AbortController belongs to the breaker, not to the call.
  */
 export class CircuitBreaker {
-  private readonly breaker: OpossumBreaker<[() => Promise<Answer>], Answer>;
+  private readonly breaker: OpossumBreaker<[() => Promise<Outcome>], Outcome>;
   private readonly failing: FailingUsers;
   private current: BreakerState = 'closed';
   private changed: number | undefined;
@@ -70,13 +75,17 @@ export class CircuitBreaker {
   }
 
   /**
-   * Puts a question unless the breaker is open. Never rejects.
+   * Puts a request unless the breaker is open. Never rejects.
    *
    * @param user - who asks; undefined for the anonymous.
    */
-  async fire(ask: () => Promise<Answer>, user: string | undefined): Promise<Answer> {
+  async fire<T extends Outcome>(
+    ask: () => Promise<T | FailedAnswer>,
+    user: string | undefined,
+  ): Promise<T | FailedAnswer> {
     try {
-      return await this.breaker.fire(() => this.failureAsRejection(ask, user));
+      const outcome = await this.breaker.fire(() => this.failureAsRejection(ask, user));
+      return outcome as T | FailedAnswer;
     } catch (error) {
       if (error instanceof CountedFailure) return error.answer;
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') return this.refusal();
@@ -94,11 +103,11 @@ export class CircuitBreaker {
 
   /** Our own overload does not open a breaker, but as a probe it must not close one either. */
   private async failureAsRejection(
-    ask: () => Promise<Answer>,
+    ask: () => Promise<Outcome>,
     user: string | undefined,
-  ): Promise<Answer> {
+  ): Promise<Outcome> {
     const answer = await ask();
-    if (answer.kind !== 'FAILED') return answer;
+    if (!isFailed(answer)) return answer;
     const failureClass = answer.failure.class;
     if (failureClass === 'unavailable') this.failing.add(user);
     else if (failureClass !== 'overloaded' || !this.breaker.halfOpen) return answer;
@@ -117,5 +126,5 @@ export class CircuitBreaker {
 }
 
 class CountedFailure {
-  constructor(readonly answer: Answer) {}
+  constructor(readonly answer: Failed) {}
 }

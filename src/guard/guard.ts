@@ -33,10 +33,12 @@ export interface RemoteStatus {
     readonly state: BreakerState;
     readonly since: number | undefined;
   };
-  /** Questions under way. */
+  /** Requests under way; each is one question, or a batch of several. */
   readonly inFlight: number;
-  /** Questions that wait for a slot. */
+  /** Requests that wait for a slot. */
   readonly queued: number;
+  /** Set if several questions may go out as one request; `problem`: why they do not. */
+  readonly batch?: { readonly problem: string | undefined };
 }
 
 /** A source asked to compare it. */

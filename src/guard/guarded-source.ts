@@ -91,6 +91,13 @@ const observer = (who: string, logger: LoggerService): GuardObserver => ({
       `${who}: all of its ${slots} calls hang. No question is put until one ends; ` +
         'a restart, or a change of the config of the source, gives it new ones',
     ),
+  batchChanged: problem => {
+    if (problem === undefined) logger.info(`${who}: batch works again`);
+    else
+      logger.warn(
+        `${who}: ${problem}. Until it can be used, each question is asked by itself`,
+      );
+  },
 });
 
 /** Nobody is affected, so nobody is warned. */
@@ -99,4 +106,7 @@ const shadowObserver = (who: string, logger: LoggerService): GuardObserver => ({
     logger.info(`${who}, asked to compare it: circuit breaker ${state}`),
   allCallsHang: slots =>
     logger.info(`${who}, asked to compare it: all of its ${slots} calls hang`),
+  batchChanged: problem => {
+    if (problem !== undefined) logger.info(`${who}, asked to compare it: ${problem}`);
+  },
 });

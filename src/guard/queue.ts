@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
+import { failed, type Failed } from '../answer';
 
 export interface QueueOptions {
   /** Questions under way at once. */
@@ -45,3 +46,6 @@ export class Queue {
     void this.limit(start);
   }
 }
+
+export const queueFull = (): Failed =>
+  failed('overloaded', 'QUEUE_FULL', 'too many questions wait for this source');

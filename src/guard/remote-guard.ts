@@ -3,6 +3,7 @@
  *
  *   refuse    closed, breaker open, every call hangs, or too little time left
  *   share     the same question is under way: wait for its answer     share.ts, question.ts
+ *   together  several questions of one user go out as one request     together.ts
  *   queue     full: refuse; busy: wait for a slot                     queue.ts
  *   breaker   open by now: refuse; else count how it ends             breaker.ts
  *   timeout   put the question; the answer, or the end of the time    timeout.ts
@@ -14,7 +15,7 @@
  * source unavailable. Time that our own queue, deadline or stalls used up is an overload of
  * ours, which always denies: a flood of callers must not open fail-open.
  */
-import { failed, type Answer, type Failed } from '../answer';
+import type { Answer, Failed } from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
 import { Turns } from '../lib/turns';
@@ -31,6 +32,7 @@ import {
   CircuitBreaker,
   type BreakerState,
   type CircuitBreakerOptions,
+  type Outcome,
 } from './breaker';
 import {
   checked,
@@ -42,12 +44,13 @@ import {
   type GuardStatus,
   type Shadow,
 } from './guard';
-import { Queue, type QueueOptions } from './queue';
+import { Queue, queueFull, type QueueOptions } from './queue';
 import { Question, tooLate } from './question';
 import { RemoteShadow, SHADOW_QUEUE, SHADOW_SLOTS } from './shadow-guard';
 import { Shared } from './share';
 import { AsideTally, Tally } from './tally';
-import { allHang, Timeout, type Call } from './timeout';
+import { allHang, Timeout, type Call, type Puttable } from './timeout';
+import { Together, type Asked } from './together';
 
 export interface RemoteGuardOptions extends QueueOptions {
   /** Milliseconds from being asked to the answer, queueing included. */
@@ -77,6 +80,11 @@ export interface GuardObserver {
   readonly breakerChanged: (state: BreakerState) => void;
   /** @param slots - calls that may be under way at once; all of them hang. */
   readonly allCallsHang: (slots: number) => void;
+  /**
+   * @param problem - why questions go one by one, though the source is set up to answer several
+   * in one request; undefined once it does.
+   */
+  readonly batchChanged: (problem: string | undefined) => void;
 }
 
 export class RemoteGuard implements Guard {
@@ -86,6 +94,7 @@ export class RemoteGuard implements Guard {
   private readonly tally: Tally;
   private readonly turns: Turns;
   private readonly shared: Shared;
+  private readonly together: Together | undefined;
   private readonly asideOptions: RemoteAside | undefined;
   private beside: { readonly askable: Askable; close(): Promise<void> } | undefined;
   private closed = false;
@@ -117,6 +126,18 @@ export class RemoteGuard implements Guard {
     this.queue = new Queue(options);
     this.breaker = new CircuitBreaker(circuitBreaker, observer.breakerChanged);
     this.timeout = new Timeout(options, () => observer.allCallsHang(concurrency));
+    const { batching } = source;
+    this.together =
+      batching &&
+      new Together(batching, {
+        timeout: options.timeout,
+        queue: this.queue,
+        refuses: () => this.breaker.refuses,
+        call: (...request) => this.call(...request),
+        putAlone: asked => this.putAlone(asked),
+        ended: asked => this.ended(asked),
+        batchChanged: problem => observer.batchChanged(problem),
+      });
   }
 
   async ask(
@@ -138,7 +159,12 @@ export class RemoteGuard implements Guard {
     const { inFlight, queued } = this.queue;
     return {
       ...this.tally.read(),
-      remote: { breaker: { state, since }, inFlight, queued },
+      remote: {
+        breaker: { state, since },
+        inFlight,
+        queued,
+        ...(this.together ? { batch: { problem: this.together.problem } } : {}),
+      },
     };
   }
 
@@ -164,7 +190,7 @@ export class RemoteGuard implements Guard {
     const same = this.shared.find(prepared.key);
     if (same) return same.wait(patience);
     if (this.queue.full) return queueFull();
-    return this.begin(prepared, patience, request.principal.userEntityRef);
+    return this.begin(prepared, patience, request);
   }
 
   /** A question is put only if at least half of the timeout is left for the answer. */
@@ -225,39 +251,52 @@ export class RemoteGuard implements Guard {
   private begin(
     prepared: PreparedQuestion,
     patience: number,
-    user: string | undefined,
+    request: PermissionRequest,
   ): Promise<Answer> {
-    const question = new Question(this.options.timeout, this.queue.busy);
+    const together = prepared.key && this.together;
+    const isQueued = together !== undefined || this.queue.busy;
+    const question = new Question(this.options.timeout, isQueued);
+    const asked = { request, prepared, question };
     this.shared.add(prepared.key, question);
     const answer = question.wait(patience);
-    this.queue.run(async () => {
-      await this.put(question, prepared, user);
-      this.shared.remove(prepared.key, question);
-    });
+    if (prepared.key && together) together.add(prepared.key.who, asked);
+    else this.queue.run(() => this.putAlone(asked));
     return answer;
   }
 
   /** Settles when the source has let go of the question, which may be after its time. */
-  private async put(
-    question: Question,
-    prepared: PreparedQuestion,
-    user: string | undefined,
-  ): Promise<void> {
-    let call: Call | undefined;
-    await question.put(() =>
-      this.breaker.fire(() => {
-        call = this.timeout.put(prepared);
-        return call.answer.then(answer => {
-          this.tally.reached(answer);
-          return answer;
-        });
-      }, user),
-    );
+  private async putAlone(asked: Asked): Promise<void> {
+    let call: Call<Answer> | undefined;
+    await asked.question.put(() => {
+      call = this.call(asked.prepared, asked.request);
+      return call.answer;
+    });
     await call?.released;
+    this.ended(asked);
+  }
+
+  private ended({ prepared, question }: Asked): void {
+    this.shared.remove(prepared.key, question);
+  }
+
+  private call<T extends Outcome>(
+    puttable: Puttable<T>,
+    { principal }: PermissionRequest,
+  ): Call<T> {
+    let call: Call<T> | undefined;
+    const answer = this.breaker.fire(() => {
+      call = this.timeout.put(puttable);
+      return call.answer.then(outcome => {
+        this.tally.reached(outcome);
+        return outcome;
+      });
+    }, principal.userEntityRef);
+    return { answer, released: answer.then(() => call?.released) };
   }
 }
 
-const UNOBSERVED: GuardObserver = { breakerChanged: () => {}, allCallsHang: () => {} };
-
-const queueFull = (): Failed =>
-  failed('overloaded', 'QUEUE_FULL', 'too many questions wait for this source');
+const UNOBSERVED: GuardObserver = {
+  breakerChanged: () => {},
+  allCallsHang: () => {},
+  batchChanged: () => {},
+};

@@ -1,5 +1,6 @@
-import type { Answer, Failed } from '../answer';
+import { isFailed, type Answer, type Failed } from '../answer';
 import type { Failure, FailureClass } from '../verdict';
+import type { Outcome } from './breaker';
 
 /** Of the latest answers, for the percentiles. */
 const KEPT_DURATIONS = 1024;
@@ -32,9 +33,9 @@ export class Tally {
   private answered = 0;
   private outage: { readonly since: number; cause: Failure } | undefined;
 
-  /** An answer to a question that was put: it tells whether the source can be reached. */
-  reached(answer: Answer): void {
-    if (answer.kind !== 'FAILED' || answer.failure.class === 'invalid') {
+  /** What came of a request that was put: it tells whether the source can be reached. */
+  reached(answer: Outcome): void {
+    if (!isFailed(answer) || answer.failure.class === 'invalid') {
       this.outage = undefined;
     } else if (answer.failure.class === 'unavailable') {
       const cause = answer.failure;

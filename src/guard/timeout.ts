@@ -1,7 +1,8 @@
-import { failed, type Answer, type Failed } from '../answer';
+import { failed, isFailed, type Failed, type FailedAnswer } from '../answer';
 import { settleWithin } from '../lib/deadline';
 import { OwnDelay } from '../sources/own-delay';
-import { Cancellation, type PreparedQuestion } from '../sources/source';
+import { Cancellation } from '../sources/source';
+import type { Outcome } from './breaker';
 import { threw } from './guard';
 
 export interface TimeoutOptions {
@@ -11,15 +12,20 @@ export interface TimeoutOptions {
   readonly concurrency: number;
 }
 
-/** A question that has been put. */
-export interface Call {
+/** A request for a source: one question, or several. */
+export interface Puttable<T extends Outcome> {
+  put(signal: Cancellation): Promise<T | FailedAnswer>;
+}
+
+/** A request that has been put. */
+export interface Call<T extends Outcome> {
   /** Settles when the answer arrives or the timeout is over; never rejects. */
-  readonly answer: Promise<Answer>;
-  /** Settles when the source has let go of the question, which may be later. */
+  readonly answer: Promise<T | FailedAnswer>;
+  /** Settles when the source has let go of the request, which may be later. */
   readonly released: Promise<void>;
 }
 
-/** Puts questions, gives up each one after the timeout, and counts those that go on regardless. */
+/** Puts requests, gives up each one after the timeout, and counts those that go on regardless. */
 export class Timeout {
   private hanging = 0;
   private readonly underWay = new Set<Cancellation>();
@@ -34,7 +40,7 @@ export class Timeout {
     return this.hanging >= this.options.concurrency;
   }
 
-  put(question: PreparedQuestion): Call {
+  put<T extends Outcome>(question: Puttable<T>): Call<T> {
     const { timeout } = this.options;
     const signal = new Cancellation();
     const delay = new OwnDelay(timeout);
@@ -58,11 +64,11 @@ export class Timeout {
   }
 
   /** Gives the source back what it lost because of us, until that is too much to wait for. */
-  private async waitFor(
-    asked: Promise<Answer>,
+  private async waitFor<T extends Outcome>(
+    asked: Promise<T | FailedAnswer>,
     delay: OwnDelay,
     giveUp: () => void,
-  ): Promise<Answer> {
+  ): Promise<T | FailedAnswer> {
     const { timeout } = this.options;
     let given = 0;
     for (let wait = timeout; wait > 0; wait = timeout + delay.lost - given) {
@@ -86,14 +92,14 @@ export class Timeout {
   }
 }
 
-async function ask(
-  question: PreparedQuestion,
+async function ask<T extends Outcome>(
+  question: Puttable<T>,
   signal: Cancellation,
   delay: OwnDelay,
-): Promise<Answer> {
+): Promise<T | FailedAnswer> {
   try {
     const answer = await question.put(signal);
-    return answer.kind === 'FAILED' ? { ...answer, ...delay.judge(answer) } : answer;
+    return isFailed(answer) ? { ...answer, ...delay.judge(answer) } : answer;
   } catch (error) {
     return threw(error);
   }
@@ -107,5 +113,5 @@ export const allHang = (): Failed =>
     'every call that may be under way has outlasted the timeout and is still running',
   );
 
-const timedOut = (milliseconds: number): Failed =>
+export const timedOut = (milliseconds: number): Failed =>
   failed('unavailable', 'TIMEOUT', `no answer within ${milliseconds} ms`);

@@ -2,6 +2,7 @@ import { standbyChain } from '../config/standby';
 import { observeOf } from '../config/observe';
 import type { RouterConfig } from '../config/types';
 import type { BreakerState } from '../guard/breaker';
+import type { RemoteStatus } from '../guard/guard';
 import { Slices } from '../lib/slices';
 import type { SourceStatus } from '../snapshot';
 import { isBuiltIn } from '../sources/kinds';
@@ -33,6 +34,8 @@ export interface EndpointAnswer {
   readonly breaker?: { readonly state: BreakerState; readonly since?: string };
   readonly inFlight?: number;
   readonly queued?: number;
+  /** Set if the config has `batch`; `problem`, for operators only: why it is not used. */
+  readonly batch?: { readonly works: boolean; readonly problem?: string };
   /** Since the process started, or the source was changed. */
   readonly asked: number;
   readonly failures: Readonly<Record<FailureClass, number>>;
@@ -137,6 +140,7 @@ function endpointAnswer(status: SourceStatus, isOperator: boolean): EndpointAnsw
           },
           inFlight: remote.inFlight,
           queued: remote.queued,
+          ...(remote.batch ? { batch: batchAnswer(remote.batch, isOperator) } : {}),
         }
       : {}),
     asked,
@@ -159,3 +163,11 @@ function endpointAnswer(status: SourceStatus, isOperator: boolean): EndpointAnsw
       : {}),
   };
 }
+
+const batchAnswer = (
+  { problem }: NonNullable<RemoteStatus['batch']>,
+  isOperator: boolean,
+): NonNullable<EndpointAnswer['batch']> => ({
+  works: problem === undefined,
+  ...(problem !== undefined && isOperator ? { problem } : {}),
+});

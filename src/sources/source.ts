@@ -1,4 +1,4 @@
-import type { Answer } from '../answer';
+import type { Answer, Failed } from '../answer';
 import type { PermissionRequest } from '../request';
 
 /** A source that decides in this process, at once. It can fail, but is never unavailable. */
@@ -41,9 +41,33 @@ export interface PreparedQuestion {
   put(signal: Cancellation): Promise<Answer>;
 }
 
+/** What came of one request with several questions. */
+export type BatchAnswer =
+  /** In the order of the questions. */
+  | { readonly kind: 'ANSWERED'; readonly answers: readonly Answer[] }
+  /** The source was reached, but cannot answer several questions in one request. */
+  | { readonly kind: 'UNUSABLE'; readonly problem: string }
+  | Failed;
+
+/** How a source answers several questions in one request. */
+export interface Batching {
+  /** Of all questions of a request, in bytes; the user, who is sent once, is not counted. */
+  readonly maxBytes: number;
+  /**
+   * @param requests - at least two, of one user.
+   * @param signal - aborted when the time for the answer is over; the answer is then ignored.
+   */
+  put(
+    requests: readonly PermissionRequest[],
+    signal: Cancellation,
+  ): Promise<BatchAnswer>;
+}
+
 /** A source that answers asynchronously: it can be slow, unavailable or overloaded. */
 export interface RemoteSource {
   prepare(request: PermissionRequest): PreparedQuestion;
+  /** Set if several questions of one user may go out as one request. */
+  readonly batching?: Batching | undefined;
   /** Closes its connections; called once no question is under way. */
   close(): Promise<void>;
 }

@@ -30,7 +30,11 @@ function guardOf(
     options = FRAGILE,
   }: { needsUser?: boolean; options?: RemoteGuardOptions } = {},
 ): RemoteGuard {
-  const observer = { breakerChanged: () => {}, allCallsHang: () => {} };
+  const observer = {
+    breakerChanged: () => {},
+    allCallsHang: () => {},
+    batchChanged: () => {},
+  };
   const guard = new RemoteGuard(live, options, observer, {
     aside: { needsUser, build: () => aside },
   });

@@ -130,7 +130,7 @@ describe('a breaker', () => {
     await pass(RESET);
     let answer: (answer: Answer) => void = () => {};
     const probe = breaker.fire(
-      () => new Promise(resolve => (answer = resolve)),
+      () => new Promise<Answer>(resolve => (answer = resolve)),
       OLIVIA,
     );
     expect(breaker.refuses).toBe(true);

@@ -33,6 +33,7 @@ function guardOf(
   const observer = (who: string) => ({
     breakerChanged: (state: string) => states.push(`${who} ${state}`),
     allCallsHang: () => {},
+    batchChanged: () => {},
   });
   const guard = new RemoteGuard(
     live,

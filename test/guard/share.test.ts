@@ -51,7 +51,11 @@ function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): 
   guard = new RemoteGuard(
     source,
     { ...options, ...more },
-    { breakerChanged: state => states.push(state), allCallsHang: () => {} },
+    {
+      breakerChanged: state => states.push(state),
+      allCallsHang: () => {},
+      batchChanged: () => {},
+    },
     { shared },
   );
 }

@@ -77,7 +77,7 @@ describe('a question', () => {
   ])(
     'whose source %s is invalid, and the message is not repeated',
     async (_how, put) => {
-      const { answer, released } = timeoutOf().timeout.put({ key: undefined, put });
+      const { answer, released } = timeoutOf().timeout.put({ put });
       expect(await answer).toEqual(
         failed('invalid', 'THREW', 'the source threw TypeError'),
       );
@@ -234,7 +234,6 @@ describe('a question', () => {
   it('whose source heeds the signal never hangs', async () => {
     const { timeout, onAllHang } = timeoutOf(1);
     const { answer } = timeout.put({
-      key: undefined,
       put: signal => {
         signal.onabort = () => {};
         return new Promise(() => {});

@@ -68,6 +68,7 @@ export function guardOf(
   const guard = new RemoteGuard(source, options, {
     breakerChanged: state => states.push(state),
     allCallsHang: allHang,
+    batchChanged: () => {},
   });
   open.add(guard);
   const ask: TestedGuard['ask'] = async (

@@ -50,6 +50,7 @@ export const opa = remoteKind({
       'URLs',
     ),
     entrypoint,
+    batch: entrypoint.optional(),
     maxResponseBytes: integer(1, 2 ** 31 - 1, 1_048_576),
     auth: strictSecrets({
       // A response that repeats it is refused, so it must not be a word of a policy.
@@ -65,7 +66,16 @@ export const opa = remoteKind({
     ['tls', 'key'],
   ],
   defaults: { timeout: '500ms', concurrency: 64, queue: 256 },
-  check: ({ baseUrl, tls: withTls }, context) => {
+  check: ({ baseUrl, entrypoint: decision, batch, tls: withTls }, context) => {
+    if (batch !== undefined && batch === decision) {
+      context.addIssue({
+        code: 'custom',
+        path: ['batch'],
+        message:
+          'is the entrypoint of the decision; it must be that of the rule which ' +
+          "'policy-router rego-batch' prints, such as 'policy_router/batch'",
+      });
+    }
     if (!Array.isArray(baseUrl)) return;
     const plain = baseUrl.find(url => !/^https:/i.test(url));
     const servers = baseUrl.map(url => (URL.canParse(url) ? new URL(url).href : url));
@@ -84,23 +94,17 @@ export const opa = remoteKind({
       });
     }
   },
-  oddities: ({ baseUrl, entrypoint: path }) => [
+  oddities: ({ baseUrl, entrypoint: decision, batch }) => [
     ...likelyMistakes(baseUrl),
-    ...(likelyEntrypoint(path) === undefined
-      ? []
-      : [
-          {
-            code: 'ODD_ENTRYPOINT' as const,
-            path: ['entrypoint'],
-            message: `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likelyEntrypoint(path)!)}'?`,
-          },
-        ]),
+    ...oddEntrypoints('entrypoint', decision),
+    ...oddEntrypoints('batch', batch),
   ],
   endpoints: ({ baseUrl }) => baseUrl,
   build: (options, { endpoint, concurrency, timeout }) =>
     new OpaSource({
       baseUrl: endpoint!,
       entrypoint: options.entrypoint,
+      batch: options.batch,
       maxResponseBytes: options.maxResponseBytes,
       token: options.auth?.token,
       tls: options.tls,
@@ -108,6 +112,13 @@ export const opa = remoteKind({
       connectTimeout: timeout,
     }),
 });
+
+function oddEntrypoints(key: string, path: string | undefined): Oddity[] {
+  const likely = path === undefined ? undefined : likelyEntrypoint(path);
+  if (path === undefined || likely === undefined) return [];
+  const message = `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likely)}'?`;
+  return [{ code: 'ODD_ENTRYPOINT', path: [key], message }];
+}
 
 /** Tried now, not at the first question. The error may quote the key, so it is not shown. */
 function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {

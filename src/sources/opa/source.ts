@@ -6,7 +6,14 @@ import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
 import { regoInput, regoInputBytes, regoInputText } from '../rego/input';
 import { failed, type Answer, type Failed } from '../../answer';
-import type { Cancellation, PreparedQuestion, RemoteSource } from '../source';
+import type {
+  BatchAnswer,
+  Batching,
+  Cancellation,
+  PreparedQuestion,
+  RemoteSource,
+} from '../source';
+import { BatchRequest, type BatchPaths } from './batch-request';
 import { parseBody } from './body';
 import { connector } from './connector';
 import {
@@ -29,6 +36,8 @@ export interface OpaSourceOptions {
   /** Time to connect, in milliseconds; the guard's timeout covers the rest. */
   readonly connectTimeout: number;
   readonly maxResponseBytes: number;
+  /** Path below `/v1/data/` of the rule that answers many questions; default: each is asked alone. */
+  readonly batch?: string | undefined;
   /** Sent as `Authorization: Bearer …`. */
   readonly token?: string | undefined;
   /** PEM text. */
@@ -51,6 +60,12 @@ interface Reply {
   readonly bytes: Buffer;
 }
 
+/** What OPA said, as far as it is shown; of a failure of the connection there is nothing. */
+type Said = {
+  readonly response?: unknown;
+  readonly decisionId?: string | undefined;
+} & ({ readonly body: Record<string, unknown> } | { readonly failure: Failed });
+
 /**
  * OPA's Data API over keep-alive connections: `POST {baseUrl}/v1/data/{entrypoint}`.
  *
@@ -62,9 +77,11 @@ export class OpaSource implements RemoteSource {
   /** Each of its connections carries one question only. */
   private readonly fresh: Pool;
   private readonly peer: Peer;
+  private readonly basePath: string;
   private readonly path: string;
   private readonly token: string | undefined;
   private readonly headers: Record<string, string>;
+  readonly batching: Batching | undefined;
 
   constructor(options: OpaSourceOptions) {
     const { origin, basePath, socketPath, peer } = parseBaseUrl(options.baseUrl);
@@ -88,8 +105,8 @@ export class OpaSource implements RemoteSource {
       factory: (url, client) => new KeptClient(url, client, connect),
     });
     this.fresh = new Pool(origin, poolOptions);
-    const entrypoint = options.entrypoint.split('/').map(encodeURIComponent).join('/');
-    this.path = `${basePath}/v1/data/${entrypoint}`;
+    this.basePath = basePath;
+    this.path = this.pathOf(options.entrypoint);
     this.token = options.token;
     this.headers = {
       'content-type': 'application/json',
@@ -97,6 +114,13 @@ export class OpaSource implements RemoteSource {
       ...(options.token === undefined
         ? {}
         : { authorization: `Bearer ${options.token}` }),
+    };
+    const { entrypoint, batch: rule, maxResponseBytes: maxBytes } = options;
+    if (rule === undefined) return;
+    const paths = { rule, entrypoint };
+    this.batching = {
+      maxBytes,
+      put: (requests, signal) => this.askBatch(paths, requests, signal),
     };
   }
 
@@ -111,33 +135,56 @@ export class OpaSource implements RemoteSource {
 
   private async ask(request: PermissionRequest, signal: Cancellation): Promise<Answer> {
     const input = regoInput(request);
+    const body = regoInputBytes(request, '{"input":', '}');
+    const { response, ...said } = await this.exchange(this.path, body, signal);
+    const answer = 'failure' in said ? said.failure : regoAnswer(said.body.result);
+    return { ...answer, exchange: { input, response }, decisionId: said.decisionId };
+  }
+
+  private async askBatch(
+    paths: BatchPaths,
+    requests: readonly PermissionRequest[],
+    signal: Cancellation,
+  ): Promise<BatchAnswer> {
+    const batch = new BatchRequest(requests, paths);
+    const said = await this.exchange(this.pathOf(paths.rule), batch.body(), signal);
+    return 'failure' in said
+      ? batch.failed(said.failure)
+      : batch.read(said.body.result, said.decisionId);
+  }
+
+  /** Never rejects. */
+  private async exchange(
+    path: string,
+    question: Buffer,
+    signal: Cancellation,
+  ): Promise<Said> {
     let reply: Reply;
     try {
-      reply = await this.post(regoInputBytes(request, '{"input":', '}'), signal);
+      reply = await this.post(path, question, signal);
     } catch (error) {
-      return { ...transportFailure(error, this.peer), exchange: { input } };
+      return { failure: transportFailure(error, this.peer) };
     }
     const { statusCode, headers, bytes } = reply;
     const text = bytes.toString();
     const body = parseBody(bytes);
     const isEcho = this.token !== undefined && repeatsToken(text, body, this.token);
-    const exchange = { input, response: isEcho ? NOT_SHOWN : (body ?? text) };
+    const response = isEcho ? NOT_SHOWN : (body ?? text);
     if (statusCode !== 200) {
-      return { ...httpFailure(statusCode, isEcho ? undefined : body), exchange };
+      return { failure: httpFailure(statusCode, isEcho ? undefined : body), response };
     }
     if (!isJsonObject(body)) {
-      return {
-        ...failed(
-          'invalid',
-          'BAD_JSON',
-          `the response must be a JSON object in UTF-8 without repeated keys${this.kindOf(headers)}`,
-        ),
-        exchange,
-      };
+      const failure = failed(
+        'invalid',
+        'BAD_JSON',
+        `the response must be a JSON object in UTF-8 without repeated keys${this.kindOf(headers)}`,
+      );
+      return { failure, response };
     }
     // The decision could carry the token into logs, traces and conditions.
-    if (isEcho) return { ...failed('invalid', 'BAD_DECISION', REPEATS), exchange };
-    return { ...regoAnswer(body.result), exchange, decisionId: decisionIdOf(body) };
+    if (isEcho)
+      return { failure: failed('invalid', 'BAD_DECISION', REPEATS), response };
+    return { body, response, decisionId: decisionIdOf(body) };
   }
 
   /** What a response says that it is, unless that is JSON; of its words only well-formed ones. */
@@ -160,7 +207,7 @@ export class OpaSource implements RemoteSource {
   }
 
   /** The second failure of a question that is put once more says what is wrong. */
-  private async post(body: Buffer, signal: Cancellation): Promise<Reply> {
+  private async post(path: string, body: Buffer, signal: Cancellation): Promise<Reply> {
     let connection: KeptConnection | undefined;
     let isLost: LostOnKeptConnection | undefined;
     const takenBy = (by: KeptConnection): void => void (connection = by);
@@ -169,12 +216,12 @@ export class OpaSource implements RemoteSource {
     const dispatch = (...question: Parameters<typeof this.dispatch>) =>
       withoutInstrumentation(() => this.dispatch(...question));
     try {
-      return await dispatch(this.pool, { takenBy, headers }, body, signal, () => {
+      return await dispatch(this.pool, { path, takenBy, headers }, body, signal, () => {
         isLost = connection?.begin();
       });
     } catch (error) {
       if (signal.aborted || isLost?.() !== true) throw error;
-      return await dispatch(this.fresh, { reset: true, headers }, body, signal);
+      return await dispatch(this.fresh, { path, reset: true, headers }, body, signal);
     }
   }
 
@@ -185,7 +232,7 @@ export class OpaSource implements RemoteSource {
    */
   private dispatch(
     pool: Pool,
-    options: Pick<Dispatcher.DispatchOptions, 'headers' | 'reset'> &
+    options: Pick<Dispatcher.DispatchOptions, 'path' | 'headers' | 'reset'> &
       Partial<Pick<KeptDispatch, 'takenBy'>>,
     body: Buffer,
     signal: Cancellation,
@@ -200,7 +247,7 @@ export class OpaSource implements RemoteSource {
         controller?.abort(new Error('the question was cancelled'));
       signal.onabort = end;
       pool.dispatch(
-        { ...options, method: 'POST', path: this.path, body },
+        { ...options, method: 'POST', body },
         {
           onRequestStart(started) {
             onStart();
@@ -223,6 +270,10 @@ export class OpaSource implements RemoteSource {
         },
       );
     });
+  }
+
+  private pathOf(entrypoint: string): string {
+    return `${this.basePath}/v1/data/${entrypoint.split('/').map(encodeURIComponent).join('/')}`;
   }
 
   async close(): Promise<void> {

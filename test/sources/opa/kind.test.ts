@@ -15,7 +15,7 @@ const CA = tlsFixture('ca.pem');
 const CERT = tlsFixture('client.pem');
 const KEY = tlsFixture('client.key');
 const OPA_KEYS =
-  'type, baseUrl, entrypoint, maxResponseBytes, auth, tls, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby';
+  'type, baseUrl, entrypoint, batch, maxResponseBytes, auth, tls, timeout, concurrency, queue, circuitBreaker, onUnavailable, standby';
 const PEM_HINT = 'as PEM text (Backstage reads a file with $file)';
 
 describe('a source of type opa', () => {
