@@ -2,6 +2,12 @@ import type { Answer } from '../answer';
 import type { PermissionRequest, Principal } from '../request';
 import type { LocalSource } from './source';
 
+/** A source that is also given the key of the question. */
+export interface KeyedSource {
+  ask(request: PermissionRequest, key: string): Answer;
+  close(): Promise<void>;
+}
+
 /**
  * The source, asked each question only once for a principal. A principal lives as long as its
  * batch, so nothing is kept longer than that. Backstage asks the same question for each entity of
@@ -10,7 +16,7 @@ import type { LocalSource } from './source';
  * @param keyOf - equal for questions that the source cannot tell apart, if the principal is the same.
  */
 export function askedOnce(
-  source: LocalSource,
+  source: KeyedSource,
   keyOf: (permission: PermissionRequest['permission']) => string,
 ): LocalSource {
   const answers = new WeakMap<Principal, Map<string, Answer>>();
@@ -21,7 +27,7 @@ export function askedOnce(
       if (!known) answers.set(principal, (known = new Map<string, Answer>()));
       const key = keyOf(permission);
       let answer = known.get(key);
-      if (!answer) known.set(key, (answer = source.ask(request)));
+      if (!answer) known.set(key, (answer = source.ask(request, key)));
       return answer;
     },
     close: () => source.close(),

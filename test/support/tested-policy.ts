@@ -74,5 +74,6 @@ export const constant = (result: string): string =>
   `package tested\nimport rego.v1\ndecision := {"result": "${result}"}\n`;
 
 /** The input for such a question in the evaluator's format. */
-export const inputOf = (...question: Parameters<typeof request>): ArrayBuffer =>
-  encodeJson(JSON.stringify(regoInput(request(...question))));
+export const inputOf = (...question: Parameters<typeof request>): Uint8Array[] => [
+  new Uint8Array(encodeJson(JSON.stringify(regoInput(request(...question))))),
+];

@@ -6,7 +6,7 @@ import type { WasmBundle } from './bundle';
 import { encodeJson } from './json-text';
 
 /** The unit in which Wasm memory grows, in bytes. */
-const PAGE = 64 * 1024;
+export const PAGE = 64 * 1024;
 /** The Wasm memory that policy and data may use, in bytes; JSON needs eight times its size. */
 export const MAX_POLICY_MEMORY = 256 * 1024 * 1024;
 /** The Wasm memory that one evaluation may use beyond that, in bytes. */

@@ -7,10 +7,13 @@ const encoder = new TextEncoder();
  * @param json - a surrogate pair in it may be written directly or as two escapes.
  */
 export function encodeJson(json: string): ArrayBuffer {
-  const text = ESCAPED_HALF.test(json) ? json.replace(ESCAPES, replaced) : json;
-  const { buffer, byteOffset, byteLength } = encoder.encode(text);
+  const { buffer, byteOffset, byteLength } = encoder.encode(withoutEscapedHalves(json));
   return buffer.slice(byteOffset, byteOffset + byteLength);
 }
+
+/** The same for text that is encoded later. One that is written directly is lost in encoding. */
+export const withoutEscapedHalves = (json: string): string =>
+  ESCAPED_HALF.test(json) ? json.replace(ESCAPES, replaced) : json;
 
 const ESCAPED_HALF = /\\ud[89a-f]/i;
 /** Escaped backslashes and whole pairs are matched too, and kept. */

@@ -1,12 +1,13 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { PermissionRequest } from '../../request';
-import { regoAnswer } from '../rego/answer';
-import { regoInput, regoInputText } from '../rego/input';
+import { regoInput } from '../rego/input';
 import { failed, type Answer } from '../../answer';
 import type { LocalSource } from '../source';
 import { evaluationProblem } from './evaluation-problem';
-import { encodeJson } from './json-text';
+import { wasmInput } from './input';
+import { bytesIn } from './instance';
 import { LiveEvaluator } from './live-evaluator';
+import { Results } from './results';
 
 /**
  * The largest input, in bytes of JSON: 5,000 group refs of a hundred bytes fit. The limit keeps
@@ -26,6 +27,8 @@ export interface OpaWasmSourceOptions {
  * network. A changed bundle is used as soon as it is noticed, without a restart.
  */
 export class OpaWasmSource implements LocalSource {
+  private readonly results = new Results();
+
   private constructor(private readonly evaluator: LiveEvaluator) {}
 
   /**
@@ -47,37 +50,33 @@ export class OpaWasmSource implements LocalSource {
     return this.evaluator.current.memoryBytes;
   }
 
-  ask(request: PermissionRequest): Answer {
-    const input = regoInput(request);
-    const { permission, identity } = regoInputText(request);
-    const json = encodeJson(`{"permission":${permission},"identity":${identity}}`);
-    if (json.byteLength > MAX_INPUT_BYTES) {
+  /** @param permission - of the request, as JSON. */
+  ask(
+    request: PermissionRequest,
+    permission = JSON.stringify(request.permission),
+  ): Answer {
+    const parts = wasmInput(permission, request.principal);
+    if (bytesIn(parts) > MAX_INPUT_BYTES) {
       return failed(
         'invalid',
         'INPUT_TOO_LARGE',
         `the input is larger than ${MAX_INPUT_BYTES} bytes of JSON; it was not evaluated`,
       );
     }
-    let results: unknown;
+    const input = regoInput(request);
     try {
-      results = this.evaluator.current.evaluate(json);
+      const results = this.evaluator.current.evaluate(parts);
+      const { answer, response } = this.results.read(results);
+      return { ...answer, exchange: { input, response } };
     } catch (error) {
       return {
         ...failed('invalid', 'EVALUATION_FAILED', evaluationProblem(error)),
         exchange: { input },
       };
     }
-    const exchange = { input, response: results };
-    return { ...regoAnswer(firstResult(results)), exchange };
   }
 
   async close(): Promise<void> {
     this.evaluator.close();
   }
-}
-
-/** A result set is `[{ result }]`, and `[]` when the decision is undefined. */
-function firstResult(results: unknown): unknown {
-  if (!Array.isArray(results)) return results;
-  return (results[0] as { result?: unknown } | undefined)?.result;
 }

@@ -37,6 +37,9 @@ export const regoInputText = ({
   identity: identityOf(principal).text,
 });
 
+/** The identity of `input` as JSON text. */
+export const identityText = (principal: Principal): string => identityOf(principal).text;
+
 /** The whole `input` as JSON in UTF-8, between a prefix and a suffix. */
 export function regoInputBytes(
   { permission, principal }: PermissionRequest,

@@ -33,7 +33,7 @@ describeWithOpa('an evaluator', () => {
   function answer(...question: Parameters<typeof inputOf>): string {
     let results: unknown;
     try {
-      results = evaluator.evaluate(inputOf(...question));
+      results = JSON.parse(evaluator.evaluate(inputOf(...question)));
     } catch (error) {
       return evaluationProblem(error);
     }

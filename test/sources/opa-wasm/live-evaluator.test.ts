@@ -112,7 +112,7 @@ describeWithOpa('the file of a bundle', () => {
   const young = (content: Buffer): PlainFile => ({ content, version: undefined });
 
   const kind = (live: LiveEvaluator): string => {
-    const results = live.current.evaluate(inputOf('any'));
+    const results: unknown = JSON.parse(live.current.evaluate(inputOf('any')));
     const [first] = results as Array<{ result: { result: string } }>;
     return first!.result.result;
   };
