@@ -5,14 +5,12 @@
  *
  *   tree size → fit to the permission → bytes → the owning plugin's published rules
  */
-import {
-  isResourcePermission,
-  type Permission,
-} from '@backstage/plugin-permission-common';
+import type { Permission } from '@backstage/plugin-permission-common';
 import { failed, type Failed } from '../answer';
 import { settleWithin, type Deadline } from '../lib/deadline';
 import { quote } from '../lib/quote';
-import type { Conditional, Conditions } from '../verdict';
+import type { Conditional } from '../verdict';
+import { Findings, type Finding } from './findings';
 import { misfit } from './fit';
 import type { RuleDirectory } from './rule-directory';
 import type { RuleMetadata } from './rule-metadata';
@@ -45,41 +43,33 @@ export function conditionCheck(
   directory: RuleDirectory,
 ): ConditionCheck {
   const { verifyConditions, maxConditionBytes } = options;
-  const passed = new Passed();
+  const findings = new Findings();
+  const fit = (verdict: Conditional, permission: Readonly<Permission>): Finding =>
+    fitProblem(verdict, permission, maxConditionBytes);
   return (verdict, permission, deadline) => {
-    const known =
-      verifyConditions === false ? undefined : directory.known(verdict.pluginId);
-    if (passed.has(verdict, permission, known)) return verdict;
-    const overgrown = treeProblem(verdict.conditions, maxConditionBytes);
-    if (overgrown !== undefined) return tooLarge(overgrown);
-    const unfit = misfit(verdict, permission);
-    if (unfit !== undefined) return failed('invalid', 'BAD_CONDITIONS', unfit);
-    const oversized = bytesProblem(bytesOf(verdict.conditions), maxConditionBytes);
-    if (oversized !== undefined) return tooLarge(oversized);
-    if (verifyConditions === false) {
-      passed.add(verdict, known);
-      return verdict;
-    }
+    const unfit = findings.fit(verdict, permission, fit);
+    if (unfit) return unfit;
+    if (verifyConditions === false) return verdict;
 
-    const judge = (metadata: RuleMetadata): Failed | undefined =>
-      rulesProblem(verdict, metadata, verifyConditions);
+    const judge = (metadata: RuleMetadata): Finding =>
+      findings.rules(verdict, metadata, () =>
+        rulesProblem(verdict, metadata, verifyConditions),
+      );
     const wait = async (
       reading: Promise<RuleMetadata>,
-      late: Failed | undefined,
+      late: Finding,
     ): Promise<Conditional | Failed> => {
       const judged = reading.then(judge);
       return (await settleWithin(judged, deadline.remaining(), () => late)) ?? verdict;
     };
 
+    const known = directory.known(verdict.pluginId);
     if (!known) {
-      const late = judge({ kind: 'unread', why: 'no answer within the deadline' });
+      const late = judge(LATE);
       return wait(directory.read(verdict.pluginId), late);
     }
     const problem = judge(known);
-    if (!problem) {
-      passed.add(verdict, known);
-      return verdict;
-    }
+    if (!problem) return verdict;
     // It is already being read again in the background; waiting would not help.
     if (known.kind === 'unread') return problem;
     const reading = directory.readAgain(verdict.pluginId);
@@ -87,35 +77,21 @@ export function conditionCheck(
   };
 }
 
-/**
- * Conditions that have passed, so that those of many callers are checked once: an answer that
- * they share, or the owner's condition of a batch. Conditions are frozen.
- */
-class Passed {
-  private readonly last = new WeakMap<
-    Conditions,
-    { readonly verdict: Conditional; readonly metadata: RuleMetadata | undefined }
-  >();
+/** The rules could not be had in time. */
+const LATE: RuleMetadata = { kind: 'unread', why: 'no answer within the deadline' };
 
-  add(verdict: Conditional, metadata: RuleMetadata | undefined): void {
-    this.last.set(verdict.conditions, { verdict, metadata });
-  }
-
-  /** Whether they have passed under the same names, for this resource type, by the same rules. */
-  has(
-    { conditions, pluginId, resourceType }: Conditional,
-    permission: Readonly<Permission>,
-    metadata: RuleMetadata | undefined,
-  ): boolean {
-    const passed = this.last.get(conditions);
-    return (
-      passed !== undefined &&
-      passed.metadata === metadata &&
-      passed.verdict.pluginId === pluginId &&
-      passed.verdict.resourceType === resourceType &&
-      isResourcePermission(permission, resourceType)
-    );
-  }
+/** Why Backstage could not apply the conditions, as far as that depends on no other plugin. */
+function fitProblem(
+  verdict: Conditional,
+  permission: Readonly<Permission>,
+  maxBytes: number,
+): Finding {
+  const overgrown = treeProblem(verdict.conditions, maxBytes);
+  if (overgrown !== undefined) return tooLarge(overgrown);
+  const unfit = misfit(verdict, permission);
+  if (unfit !== undefined) return failed('invalid', 'BAD_CONDITIONS', unfit);
+  const oversized = bytesProblem(bytesOf(verdict.conditions), maxBytes);
+  return oversized === undefined ? undefined : tooLarge(oversized);
 }
 
 const tooLarge = (message: string): Failed =>

@@ -134,7 +134,8 @@ export function checked(
   checkConditions: ConditionCheck,
 ): Answer | Promise<Answer> {
   if (answer.kind !== 'CONDITIONAL') return answer;
-  const withDetails = (result: Answer): Answer => ({ ...result, ...detailsOf(answer) });
+  const withDetails = (result: Answer): Answer =>
+    result === answer ? answer : { ...result, ...detailsOf(answer) };
   try {
     const result = checkConditions(answer, request.permission, deadline);
     return result instanceof Promise

@@ -77,6 +77,8 @@ class CompiledRule {
   private readonly groups: ReadonlySet<string> | undefined;
   /** Of a rule that says the same for every user, by resource type. */
   private readonly ready = new Map<string, Conditions>();
+  /** For each user, by resource type. A principal lives as long as its batch. */
+  private readonly filled = new WeakMap<Principal, Map<string, Conditions>>();
 
   constructor(
     private readonly rule: Rule,
@@ -108,25 +110,45 @@ class CompiledRule {
 
   answer(
     permission: Permission,
-    { userEntityRef: user }: Principal,
-    refs: string[],
+    principal: Principal,
+    refs: readonly string[],
   ): Answer {
     const { rule, label } = this;
     if ('result' in rule) {
       const reason = `${label} says ${rule.result}`;
       return rule.result === 'allow' ? allow(reason) : deny(reason);
     }
-    const values = { user, ownershipRefs: refs };
-    const missing = missingValue(rule.conditions, values);
-    if (missing !== undefined) return deny(`${label}: ${missing}`);
     // It fits resource permissions only.
     const resourceType = resourceTypeOf(permission)!;
-    return conditional(`allowed under the conditions of ${label}`, {
-      pluginId: rule.pluginId,
-      resourceType,
-      conditions:
-        this.ready.get(resourceType) ?? fillIn(rule.conditions, resourceType, values),
-    });
+    const conditions =
+      this.ready.get(resourceType) ??
+      this.fill(rule.conditions, resourceType, principal, refs);
+    return typeof conditions === 'string'
+      ? deny(`${label}: ${conditions}`)
+      : conditional(`allowed under the conditions of ${label}`, {
+          pluginId: rule.pluginId,
+          resourceType,
+          conditions,
+        });
+  }
+
+  /** Once for all permissions of this resource type; or what the user lacks for it. */
+  private fill(
+    template: Template,
+    resourceType: string,
+    principal: Principal,
+    refs: readonly string[],
+  ): Conditions | string {
+    let filled = this.filled.get(principal);
+    if (!filled) this.filled.set(principal, (filled = new Map<string, Conditions>()));
+    const known = filled.get(resourceType);
+    if (known) return known;
+    const values = { user: principal.userEntityRef, ownershipRefs: refs };
+    const missing = missingValue(template, values);
+    if (missing !== undefined) return missing;
+    const conditions = fillIn(template, resourceType, values);
+    filled.set(resourceType, conditions);
+    return conditions;
   }
 }
 

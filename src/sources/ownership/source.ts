@@ -74,7 +74,7 @@ export class OwnershipSource implements LocalSource {
       return { ...allow(`bypass: member of ${badge}`), bypass: badge };
     }
     if (refs.length === 0) return deny('the user has no ownership refs');
-    const { conditions, ...decision } = decide(refs);
+    const { conditions, ...decision } = decide([...refs]);
     return conditional(`allowed to owners of the ${this.described(permission)}`, {
       ...decision,
       conditions: builtConditions(conditions),
