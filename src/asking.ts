@@ -1,6 +1,11 @@
 /** The sources of a route are asked one after the other, until the result is settled. */
 import { detailsOf, NEEDS_USER } from './answer';
-import { createAccumulator, isTooLarge, routeDefault } from './combining/algorithms';
+import {
+  createAccumulator,
+  isTooLarge,
+  routeDefault,
+  type Accumulator,
+} from './combining/algorithms';
 import { bytesOf, excessOf } from './conditions/size';
 import type { RouterConfig } from './config/types';
 import type { Chain, ChainAnswer } from './guard/chain';
@@ -9,8 +14,8 @@ import type { Turns } from './lib/turns';
 import type { PermissionRequest } from './request';
 import type { ReadyRoute } from './snapshot';
 import type { DecisionRecord, SourceRecord } from './trace/record';
-import { within, type DecisionSpan } from './trace/spans';
-import { deny, type ApplicableVerdict } from './verdict';
+import { within, type DecisionSpan, type SourceSpan } from './trace/spans';
+import { deny, type ApplicableVerdict, type Verdict } from './verdict';
 
 /** A source of a route, as far as it is asked. */
 export type AskedLeg = { readonly name: string } & Readonly<
@@ -36,53 +41,106 @@ export interface AskedFor {
   readonly answers?: Map<string, ChainAnswer> | undefined;
 }
 
-/** What the sources of the route say together. */
-export async function askSources(
+/** What the sources of the route say together; at once if none of them has to be waited for. */
+export const askSources = (
   route: AskedRoute,
-  { request, deadline, record, settings, turns, by, span, answers }: AskedFor,
-): Promise<ApplicableVerdict> {
-  const { maxConditionBytes } = settings;
-  const accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
-  const cannotAsk: string[] = [];
-  for (const leg of route.legs) {
-    const isFirstUnknown = route.combine === 'first-applicable' && cannotAsk.length > 0;
-    if (accumulator.settled || isFirstUnknown) {
+  askedFor: AskedFor,
+): ApplicableVerdict | Promise<ApplicableVerdict> =>
+  new Asking(route, askedFor).from(0);
+
+/** The sources of one route, asked for one decision. */
+class Asking {
+  private readonly accumulator: Accumulator;
+  private readonly cannotAsk: string[] = [];
+
+  constructor(
+    private readonly route: AskedRoute,
+    private readonly askedFor: AskedFor,
+  ) {
+    const { maxConditionBytes } = askedFor.settings;
+    this.accumulator = createAccumulator(route.combine, excessOf(maxConditionBytes));
+  }
+
+  /** What they say from this one on. */
+  from(first: number): ApplicableVerdict | Promise<ApplicableVerdict> {
+    const { legs } = this.route;
+    for (let index = first; index < legs.length; index++) {
+      const asked = this.ask(legs[index]!);
+      if (asked) return asked.then(() => this.from(index + 1));
+    }
+    return this.result();
+  }
+
+  /** Undefined if there is nothing to wait for. */
+  private ask(leg: AskedLeg): Promise<void> | undefined {
+    const { request, deadline, record, by, span } = this.askedFor;
+    const isFirstUnknown =
+      this.route.combine === 'first-applicable' && this.cannotAsk.length > 0;
+    if (this.accumulator.settled || isFirstUnknown) {
       record.sources.push({ source: leg.name, verdict: 'NOT_ASKED' });
-      continue;
+      return undefined;
     }
     const started = performance.now();
     const sourceSpan = span?.source();
     const asked = within(sourceSpan, () => leg[by].ask(request, deadline));
-    const answer = asked instanceof Promise ? await asked : asked;
+    return asked instanceof Promise
+      ? asked.then(answer => this.take(leg, answer, started, sourceSpan))
+      : this.take(leg, asked, started, sourceSpan);
+  }
+
+  private take(
+    leg: AskedLeg,
+    answer: ChainAnswer,
+    started: number,
+    span: SourceSpan | undefined,
+  ): Promise<void> | undefined {
+    const { answers, by } = this.askedFor;
     answers?.set(leg.name, answer);
-    const { verdict } = answer;
-    if (by === 'aside' && isUncertain(answer)) {
-      cannotAsk.push(leg.name);
-    } else if (verdict.kind === 'CONDITIONAL' && route.legs.length > 1) {
-      // Joining holds the event loop too.
-      await turns.run(request.principal, () => accumulator.add(verdict));
-    } else {
+    const isUnknown = by === 'aside' && isUncertain(answer);
+    if (isUnknown) this.cannotAsk.push(leg.name);
+    const added = isUnknown ? undefined : this.add(answer.verdict);
+    const end = (): void => {
+      const sourceRecord = recordOf(leg, answer, performance.now() - started);
+      this.askedFor.record.sources.push(sourceRecord);
+      span?.end(sourceRecord);
+    };
+    if (added) return added.then(end);
+    end();
+    return undefined;
+  }
+
+  private add(verdict: Verdict): Promise<void> | undefined {
+    const { accumulator } = this;
+    if (verdict.kind !== 'CONDITIONAL' || this.route.legs.length === 1) {
       accumulator.add(verdict);
+      return undefined;
     }
-    const sourceRecord = recordOf(leg, answer, performance.now() - started);
-    record.sources.push(sourceRecord);
-    sourceSpan?.end(sourceRecord);
+    // Joining holds the event loop too.
+    const { turns, request } = this.askedFor;
+    const added = turns.run(request.principal, () => accumulator.add(verdict));
+    return added instanceof Promise ? added : undefined;
   }
-  if (cannotAsk.length > 0 && !accumulator.settled) record.cannotAsk = cannotAsk;
-  const combined = accumulator.result() ?? routeDefault(route.default);
-  if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
-  if (combined.kind === 'CONDITIONAL') {
-    const bytes = bytesOf(combined.conditions);
-    record.conditionSize = { bytes, limit: maxConditionBytes };
+
+  private result(): ApplicableVerdict {
+    const { accumulator, cannotAsk } = this;
+    const { record, settings } = this.askedFor;
+    if (cannotAsk.length > 0 && !accumulator.settled) record.cannotAsk = cannotAsk;
+    const combined = accumulator.result() ?? routeDefault(this.route.default);
+    if (isTooLarge(combined)) return denyTooLarge(combined.reason, record);
+    if (combined.kind === 'CONDITIONAL') {
+      const bytes = bytesOf(combined.conditions);
+      record.conditionSize = { bytes, limit: settings.maxConditionBytes };
+    }
+    return combined;
   }
-  return combined;
 }
 
 function recordOf(
   { name }: AskedLeg,
-  { verdict, endpoint, attempts, ...details }: ChainAnswer,
+  answer: ChainAnswer,
   milliseconds: number,
 ): SourceRecord {
+  const { verdict, endpoint, attempts } = answer;
   return {
     source: name,
     verdict: verdict.kind,
@@ -91,7 +149,7 @@ function recordOf(
     bypass: verdict.kind === 'ALLOW' ? verdict.bypass : undefined,
     failure: 'failure' in verdict ? verdict.failure : undefined,
     milliseconds,
-    ...detailsOf(details),
+    ...detailsOf(answer),
     endpoint,
     attempts,
   };

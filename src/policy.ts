@@ -88,7 +88,7 @@ export class PolicyRouter implements PermissionPolicy {
   async handle(query: PolicyQuery, user?: PolicyQueryUser): Promise<PolicyDecision> {
     const started = performance.now();
     const record = newRecord();
-    const deadline = new Deadline(this.#snapshot.config.deadline);
+    const deadline = new Deadline(this.#snapshot.config.deadline, started);
     const span = this.spans.decision();
     const deliver = (verdict: ApplicableVerdict, waited: number): void => {
       conclude(record, verdict, waited);
@@ -97,11 +97,12 @@ export class PolicyRouter implements PermissionPolicy {
     };
     let decided: Decided;
     try {
-      decided = await within(span, () =>
+      const deciding = within(span, () =>
         this.#snapshot.use(snapshot =>
           this.decide(snapshot, query, user, deadline, record, span),
         ),
       );
+      decided = deciding instanceof Promise ? await deciding : deciding;
     } catch (error) {
       decided = denyOnError(error, record);
     }
@@ -208,7 +209,7 @@ export class PolicyRouter implements PermissionPolicy {
       within = deadline,
     ): ApplicableVerdict | Promise<ApplicableVerdict> => {
       if (!matched) return fallback(config);
-      const asked = { ...askedFor, deadline: within };
+      const asked = within === deadline ? askedFor : { ...askedFor, deadline: within };
       if (matched.shadows.length === 0 || by === 'aside')
         return this.verdict(matched, asked, config);
       const answers = this.shadows.prepare({
@@ -232,7 +233,8 @@ export class PolicyRouter implements PermissionPolicy {
         return verdict;
       },
       // The sources that it asks may answer after Backstage has been answered.
-      recorded: () => snapshot.use(() => this.recorded(record, by, config, enforced)),
+      recorded: async () =>
+        snapshot.use(() => this.recorded(record, by, config, enforced)),
     });
   }
 
@@ -268,13 +270,23 @@ export class PolicyRouter implements PermissionPolicy {
     conclude(record, verdict, performance.now() - started);
   }
 
-  private async verdict(
+  private verdict(
     route: AskedRoute,
     askedFor: AskedFor,
+    config: RouterConfig,
+  ): ApplicableVerdict | Promise<ApplicableVerdict> {
+    const verdict = askSources(route, askedFor);
+    return verdict instanceof Promise
+      ? verdict.then(said => this.applicable(said, askedFor, config))
+      : this.applicable(verdict, askedFor, config);
+  }
+
+  private applicable(
+    verdict: ApplicableVerdict,
+    askedFor: AskedFor,
     { whenAskedWithoutResource }: RouterConfig,
-  ): Promise<ApplicableVerdict> {
+  ): ApplicableVerdict {
     const { record, request } = askedFor;
-    const verdict = await askSources(route, askedFor);
     if (verdict.kind !== 'CONDITIONAL' || record.asked?.type !== 'basic')
       return verdict;
     record.withoutResource = true;

@@ -130,14 +130,28 @@ export class Snapshot {
   }
 
   /** Makes one decision; its sources stay open until it has ended. */
-  async use<T>(decide: (snapshot: this) => T | Promise<T>): Promise<T> {
+  use<T>(decide: (snapshot: this) => T | Promise<T>): T | Promise<T> {
     this.decisions++;
+    let decided: T | Promise<T> | undefined;
     try {
-      return await decide(this);
+      decided = decide(this);
+      return decided instanceof Promise ? this.whenEnded(decided) : decided;
     } finally {
-      this.decisions--;
-      this.releaseWhenDrained();
+      if (!(decided instanceof Promise)) this.end();
     }
+  }
+
+  private async whenEnded<T>(decided: Promise<T>): Promise<T> {
+    try {
+      return await decided;
+    } finally {
+      this.end();
+    }
+  }
+
+  private end(): void {
+    this.decisions--;
+    this.releaseWhenDrained();
   }
 
   /** How each source is, at each of its endpoints; in the order of the config. */

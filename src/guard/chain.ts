@@ -61,12 +61,19 @@ export class Chain {
     request: PermissionRequest,
     deadline: Deadline,
   ): ChainAnswer | Promise<ChainAnswer> {
+    const { checkConditions } = this.terms;
+    if (this.links.length === 1) {
+      const answer = this.first.guard.ask(request, deadline, checkConditions);
+      return answer instanceof Promise
+        ? answer.then(said => this.alone(said))
+        : this.alone(answer);
+    }
     const started = performance.now();
-    const answer = this.first.guard.ask(request, deadline, this.terms.checkConditions);
     const proceed = (said: Answer): ChainAnswer | Promise<ChainAnswer> =>
-      this.links.length > 1 && mayPassOn(said)
+      mayPassOn(said)
         ? this.askOthers(attemptOf(this.first, said, started), said, request, deadline)
         : this.alone(said);
+    const answer = this.first.guard.ask(request, deadline, checkConditions);
     return answer instanceof Promise ? answer.then(proceed) : proceed(answer);
   }
 

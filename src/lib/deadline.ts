@@ -2,8 +2,9 @@
 export class Deadline {
   private readonly at: number;
 
-  constructor(milliseconds: number) {
-    this.at = performance.now() + milliseconds;
+  /** @param began - on the monotonic clock; default: now. */
+  constructor(milliseconds: number, began = performance.now()) {
+    this.at = began + milliseconds;
   }
 
   /** Milliseconds left; 0 once it has passed. */

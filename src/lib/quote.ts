@@ -4,8 +4,12 @@ const MAX_SHOWN = 100;
 export function quote(text: unknown): string {
   const whole = String(text);
   const shown = whole.length > MAX_SHOWN ? `${whole.slice(0, MAX_SHOWN)}…` : whole;
+  if (PLAIN.test(shown)) return `"${shown}"`;
   return JSON.stringify(shown).replace(INVISIBLE, escaped);
 }
+
+/** Nothing in it is escaped. Most names are like this. */
+const PLAIN = /^[\w .:/-]*$/;
 
 /** Text of the config for use in a message: one line, not quoted. */
 export const escapeInvisible = (text: string): string =>

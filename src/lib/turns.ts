@@ -42,7 +42,12 @@ export class Turns {
     if (this.isWorking) return work(false);
     if (this.order.size === 0 && this.hasTime() && this.done < AT_ONCE) {
       this.done++;
-      return this.workOn(() => work(false));
+      this.isWorking = true;
+      try {
+        return work(false);
+      } finally {
+        this.isWorking = false;
+      }
     }
     return new Promise((resolve, reject) => {
       // Else it would run in the context of the first caller of its turn: another user's.
@@ -56,15 +61,6 @@ export class Turns {
         }
       });
     });
-  }
-
-  private workOn<T>(work: () => T): T {
-    this.isWorking = true;
-    try {
-      return work();
-    } finally {
-      this.isWorking = false;
-    }
   }
 
   private hasTime(): boolean {
@@ -90,7 +86,13 @@ export class Turns {
     this.began = undefined;
     this.done = 0;
     while (this.order.size > 0 && this.hasTime()) {
-      this.workOn(this.takeNext());
+      const work = this.takeNext();
+      this.isWorking = true;
+      try {
+        work();
+      } finally {
+        this.isWorking = false;
+      }
       // What the work has left to promises is done now, and takes its part of the time.
       for (let left = PROMISES; left > 0; left--) await Promise.resolve();
     }

@@ -49,8 +49,7 @@ export class Delivery {
     const began = performance.now();
     let delivered = 0;
     for (const { record, context } of records) {
-      for (const sink of this.sinks)
-        context.runInAsyncScope(give, undefined, sink, record);
+      context.runInAsyncScope(giveAll, undefined, this.sinks, record);
       delivered++;
       if (performance.now() - began >= slice) break;
     }
@@ -62,6 +61,10 @@ export class Delivery {
     if (took > 2 * SLICE) setTimeout(() => this.deliver(), took).unref();
     else setImmediate(() => this.deliver());
   }
+}
+
+function giveAll(sinks: readonly TraceSink[], record: Readonly<DecisionRecord>): void {
+  for (const sink of sinks) give(sink, record);
 }
 
 function give(sink: TraceSink, record: Readonly<DecisionRecord>): void {
