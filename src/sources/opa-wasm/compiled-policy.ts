@@ -123,8 +123,13 @@ export class CompiledPolicy {
 }
 
 /** The evaluator declares it with a type that TypeScript has for browsers only. */
-export const memoryOf = (policy: LoadedPolicy): { readonly buffer: ArrayBuffer } =>
-  policy.mem as { readonly buffer: ArrayBuffer };
+export const memoryOf = (policy: LoadedPolicy): WasmMemory => policy.mem as WasmMemory;
+
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  /** @throws RangeError if that is more than its maximum. */
+  grow(pages: number): void;
+}
 
 async function compileModule(wasm: Buffer): Promise<WasmModule> {
   let module: WasmModule;

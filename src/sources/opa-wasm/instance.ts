@@ -54,8 +54,8 @@ export class Instance {
    * @throws anything when the policy fails; the instance must not be used again.
    */
   evaluate(input: readonly InputPart[]): string {
-    const { dataAddr, dataHeapPtr } = this.policy;
-    const start = dataHeapPtr as number;
+    const { dataAddr } = this.policy;
+    const start = this.policy.dataHeapPtr as number;
     const end = this.write(input, start);
     const result = this.call(
       0,
@@ -88,7 +88,7 @@ export class Instance {
 
   private reserve(bytes: number): void {
     const missing = bytes - this.memoryBytes;
-    if (missing > 0) this.policy.mem.grow(Math.ceil(missing / PAGE));
+    if (missing > 0) memoryOf(this.policy).grow(Math.ceil(missing / PAGE));
   }
 
   /** Growth moves it. */

@@ -38,7 +38,8 @@ export const regoInputText = ({
 });
 
 /** The identity of `input` as JSON text. */
-export const identityText = (principal: Principal): string => identityOf(principal).text;
+export const identityText = (principal: Principal): string =>
+  identityOf(principal).text;
 
 /** The whole `input` as JSON in UTF-8, between a prefix and a suffix. */
 export function regoInputBytes(
