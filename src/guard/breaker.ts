@@ -84,7 +84,9 @@ export class CircuitBreaker {
     user: string | undefined,
   ): Promise<T | FailedAnswer> {
     try {
-      const outcome = await this.breaker.fire(() => this.failureAsRejection(ask, user));
+      const outcome = await this.breaker.fire(() =>
+        ask().then(answer => this.failureAsRejection(answer, user)),
+      );
       return outcome as T | FailedAnswer;
     } catch (error) {
       if (error instanceof CountedFailure) return error.answer;
@@ -102,11 +104,7 @@ export class CircuitBreaker {
   }
 
   /** Our own overload does not open a breaker, but as a probe it must not close one either. */
-  private async failureAsRejection(
-    ask: () => Promise<Outcome>,
-    user: string | undefined,
-  ): Promise<Outcome> {
-    const answer = await ask();
+  private failureAsRejection(answer: Outcome, user: string | undefined): Outcome {
     if (!isFailed(answer)) return answer;
     const failureClass = answer.failure.class;
     if (failureClass === 'unavailable') this.failing.add(user);

@@ -82,7 +82,8 @@ export class Chain {
       answer.kind === 'FAILED'
         ? resolveFailures([failureOf(this.first, answer)], this.terms.onUnavailable)
         : answer;
-    return { verdict, ...detailsOf(answer), endpoint: this.first.endpoint };
+    const { exchange, shared, decisionId } = answer;
+    return { verdict, exchange, shared, decisionId, endpoint: this.first.endpoint };
   }
 
   private async askOthers(

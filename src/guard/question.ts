@@ -11,7 +11,8 @@ interface Caller {
   /** Milliseconds left when the question is put. */
   readonly left: () => number;
   readonly timer: NodeJS.Timeout | undefined;
-  readonly answer: (answer: Answer | Promise<Answer>) => void;
+  readonly answer: (answer: Answer) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 type State =
@@ -78,12 +79,12 @@ export class Question {
   async put(ask: () => Promise<Answer>): Promise<void> {
     if (this.state.kind !== 'waiting') return;
     const { callers } = this.state;
-    const inTimeFor = [...callers].flatMap(caller => {
+    const inTimeFor: Array<{ readonly caller: Caller; readonly left: number }> = [];
+    for (const caller of callers) {
       const left = caller.left();
-      if (left >= this.timeout / 2) return [{ caller, left }];
-      this.leave(caller, callers);
-      return [];
-    });
+      if (left >= this.timeout / 2) inTimeFor.push({ caller, left });
+      else this.leave(caller, callers);
+    }
     if (inTimeFor.length === 0) {
       this.state = { kind: 'ended' };
       return;
@@ -93,14 +94,14 @@ export class Question {
     for (const { caller, left } of inTimeFor) {
       clearTimeout(caller.timer);
       const own = caller.shares ? answer.then(shared) : answer;
-      caller.answer(left < this.timeout ? inTime(own, left) : own);
+      (left < this.timeout ? inTime(own, left) : own).then(caller.answer, caller.fail);
     }
     await answer;
     this.state = { kind: 'ended' };
   }
 
   private enqueue(patience: number, callers: Set<Caller>): Promise<Answer> {
-    return new Promise(answer => {
+    return new Promise((answer, fail) => {
       const end = performance.now() + patience;
       const caller: Caller = {
         shares: this.hasCaller,
@@ -109,6 +110,7 @@ export class Question {
           ? setTimeout(() => this.leave(caller, callers), patience - this.timeout / 2)
           : undefined,
         answer,
+        fail,
       };
       this.hasCaller = true;
       callers.add(caller);

@@ -148,10 +148,13 @@ export class RemoteGuard implements Guard {
     const began = performance.now();
     const answer = await this.askInTime(request, deadline);
     // An answer may have arrived for hundreds of callers at once.
-    const said = await inTurn(this.turns, request, deadline, () =>
+    const said = inTurn(this.turns, request, deadline, () =>
       checked(answer, request, deadline, checkConditions),
     );
-    return this.tally.add(said, performance.now() - began);
+    return this.tally.add(
+      said instanceof Promise ? await said : said,
+      performance.now() - began,
+    );
   }
 
   status(): GuardStatus {
@@ -174,10 +177,10 @@ export class RemoteGuard implements Guard {
     await Promise.all([this.source.close(), this.beside?.close(), this.shadow.close()]);
   }
 
-  private async askInTime(
+  private askInTime(
     request: PermissionRequest,
     deadline: Deadline,
-  ): Promise<Answer> {
+  ): Answer | Promise<Answer> {
     const patience = Math.min(this.options.timeout, deadline.remaining());
     const refusal = this.refusal(patience);
     if (refusal) return refusal;

@@ -21,7 +21,7 @@ export class Shared {
     if (!key) return;
     const ofUser = this.byUser.get(key.who);
     if (ofUser) ofUser.set(key.what, question);
-    else this.byUser.set(key.who, new Map([[key.what, question]]));
+    else this.byUser.set(key.who, new Map<string, Question>().set(key.what, question));
   }
 
   /** A later question with the same key stays. */

@@ -22,7 +22,7 @@ export interface Call<T extends Outcome> {
   /** Settles when the answer arrives or the timeout is over; never rejects. */
   readonly answer: Promise<T | FailedAnswer>;
   /** Settles when the source has let go of the request, which may be later. */
-  readonly released: Promise<void>;
+  readonly released: Promise<unknown>;
 }
 
 /** Puts requests, gives up each one after the timeout, and counts those that go on regardless. */
@@ -46,16 +46,15 @@ export class Timeout {
     const delay = new OwnDelay(timeout);
     let hangs = false;
     this.underWay.add(signal);
-    const asked = ask(question, signal, delay);
+    const asked = ask(question, signal, delay, () => {
+      this.underWay.delete(signal);
+      if (hangs) this.hanging--;
+    });
     const answer = this.waitFor(asked, delay, () => {
       hangs = !signal.abort();
       if (hangs) this.hang();
     });
-    const released = asked.then(() => {
-      this.underWay.delete(signal);
-      if (hangs) this.hanging--;
-    });
-    return { answer, released };
+    return { answer, released: asked };
   }
 
   /** Ends the calls under way, as far as the source lets them be ended. */
@@ -64,21 +63,23 @@ export class Timeout {
   }
 
   /** Gives the source back what it lost because of us, until that is too much to wait for. */
-  private async waitFor<T extends Outcome>(
+  private waitFor<T extends Outcome>(
     asked: Promise<T | FailedAnswer>,
     delay: OwnDelay,
     giveUp: () => void,
   ): Promise<T | FailedAnswer> {
     const { timeout } = this.options;
     let given = 0;
-    for (let wait = timeout; wait > 0; wait = timeout + delay.lost - given) {
-      given += wait;
-      const answer = await settleWithin(asked, wait, () => undefined);
-      if (answer) return answer;
-      if (delay.stalled) break;
-    }
-    giveUp();
-    return delay.judge(timedOut(timeout));
+    const waitAnother = (milliseconds: number): Promise<T | FailedAnswer> => {
+      given += milliseconds;
+      return settleWithin(asked, milliseconds, () => {
+        const left = delay.stalled ? 0 : timeout + delay.lost - given;
+        if (left > 0) return waitAnother(left);
+        giveUp();
+        return delay.judge(timedOut(timeout));
+      });
+    };
+    return waitAnother(timeout);
   }
 
   private hang(): void {
@@ -92,16 +93,20 @@ export class Timeout {
   }
 }
 
+/** @param release - called when the source has let go of the question. */
 async function ask<T extends Outcome>(
   question: Puttable<T>,
   signal: Cancellation,
   delay: OwnDelay,
+  release: () => void,
 ): Promise<T | FailedAnswer> {
   try {
     const answer = await question.put(signal);
     return isFailed(answer) ? { ...answer, ...delay.judge(answer) } : answer;
   } catch (error) {
     return threw(error);
+  } finally {
+    release();
   }
 }
 

@@ -152,7 +152,7 @@ export class Together {
       else if (isOutage && outcome.failure.class !== 'invalid') each.answer(outcome);
       else this.askAlso(each, index, call.answer, clock);
     });
-    return call.released;
+    await call.released;
   }
 
   private learn(

@@ -67,7 +67,7 @@ export class Turns {
     const now = performance.now();
     if (this.began === undefined) {
       this.began = now;
-      setImmediate(() => void this.nextTurn());
+      setImmediate(() => this.endTurn());
       return true;
     }
     return now - this.began < SLICE;
@@ -82,9 +82,13 @@ export class Turns {
     works.enqueue(work);
   }
 
-  private async nextTurn(): Promise<void> {
+  private endTurn(): void {
     this.began = undefined;
     this.done = 0;
+    if (this.order.size > 0) void this.nextTurn();
+  }
+
+  private async nextTurn(): Promise<void> {
     while (this.order.size > 0 && this.hasTime()) {
       const work = this.takeNext();
       this.isWorking = true;

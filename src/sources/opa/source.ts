@@ -4,7 +4,13 @@ import { isJsonObject } from '../../lib/json-object';
 import { quote } from '../../lib/quote';
 import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
-import { regoInput, regoInputBytes, regoInputText } from '../rego/input';
+import {
+  regoInput,
+  regoInputBytes,
+  regoInputText,
+  type RegoInput,
+  type RegoInputText,
+} from '../rego/input';
 import { failed, type Answer, type Failed } from '../../answer';
 import type {
   BatchAnswer,
@@ -22,6 +28,7 @@ import {
   type KeptDispatch,
   type LostOnKeptConnection,
 } from './kept-connection';
+import { ReplyHandler, type Reply } from './reply';
 import { repeatsToken } from './token-echo';
 import { traceHeaders, withoutInstrumentation } from './trace-context';
 import { transportFailure, type Peer } from './transport-failure';
@@ -52,13 +59,6 @@ export interface OpaSourceOptions {
 
 const REPEATS = 'the response repeats the bearer token that was sent to OPA';
 const NOT_SHOWN = `(not shown: ${REPEATS})`;
-
-/** What came over the connection. */
-interface Reply {
-  readonly statusCode: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly bytes: Buffer;
-}
 
 /** What OPA said, as far as it is shown; of a failure of the connection there is nothing. */
 type Said = {
@@ -126,19 +126,24 @@ export class OpaSource implements RemoteSource {
 
   /** The key has all of the body, so only questions that are identical to OPA are shared. */
   prepare(request: PermissionRequest): PreparedQuestion {
+    const input = regoInput(request);
     const text = regoInputText(request);
     return {
       key: { who: text.identity, what: text.permission },
-      put: signal => this.ask(request, signal),
+      put: signal => this.ask(input, text, signal),
     };
   }
 
-  private async ask(request: PermissionRequest, signal: Cancellation): Promise<Answer> {
-    const input = regoInput(request);
-    const body = regoInputBytes(request, '{"input":', '}');
-    const { response, ...said } = await this.exchange(this.path, body, signal);
+  private async ask(
+    input: RegoInput,
+    inputText: RegoInputText,
+    signal: Cancellation,
+  ): Promise<Answer> {
+    const body = regoInputBytes(inputText, '{"input":', '}');
+    const said = await this.exchange(this.path, body, signal);
     const answer = 'failure' in said ? said.failure : regoAnswer(said.body.result);
-    return { ...answer, exchange: { input, response }, decisionId: said.decisionId };
+    const { response, decisionId } = said;
+    return { ...answer, exchange: { input, response }, decisionId };
   }
 
   private async askBatch(
@@ -167,7 +172,7 @@ export class OpaSource implements RemoteSource {
     }
     const { statusCode, headers, bytes } = reply;
     const text = bytes.toString();
-    const body = parseBody(bytes);
+    const body = parseBody(bytes, text);
     const isEcho = this.token !== undefined && repeatsToken(text, body, this.token);
     const response = isEcho ? NOT_SHOWN : (body ?? text);
     if (statusCode !== 200) {
@@ -239,36 +244,8 @@ export class OpaSource implements RemoteSource {
     onStart = (): void => {},
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      let statusCode = 0;
-      let headers: IncomingHttpHeaders = {};
-      const chunks: Buffer[] = [];
-      let controller: Dispatcher.DispatchController | undefined;
-      const end = (): void =>
-        controller?.abort(new Error('the question was cancelled'));
-      signal.onabort = end;
-      pool.dispatch(
-        { ...options, method: 'POST', body },
-        {
-          onRequestStart(started) {
-            onStart();
-            controller = started;
-            if (signal.aborted) end();
-          },
-          onResponseStart(_controller, status, received) {
-            statusCode = status;
-            headers = received;
-          },
-          onResponseData(_controller, chunk) {
-            chunks.push(chunk);
-          },
-          onResponseEnd() {
-            resolve({ statusCode, headers, bytes: Buffer.concat(chunks) });
-          },
-          onResponseError(_controller, error) {
-            reject(error);
-          },
-        },
-      );
+      const handler = new ReplyHandler(signal, resolve, reject, onStart);
+      pool.dispatch({ ...options, method: 'POST', body }, handler);
     });
   }
 
