@@ -7,15 +7,17 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 
-const ROOT = resolve(__dirname, '../..');
+/** Not found from this file, which is also compiled. */
+const ROOT = process.cwd();
 
-/** In node_modules, so that the compiled files find their dependencies. */
-const CACHE = join(ROOT, 'node_modules/.cache');
+/** Relative to a package: in node_modules, so that the compiled files find their dependencies. */
+const CACHE = 'node_modules/.cache';
 
-const NEEDED = /^(src|test\/bench|test\/support)\//;
+const ROUTER = /^(src|dev)\//;
+const BENCHMARKS = /^test\/(bench|support)\//;
 
 /**
  * Passes the arguments of this process on, and ends with the exit code of the benchmark.
@@ -24,7 +26,7 @@ const NEEDED = /^(src|test\/bench|test\/support)\//;
  * @param script - relative to the package, without extension.
  */
 export function runCompiled(name: string, script: string): void {
-  compileAndRun(join(CACHE, name), script).then(
+  compileAndRun(join(ROOT, CACHE, name), script).then(
     code => {
       process.exitCode = code;
     },
@@ -36,7 +38,9 @@ export function runCompiled(name: string, script: string): void {
 }
 
 async function compileAndRun(out: string, script: string): Promise<number> {
-  await compile(out);
+  await rm(out, { recursive: true, force: true });
+  await compile(ROOT, ROUTER, out);
+  await compile(ROOT, BENCHMARKS, out);
   const child = spawn(
     process.execPath,
     [join(out, `${script}.js`), ...process.argv.slice(2)],
@@ -48,18 +52,30 @@ async function compileAndRun(out: string, script: string): Promise<number> {
   });
 }
 
-/** Types are checked by `npm run typecheck`, not here. */
-async function compile(out: string): Promise<void> {
+/**
+ * Compiles the router of another checkout with the benchmarks of this one.
+ *
+ * @returns the folder of the compiled files.
+ */
+export async function compileOther(checkout: string): Promise<string> {
+  const out = join(checkout, CACHE, 'policy-router-bench-other');
   await rm(out, { recursive: true, force: true });
-  const file = join(ROOT, 'tsconfig.json');
+  await compile(checkout, ROUTER, out);
+  await compile(ROOT, BENCHMARKS, out);
+  return out;
+}
+
+/** Types are checked by `npm run typecheck`, not here. */
+async function compile(root: string, needed: RegExp, out: string): Promise<void> {
+  const file = join(root, 'tsconfig.json');
   const { options, fileNames } = ts.parseJsonConfigFileContent(
     ts.readConfigFile(file, path => ts.sys.readFile(path)).config,
     ts.sys,
-    ROOT,
+    root,
   );
   for (const fileName of fileNames) {
-    const path = relative(ROOT, fileName).replaceAll('\\', '/');
-    if (!NEEDED.test(path)) continue;
+    const path = relative(root, fileName).replaceAll('\\', '/');
+    if (!needed.test(path)) continue;
     const { outputText } = ts.transpileModule(await readFile(fileName, 'utf8'), {
       compilerOptions: options,
       fileName,

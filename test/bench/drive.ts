@@ -1,36 +1,42 @@
-/** A policy that a closed loop of callers asks repeatedly. */
+/** A policy in this process that a closed loop of callers asks repeatedly. */
 export interface Contestant {
-  readonly name: string;
+  readonly id: string;
+  readonly title: string;
+  readonly isRouter: boolean;
   /** Whether its decisions never wait for I/O. */
   readonly inProcess: boolean;
-  /** Makes one decision; returns its `result`. */
-  ask(): Promise<string>;
-  /** The result that `ask` must return; any other is counted as wrong. */
-  readonly expected: string;
+  /** Asks this many questions at once; returns how many of the results were wrong. */
+  ask(questions: number): Promise<number>;
 }
 
-/** A short measurement of one contestant at one concurrency. */
+/** A short measurement of one contestant. */
 export interface Slice {
-  readonly decisionsPerSecond: number;
   /** Microseconds of wall time per decision: the reciprocal of the throughput. */
   readonly microseconds: number;
   /** Microseconds of this process's CPU time per decision, unaffected by other processes. */
   readonly cpuMicroseconds: number;
-  /** Latencies, in microseconds. */
+  /** Microseconds until the answer. */
   readonly p50: number;
   readonly p99: number;
-  /** Decisions that were not the expected one. */
+  /** Decisions that were not what they must be. */
   readonly wrong: number;
+}
+
+/** How it is asked. */
+export interface Load {
+  /** Questions at once of one caller. */
+  readonly items: number;
+  /** Callers, each of which asks again as soon as it is answered. */
+  readonly concurrency: number;
+  readonly milliseconds: number;
 }
 
 /** After this many in-process decisions the event loop gets a turn, as it does between requests. */
 const DECISIONS_PER_TURN = 64;
 
-/** Runs `concurrency` callers, each of which asks again as soon as it is answered. */
 export async function drive(
   contestant: Contestant,
-  concurrency: number,
-  milliseconds: number,
+  { items, concurrency, milliseconds }: Load,
 ): Promise<Slice> {
   const latencies: number[] = [];
   let wrong = 0;
@@ -44,11 +50,14 @@ export async function drive(
     for (;;) {
       const asked = performance.now();
       if (asked >= end) return;
-      if ((await contestant.ask()) !== contestant.expected) wrong++;
+      wrong += await contestant.ask(items);
       latencies.push(performance.now() - asked);
       // Otherwise only promises would run, and deferred work (the logger's streams) would
       // pile up without being measured.
-      if (contestant.inProcess && latencies.length % DECISIONS_PER_TURN === 0) {
+      if (
+        contestant.inProcess &&
+        (latencies.length * items) % DECISIONS_PER_TURN === 0
+      ) {
         turn ??= new Promise(done => {
           setImmediate(() => {
             turn = undefined;
@@ -63,10 +72,9 @@ export async function drive(
 
   const elapsed = performance.now() - begin;
   const { user, system } = process.cpuUsage(cpu);
-  const count = latencies.length;
+  const count = latencies.length * items;
   latencies.sort((a, b) => a - b);
   return {
-    decisionsPerSecond: (count / elapsed) * 1000,
     microseconds: (elapsed / count) * 1000,
     cpuMicroseconds: (user + system) / count,
     p50: percentile(latencies, 50) * 1000,

@@ -1,7 +1,4 @@
-/**
- * `npm run bench [-- --quick]`: what a decision costs.
- * `npm run bench -- --visibility`: what it costs that decisions are kept and audited.
- */
+/** `npm run bench`: what a decision costs. See docs/CONTRIBUTING.md for its options. */
 import { runCompiled } from './compiled';
 
 runCompiled('policy-router-bench', 'test/bench/main');

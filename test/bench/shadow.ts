@@ -1,71 +1,75 @@
 /** What it costs that decisions are compared: the same router, with that on and off. */
-import { setTimeout as pause } from 'node:timers/promises';
-import { inProcess, NO_OPA, quietLogger, routerTo, USERS } from './contestants';
+import { sourcesOf } from './authorize/sources';
+import { ENTRYPOINT, opa } from './authorize/contestants';
+import { contestantOf } from './handle/questions';
 import type { Contestant } from './drive';
+import type { Section } from './section';
+import { routerTo } from './shipped-router';
+import { measureVariants } from './variants';
 
-/** Milliseconds between decisions, in which each comparison ends. */
-const PAUSE = 3;
+const VARIANTS: ReadonlyArray<
+  readonly ['ownership' | 'opa', by: string | undefined, percent: number]
+> = [
+  ['ownership', undefined, 0],
+  ['ownership', 'deny', 10],
+  ['ownership', 'deny', 100],
+  ['ownership', 'embedded', 100],
+  ['opa', undefined, 0],
+  ['opa', 'ownership', 100],
+  ['opa', 'opa-next', 10],
+  ['opa', 'opa-next', 100],
+];
 
-export interface ShadowContestants {
-  /** Each is compared with the first of its kind. */
-  readonly groups: ReadonlyArray<readonly [Contestant, ...Contestant[]]>;
-  close(): void;
-}
-
-/** @param opaUrl - of an OPA that has loaded config/policies/backstage.rego. */
-export async function shadowContestants(
-  opaUrl: string | undefined,
-): Promise<ShadowContestants> {
-  const routers: Array<{ close(): void }> = [];
-  const contestant = async (
-    source: 'ownership' | 'opa',
-    by: string | undefined,
-    percent = 100,
-  ): Promise<Contestant> => {
-    const shadow = by === undefined ? {} : { [source]: { source: by, percent } };
-    const router = await routerTo(source, opaUrl ?? NO_OPA, quietLogger(), { shadow });
-    routers.push(router);
-    const what = by === undefined ? 'not compared' : `${percent} % with ${by}`;
-    const named = inProcess(
-      `${source}, ${what}`,
-      router.undelayed,
-      'CONDITIONAL',
-      USERS,
-    );
-    return { ...named, inProcess: source !== 'opa' };
-  };
-  const ownership = [
-    await contestant('ownership', undefined),
-    await contestant('ownership', 'deny', 10),
-    await contestant('ownership', 'deny'),
-    await contestant('ownership', 'embedded'),
-  ] as const;
-  const opa = [
-    await contestant('opa', undefined),
-    await contestant('opa', 'ownership'),
-    await contestant('opa', 'opa-next', 10),
-    await contestant('opa', 'opa-next'),
-  ] as const;
-  return {
-    groups: opaUrl === undefined ? [ownership] : [ownership, opa],
-    close: () => routers.forEach(router => router.close()),
-  };
-}
-
-/** Latencies of single decisions with pauses between them, in microseconds; sorted. */
-export async function latenciesOf(
-  contestants: readonly Contestant[],
-  rounds: number,
-): Promise<ReadonlyMap<string, readonly number[]>> {
-  const latencies = new Map(contestants.map(({ name }) => [name, [] as number[]]));
-  for (let round = 0; round < rounds; round++) {
-    for (const contestant of contestants) {
-      const asked = performance.now();
-      await contestant.ask();
-      latencies.get(contestant.name)!.push((performance.now() - asked) * 1000);
-      await pause(PAUSE);
+export const shadow: Section = {
+  id: 'shadow',
+  async measure(run) {
+    const { opaUrl, bundle } = await sourcesOf(run);
+    const sources = {
+      opa: opa(opaUrl),
+      'opa-next': opa(opaUrl),
+      embedded: { type: 'opa-wasm', bundle, entrypoint: ENTRYPOINT },
+    };
+    const routers: Array<{ close(): void }> = [];
+    const variant = async (
+      source: 'ownership' | 'opa',
+      by: string | undefined,
+      percent: number,
+    ): Promise<Contestant> => {
+      const compared =
+        by === undefined ? {} : { shadow: { [source]: { source: by, percent } } };
+      const settings = { deadline: '30s', ...compared };
+      const router = await routerTo(source, { settings, sources });
+      routers.push(router);
+      const title = by === undefined ? 'not compared' : `${percent} % with ${by}`;
+      return contestantOf(
+        {
+          id: title,
+          title,
+          isRouter: true,
+          inProcess: source !== 'opa',
+          policy: router.undelayed,
+          expected: 'CONDITIONAL',
+        },
+        'distinct',
+      );
+    };
+    try {
+      const groups = [];
+      for (const source of ['ownership', 'opa'] as const) {
+        const variants = [];
+        for (const [of, by, percent] of VARIANTS) {
+          if (of === source) variants.push(await variant(of, by, percent));
+        }
+        groups.push({ title: source, variants });
+      }
+      return await measureVariants(run, {
+        id: 'shadow',
+        title: 'Decisions that are compared with a shadow',
+        text: 'The time of one decision in this process, without HTTP, as a multiple of what it takes without `shadow`. The comparison comes after the answer, on the same cores.',
+        groups,
+      });
+    } finally {
+      for (const router of routers) router.close();
     }
-  }
-  for (const each of latencies.values()) each.sort((a, b) => a - b);
-  return latencies;
-}
+  },
+};

@@ -2,8 +2,10 @@
 import type { AuditorService } from '@backstage/backend-plugin-api';
 import { WinstonRootAuditorService } from '@backstage/backend-defaults/auditor';
 import { ConfigReader } from '@backstage/config';
-import { inProcess, NO_OPA, nowhere, quietLogger, routerTo } from './contestants';
-import type { Contestant } from './drive';
+import { contestantOf, type Named } from './handle/questions';
+import { measureVariants } from './variants';
+import { nowhere, routerTo } from './shipped-router';
+import type { Section } from './section';
 
 const CREDENTIALS = { principal: { type: 'service', subject: 'plugin:permission' } };
 
@@ -19,39 +21,53 @@ const auditor = (): AuditorService =>
     config: new ConfigReader({}),
   });
 
-export interface VisibilityContestants {
-  /** Each is compared with the first of its kind. */
-  readonly groups: ReadonlyArray<readonly [Contestant, ...Contestant[]]>;
-  close(): void;
-}
-
 const RESULTS = { ownership: 'CONDITIONAL', deny: 'DENY' } as const;
 
-export async function visibilityContestants(): Promise<VisibilityContestants> {
-  const routers: Array<{ close(): void }> = [];
-  const contestant = async (
-    source: keyof typeof RESULTS,
-    recentDecisions: number,
-    audit: 'off' | 'denials' | 'all',
-  ): Promise<Contestant> => {
-    const router = await routerTo(source, NO_OPA, quietLogger(), {
-      auditor: auditor(),
-      recentDecisions,
-      audit,
-    });
-    routers.push(router);
-    const name = `${source}, recent ${recentDecisions}, audit ${audit}`;
-    return inProcess(name, router.undelayed, RESULTS[source]);
-  };
-  const group = async (source: keyof typeof RESULTS) =>
-    [
-      await contestant(source, 0, 'off'),
-      await contestant(source, 500, 'off'),
-      await contestant(source, 500, 'denials'),
-      await contestant(source, 500, 'all'),
-    ] as const;
-  return {
-    groups: [await group('ownership'), await group('deny')],
-    close: () => routers.forEach(router => router.close()),
-  };
-}
+const VARIANTS = [
+  ['recentDecisions: 0, audit: off', 0, 'off'],
+  ['recentDecisions: 500, audit: off', 500, 'off'],
+  ['recentDecisions: 500, audit: denials', 500, 'denials'],
+  ['recentDecisions: 500, audit: all', 500, 'all'],
+] as const;
+
+export const visibility: Section = {
+  id: 'visibility',
+  async measure(run) {
+    const routers: Array<{ close(): void }> = [];
+    const groups = await Promise.all(
+      (['ownership', 'deny'] as const).map(async source => ({
+        title: RESULTS[source],
+        variants: await Promise.all(
+          VARIANTS.map(async ([title, recentDecisions, audit]): Promise<Named> => {
+            const router = await routerTo(source, {
+              auditor: auditor(),
+              settings: { recentDecisions, audit },
+            });
+            routers.push(router);
+            return {
+              id: title,
+              title,
+              isRouter: true,
+              inProcess: true,
+              policy: router.undelayed,
+              expected: RESULTS[source],
+            };
+          }),
+        ),
+      })),
+    );
+    try {
+      return await measureVariants(run, {
+        id: 'visibility',
+        title: 'Decisions that are kept and audited',
+        text: 'The time of one decision of `ownership`, which is CONDITIONAL, and of `deny`, in this process and without HTTP, as a multiple of what it takes without keeping or auditing.',
+        groups: groups.map(({ title, variants }) => ({
+          title,
+          variants: variants.map(each => contestantOf(each, 'equal')),
+        })),
+      });
+    } finally {
+      for (const router of routers) router.close();
+    }
+  },
+};

@@ -1,4 +1,5 @@
 /** The chart of docs/performance.md as SVG: a panel per subject, a line per stage. */
+import { COLOURS, escape, round, spreadApart, svg } from '../svg';
 import type { Point } from './fit';
 
 export interface Line {
@@ -20,37 +21,17 @@ const MARGIN = { top: 34, right: 205, bottom: 34, left: 66 };
 /** The least distance between the titles of two lines. */
 const LINE_HEIGHT = 13;
 
-/** The chart has a background of its own, because the page around it may be light or dark. */
 const STYLE = `
-  svg { font: 11px system-ui, sans-serif; }
-  .back { fill: #ffffff; }
-  text { fill: #333333; }
-  .title { font-size: 13px; font-weight: 600; }
-  .grid { stroke: #dddddd; }
   .nlogn { stroke: #333333; stroke-width: 1.5; stroke-dasharray: 5 4; fill: none; }
   .stage { stroke-width: 1.5; fill: none; }
   .leader { stroke-width: 0.75; opacity: 0.5; fill: none; }
   .worse { stroke-width: 3; }
   text.worse { font-weight: 600; }
-  @media (prefers-color-scheme: dark) {
-    .back { fill: #1e1e1e; }
-    text { fill: #dddddd; }
-    .grid { stroke: #444444; }
-    .nlogn { stroke: #dddddd; }
-  }
 `;
 
-/** Readable on a light and on a dark background. */
-const COLOURS = [
-  '#2f7ed8',
-  '#c9622b',
-  '#2a9d6f',
-  '#b8479c',
-  '#8f7a1f',
-  '#7464d6',
-  '#d0454c',
-  '#1f93a8',
-];
+const DARK_STYLE = `
+    .nlogn { stroke: #dddddd; }
+`;
 
 /** Times are shown as multiples of the time at the smallest size, so only slopes can be compared. */
 export function chart(panels: readonly Panel[]): string {
@@ -62,14 +43,14 @@ export function chart(panels: readonly Panel[]): string {
     const y = Math.floor(index / COLUMNS) * PANEL.height;
     return `<g transform="translate(${x} ${y})">\n${drawPanel(panel)}\n</g>`;
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="Growth of each stage">`,
-    `<style>${STYLE}</style>`,
-    `<rect class="back" width="${width}" height="${height}" rx="6"/>`,
-    ...drawn,
-    '</svg>',
-    '',
-  ].join('\n');
+  return svg({
+    width,
+    height,
+    label: 'Growth of each stage',
+    style: STYLE,
+    darkStyle: DARK_STYLE,
+    content: drawn,
+  });
 }
 
 function drawPanel({ title, lines }: Panel): string {
@@ -79,7 +60,11 @@ function drawPanel({ title, lines }: Panel): string {
   const guide = nLogN(sizes);
   const times = rangeOf([...points, ...guide].map(({ time }) => time));
   const place = axes(sizes, times);
-  const ends = spread(shown.map(({ points: of }) => place(of.at(-1)!)[1]));
+  const ends = spreadApart(
+    shown.map(({ points: of }) => place(of.at(-1)!)[1]),
+    LINE_HEIGHT,
+    PANEL.height - 8,
+  );
   return [
     `<text class="title" x="${MARGIN.left}" y="20">${escape(title)}</text>`,
     `<text x="${PANEL.width - MARGIN.right}" y="20" text-anchor="end">dashed: n log n</text>`,
@@ -185,27 +170,7 @@ function powersOfTen([low, high]: Range): number[] {
   );
 }
 
-/** Moves texts apart that would cover each other, and keeps them inside of the panel. */
-function spread(wanted: readonly number[]): number[] {
-  const places = new Array<number>(wanted.length);
-  const order = wanted.map((_, index) => index).sort((a, b) => wanted[a]! - wanted[b]!);
-  let above = -Infinity;
-  for (const index of order) {
-    above = places[index] = Math.max(wanted[index]!, above + LINE_HEIGHT);
-  }
-  let below = PANEL.height - 8 + LINE_HEIGHT;
-  for (const index of order.toReversed()) {
-    below = places[index] = Math.min(places[index]!, below - LINE_HEIGHT);
-  }
-  return places;
-}
-
 const path = (points: readonly Point[], place: Place): string =>
   points.map(point => at(place(point))).join(' ');
 
 const at = (position: readonly number[]): string => position.map(round).join(',');
-
-const round = (value: number): string => String(Math.round(value * 10) / 10);
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -2,8 +2,9 @@
  * Measures each stage of the router by itself while what it works on grows, and prints by how
  * much the time grows with it. Asserts nothing. `--write` updates docs/performance.md.
  */
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { thisMachine } from '../machine';
 import { measure } from './measure';
 import { writePage } from './page';
 import { growthText, rowOf, stageTable, type Row } from './report';
@@ -30,12 +31,7 @@ async function main(): Promise<void> {
     throw new Error(`${USAGE}\nstages: ${ids}\n--write needs a whole run`);
   }
   const stages = only ? STAGES.filter(({ id }) => only.includes(id)) : STAGES;
-  const machine = {
-    node: process.version,
-    cores: availableParallelism(),
-    processor: cpus()[0]?.model ?? 'unknown',
-    date: new Date().toISOString().slice(0, 10),
-  };
+  const machine = thisMachine();
   print(
     `Node ${machine.node}, ${machine.cores} cores: ${machine.processor}, load ${loadavg()[0]!.toFixed(1)}`,
   );

@@ -1,62 +1,27 @@
 /** Writes what was measured to docs/performance.md and its chart. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { measuredOn, tableText, unformatted, updatePage, type Machine } from '../page';
 import { chart, type Panel } from './chart';
 import { ratiosOf } from './fit';
 import { bySubject, countText, growthText, ratioText, type Row } from './report';
 
 /** Relative to the package. */
-const PAGE = 'docs/performance.md';
 const CHART = 'docs/performance.svg';
 
-const BEGIN = '<!-- made by npm run bench:growth: begin -->';
-const END = '<!-- made by npm run bench:growth: end -->';
-const UNFORMATTED = '<!-- prettier-ignore-start -->';
-const FORMATTED = '<!-- prettier-ignore-end -->';
-
-export interface Machine {
-  readonly node: string;
-  readonly cores: number;
-  readonly processor: string;
-  /** `2026-07-31`. */
-  readonly date: string;
-}
-
 export function writePage(rows: readonly Row[], machine: Machine): void {
-  const [before, after] = around(readFileSync(PAGE, 'utf8'));
-  writeFileSync(PAGE, before + render(rows, machine) + after);
+  updatePage('bench:growth', render(rows, machine));
   writeFileSync(CHART, chart(panelsOf(rows)));
-}
-
-function around(page: string): [before: string, after: string] {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin === -1 || end < begin) {
-    throw new Error(`${PAGE} has no '${BEGIN}' … '${END}'`);
-  }
-  return [page.slice(0, begin + BEGIN.length), page.slice(end)];
 }
 
 /** Only ratios and exponents: absolute times are those of one machine on one day. */
 export function render(rows: readonly Row[], machine: Machine): string {
-  const { node, cores, processor, date } = machine;
   const tables = bySubject(rows).flatMap(([subject, group]) => [
     `### Growth with the ${subject}`,
     '',
     ...tableOf(group),
     '',
   ]);
-  return [
-    '',
-    '',
-    `Measured on ${date} with Node.js ${node} on ${cores} cores (${processor}).`,
-    '',
-    UNFORMATTED,
-    '',
-    ...tables,
-    FORMATTED,
-    '',
-    '',
-  ].join('\n');
+  return `${measuredOn(machine)}\n\n${unformatted(tables.join('\n'))}`;
 }
 
 /** Each time divided by the time at the size in the column before. */
@@ -65,9 +30,10 @@ function tableOf(rows: readonly Row[]): string[] {
     (a, b) => a - b,
   );
   const head = ['', ...sizes.map(countText), 'growth'];
-  return [head, head.map((_, index) => (index === 0 ? '---' : '--:'))]
-    .concat(rows.map(row => cellsOf(row, sizes)))
-    .map(cells => `| ${cells.join(' | ')} |`);
+  return tableText(
+    head,
+    rows.map(row => cellsOf(row, sizes)),
+  );
 }
 
 function cellsOf(row: Row, sizes: readonly number[]): string[] {
