@@ -1,5 +1,6 @@
 /** A chart of bars as SVG: a panel per group, a bar per contestant, a line for its spread. */
-import { escape, round, svg } from './svg';
+import { numberText } from './number-text';
+import { escape, round, stepFor, svg } from './svg';
 import type { Spread } from './statistics';
 
 export interface Bar {
@@ -33,6 +34,8 @@ const TOP = 34;
 const BOTTOM = 30;
 const ROW = 18;
 const THICKNESS = 10;
+/** About so many marks on a linear axis. */
+const MARKS = 5;
 
 const STYLE = `
   .router { fill: #2f7ed8; }
@@ -79,7 +82,7 @@ function scaleOf(panels: readonly BarPanel[], scale: BarChart['scale']): Scale {
   const most = Math.max(...values);
   const width = WIDTH - LEFT - RIGHT;
   if (scale === 'linear') {
-    const step = stepFor(most);
+    const step = stepFor(most / MARKS);
     const end = Math.ceil(most / step - 1e-9) * step;
     return {
       x: value => LEFT + (value / end) * width,
@@ -93,13 +96,6 @@ function scaleOf(panels: readonly BarPanel[], scale: BarChart['scale']): Scale {
     x: value => LEFT + ((Math.log10(value) - first) / (last - first)) * width,
     marks: Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i)),
   };
-}
-
-/** Between marks: 1, 2 or 5 times a power of ten, for about five of them. */
-function stepFor(most: number): number {
-  const rough = most / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map(each => each * power).find(step => step >= rough - 1e-9)!;
 }
 
 function drawPanel({ title, bars }: BarPanel, unit: string, scale: Scale): string {
@@ -131,13 +127,4 @@ function drawBar(
     `<line class="spread" x1="${round(x(spread.low))}" x2="${round(x(spread.high))}" y1="${middle}" y2="${middle}"/>`,
     `<text class="value" x="${WIDTH - RIGHT + 8}" y="${top + 9}">${numberText(spread.median)}</text>`,
   ].join('\n');
-}
-
-/** Three significant digits: `1,230`, `12.3`, `0.07`. */
-export function numberText(value: number): string {
-  if (value === 0) return '0';
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)) + 1e-9));
-  return Number(value.toFixed(Math.min(digits, 3))).toLocaleString('en-US', {
-    maximumFractionDigits: 3,
-  });
 }

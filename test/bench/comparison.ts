@@ -1,5 +1,6 @@
 /** Contestants that were measured in the same rounds, in relation to some of them. */
-import { barChart, numberText, type Bar } from './bars';
+import { barChart, type Bar } from './bars';
+import { numberText } from './number-text';
 import type { Table } from './section';
 import { ratiosOf, spreadOf, type Spread } from './statistics';
 

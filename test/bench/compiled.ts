@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
 /** Not found from this file, which is also compiled. */
@@ -46,6 +46,7 @@ async function compileAndRun(out: string, script: string): Promise<number> {
     [join(out, `${script}.js`), ...process.argv.slice(2)],
     { cwd: ROOT, stdio: 'inherit' },
   );
+  process.once('SIGTERM', () => child.kill('SIGTERM'));
   return new Promise((done, reject) => {
     child.once('error', reject);
     child.once('exit', code => done(code ?? 1));
@@ -58,9 +59,10 @@ async function compileAndRun(out: string, script: string): Promise<number> {
  * @returns the folder of the compiled files.
  */
 export async function compileOther(checkout: string): Promise<string> {
-  const out = join(checkout, CACHE, 'policy-router-bench-other');
+  const root = resolve(checkout);
+  const out = join(root, CACHE, 'policy-router-bench-other');
   await rm(out, { recursive: true, force: true });
-  await compile(checkout, ROUTER, out);
+  await compile(root, ROUTER, out);
   await compile(ROOT, BENCHMARKS, out);
   return out;
 }

@@ -1,8 +1,8 @@
 /** Measures contestants in this process, in rounds. */
-import { numberText } from './bars';
+import { numberText } from './number-text';
 import type { Comparison, Group } from './comparison';
 import { drive, type Contestant, type Load, type Slice } from './drive';
-import { Progress } from './progress';
+import type { Run } from './section';
 import { quantile } from './statistics';
 
 export type Shape = Pick<Load, 'items' | 'concurrency'>;
@@ -11,7 +11,6 @@ export interface Plan {
   /** For the progress. */
   readonly what: string;
   readonly shapes: readonly Shape[];
-  readonly quick: boolean;
   /** Of a full run. */
   readonly rounds: number;
 }
@@ -33,13 +32,14 @@ const QUICK = {
 
 /** Every second round in reverse order, so that other work on the machine affects all alike. */
 export async function measure(
+  run: Run,
   contestants: readonly Contestant[],
-  { what, shapes, quick, rounds: full }: Plan,
+  { what, shapes, rounds: full }: Plan,
 ): Promise<Measured> {
-  const rounds = quick ? 1 : full;
+  const rounds = run.quick ? 1 : full;
   const times = ({ inProcess }: Contestant) =>
-    (quick ? QUICK : FULL)[inProcess ? 'inProcess' : 'remote'];
-  const progress = new Progress(
+    (run.quick ? QUICK : FULL)[inProcess ? 'inProcess' : 'remote'];
+  const progress = run.progress(
     what,
     contestants.length * (shapes.length * rounds + 1),
   );

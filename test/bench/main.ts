@@ -6,25 +6,37 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CONTESTANTS } from './authorize/contestants';
 import { authorize } from './authorize/section';
 import { POLICY } from './authorize/sources';
 import { compileOther } from './compiled';
 import { handle } from './handle/section';
 import { thisMachine } from './machine';
+import { memory } from './memory/section';
 import { startBenchOpa } from './opa';
 import { readOptions, USAGE } from './options';
+import { outage } from './outage/section';
+import { Progress } from './progress';
 import { TARGET_HEAD, targetRows, writeReport } from './report-page';
 import type { Outcome, Section } from './section';
 import { shadow } from './shadow';
 import { textTable } from './text-table';
 import { visibility } from './visibility';
 
-const SECTIONS: readonly Section[] = [authorize, handle, visibility, shadow];
+const SECTIONS: readonly Section[] = [
+  authorize,
+  handle,
+  outage,
+  memory,
+  visibility,
+  shadow,
+];
 
 async function main(): Promise<void> {
   const { quick, write, only, contestants, against } = readOptions(
     process.argv.slice(2),
     SECTIONS.map(({ id }) => id),
+    [...CONTESTANTS.map(({ id }) => id), 'hosted'],
   );
   const machine = thisMachine();
   print(
@@ -38,7 +50,7 @@ async function main(): Promise<void> {
   const outcomes: Outcome[] = [];
   try {
     const run = {
-      ...{ quick, opa, folder, contestants, print },
+      ...{ quick, opa, folder, contestants, print, progress },
       against:
         against === undefined
           ? undefined
@@ -60,8 +72,15 @@ async function main(): Promise<void> {
   if (write) writeReport(outcomes, machine);
 }
 
+const progress = (what: string, steps: number): Progress => new Progress(what, steps);
+
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+// Otherwise backends and OPA would be left behind: they end at the event 'exit'.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => process.exit(1));
 }
 
 main().catch((error: unknown) => {

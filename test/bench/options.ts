@@ -15,10 +15,15 @@ export interface Options {
   readonly against: string | undefined;
 }
 
-/** @throws Error that begins with USAGE. */
+/**
+ * @param sections - for `--only`.
+ * @param known - for `--contestants`.
+ * @throws Error that begins with USAGE.
+ */
 export function readOptions(
   args: readonly string[],
   sections: readonly string[],
+  known: readonly string[],
 ): Options {
   const refuse = (why: string): never => {
     throw new Error(`${USAGE}\n${why}`);
@@ -46,8 +51,15 @@ export function readOptions(
       `no section is named ${unknown.join(', ')}; they are ${sections.join(', ')}`,
     );
   }
+  const chosen = contestants?.split(',');
+  const strangers = chosen?.filter(id => !known.includes(id)) ?? [];
+  if (strangers.length > 0) {
+    refuse(
+      `no contestant is named ${strangers.join(', ')}; they are ${known.join(', ')}`,
+    );
+  }
   if (write && (only || contestants || against)) {
     refuse('--write needs a run of all sections and contestants');
   }
-  return { quick, write, only, contestants: contestants?.split(','), against };
+  return { quick, write, only, contestants: chosen, against };
 }

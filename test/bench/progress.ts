@@ -1,3 +1,6 @@
+/** Within the first of so many parts, nothing is said about the time. */
+const EARLY = 20;
+
 /** Says on standard error how far a section is, and how long it will still take. */
 export class Progress {
   private readonly begin = performance.now();
@@ -7,7 +10,8 @@ export class Progress {
   constructor(
     private readonly what: string,
     private readonly steps: number,
-    private readonly write = (text: string) => void process.stderr.write(text),
+    private readonly write: (text: string) => unknown = text =>
+      process.stderr.write(text),
     private readonly isTerminal = process.stderr.isTTY === true,
   ) {}
 
@@ -19,7 +23,9 @@ export class Progress {
     if (now - this.told < (this.isTerminal ? 200 : 10_000) && !isLast) return;
     this.told = now;
     const left = ((now - this.begin) / this.done) * (this.steps - this.done);
-    const text = `${this.what}: ${detail}, ${timeText(left)} to go`;
+    // The first steps say little: something may still have to start.
+    const isEarly = this.done * EARLY < this.steps;
+    const text = `${this.what}: ${detail}${isEarly ? '' : `, ${timeText(left)} to go`}`;
     if (!this.isTerminal) this.write(`${text}\n`);
     else this.write(isLast ? '\r\x1b[K' : `\r\x1b[K${text}`);
   }

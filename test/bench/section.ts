@@ -1,5 +1,7 @@
 /** What the sections of the benchmark have in common. */
 
+import type { Progress } from './progress';
+
 /** What sections share in one run. */
 export interface Run {
   readonly quick: boolean;
@@ -11,6 +13,8 @@ export interface Run {
   /** Another checkout whose router is measured beside this one. */
   readonly against: OtherCheckout | undefined;
   print(line: string): void;
+  /** For progress, which is overwritten on a terminal. */
+  readonly progress: (what: string, steps: number) => Pick<Progress, 'step'>;
 }
 
 export interface OtherCheckout {

@@ -80,3 +80,9 @@ export function spreadApart(
   }
   return places;
 }
+
+/** The distance of marks on a linear axis: the next 1, 2 or 5 times a power of ten. */
+export function stepFor(rough: number): number {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return [1, 2, 5, 10].map(each => each * power).find(step => step >= rough - 1e-9)!;
+}

@@ -30,8 +30,9 @@ export async function measureVariants(
   const wrong: string[] = [];
   for (const { title: name, variants } of about.groups) {
     const measured = await measure(
+      run,
       variants.map((each, index) => ({ ...each, id: index === 0 ? PLAIN : each.id })),
-      { what: `${title}, ${name}`, shapes: SHAPES, quick: run.quick, rounds: 9 },
+      { what: `${title}, ${name}`, shapes: SHAPES, rounds: 9 },
     );
     wrong.push(...measured.wrong);
     for (const [index, shape] of SHAPES.entries()) {

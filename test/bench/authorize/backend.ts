@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Asked, Told } from './messages';
@@ -19,6 +19,9 @@ export interface BackendOptions {
   /** The compiled (or TypeScript) script of the process. */
   readonly script: string;
 }
+
+/** Characters of the log that an error quotes. */
+const LOG_TAIL = 2000;
 
 const running = new Set<ChildProcess>();
 
@@ -62,7 +65,10 @@ export class Backend {
     closeSync(output);
     running.add(child);
     child.once('exit', () => running.delete(child));
-    const told = await nextOf(child);
+    const told = await nextOf(child).catch(async (error: Error) => {
+      const said = (await readFile(log, 'utf8')).slice(-LOG_TAIL);
+      throw new Error(`${error.message}:\n${said}`);
+    });
     if (told.is !== 'listening') {
       child.kill('SIGKILL');
       throw new Error(told.is === 'failed' ? told.why : `unexpected: ${told.is}`);

@@ -10,12 +10,13 @@ export interface Sources {
   readonly opaSocket: string;
   /** The same policy, compiled to Wasm. */
   readonly bundle: string;
-  /** The rule that answers many questions in one request; undefined if OPA has none. */
-  readonly batch: string | undefined;
+  /** The rule of that OPA that answers many questions in one request. */
+  readonly batch: string;
 }
 
 export interface BackendContestant {
-  readonly id: ContestantId;
+  /** A `ContestantId`, or one of another section. */
+  readonly id: string;
   readonly title: string;
   readonly policy: PolicyName;
   readonly decides: Decides;

@@ -32,7 +32,7 @@ export async function startField(
   const entries = contestants.flatMap(contestant => {
     const own = {
       contestant,
-      id: contestant.id as string,
+      id: contestant.id,
       ...scriptOf(run, undefined),
     };
     if (contestant.policy !== 'router' || !run.against) return [own];

@@ -62,10 +62,10 @@ const entityItem = (id: number, number: number): string =>
   `"attributes":{"action":"read"},"resourceType":"catalog-entity"}}`;
 
 /**
- * How a contestant decides: always ALLOW; ALLOW unless asked about entities; or as the policy of
- * the benchmark says.
+ * How a contestant decides: always ALLOW; ALLOW unless asked about entities; as the policy of the
+ * benchmark says; or always DENY.
  */
-export type Decides = 'allows' | 'allows basic' | 'by name';
+export type Decides = 'allows' | 'allows basic' | 'by name' | 'denies';
 
 /** Checks the bodies of responses. Bodies that were found right once are compared as text. */
 export class Answers {
@@ -100,6 +100,7 @@ export class Answers {
   }
 
   private isGranted({ result, pluginId, conditions }: Answer): boolean {
+    if (this.decides === 'denies') return result === 'DENY';
     if (this.kind !== 'conditional' || this.decides === 'allows') {
       return result === 'ALLOW';
     }

@@ -1,7 +1,6 @@
 /** `/authorize` of real backends over HTTP, each in a process of its own. */
-import { numberText } from '../bars';
+import { numberText } from '../number-text';
 import { comparisonTable, ratiosIn, type Comparison } from '../comparison';
-import { Progress } from '../progress';
 import {
   atLeast,
   type Outcome,
@@ -23,6 +22,8 @@ interface Part {
   readonly shapes: readonly Shape[];
   /** Of a full run. */
   readonly rounds: number;
+  /** Milliseconds of a full run for each contestant; the first part warms up the others too. */
+  readonly warmUp: number;
 }
 
 const SINGLE: readonly Shape[] = [1, 16, 64].map(concurrency => ({
@@ -33,14 +34,15 @@ const TEN: Shape = { items: 10, concurrency: 16 };
 const HUNDRED: Shape = { items: 100, concurrency: 4 };
 
 const PARTS: readonly Part[] = [
-  { kind: 'distinct', shapes: [...SINGLE, TEN, HUNDRED], rounds: 7 },
-  { kind: 'equal', shapes: [...SINGLE, TEN], rounds: 3 },
-  { kind: 'conditional', shapes: [SINGLE[1]!, TEN], rounds: 3 },
+  { kind: 'distinct', shapes: [...SINGLE, TEN, HUNDRED], rounds: 7, warmUp: 2500 },
+  { kind: 'equal', shapes: [...SINGLE, TEN], rounds: 3, warmUp: 600 },
+  { kind: 'conditional', shapes: [SINGLE[1]!, TEN], rounds: 3, warmUp: 600 },
 ];
 
 /** Milliseconds. A request of 100 items takes long, so its slices are longer. */
-const FULL = { slice: 400, long: 800, warmUp: 1500 };
-const QUICK = { slice: 60, long: 120, warmUp: 200 };
+const FULL = { slice: 400, long: 800 };
+const QUICK = { slice: 60, long: 120 };
+const QUICK_WARM_UP = 200;
 
 /** The slices of one contestant, one per round, by `shapeText`. */
 type Results = ReadonlyMap<string, readonly Slice[]>;
@@ -51,7 +53,7 @@ async function measure(run: Run): Promise<Outcome> {
   const sources = await sourcesOf(run);
   const chosen = CONTESTANTS.filter(
     ({ id }) => run.contestants === undefined || run.contestants.includes(id),
-  ).filter(({ id }) => id !== 'opa-batch' || sources.batch !== undefined);
+  );
   run.print(`Starting ${chosen.length} kinds of backends`);
   const field = await startField(run, chosen, sources);
   try {
@@ -77,12 +79,13 @@ async function measure(run: Run): Promise<Outcome> {
 
 /** In rounds, every second one in reverse order, so that other work affects all alike. */
 async function measurePart(
-  { quick }: Run,
-  { kind, shapes, rounds: full }: Part,
+  run: Run,
+  { kind, shapes, rounds: full, warmUp: fullWarmUp }: Part,
   runners: readonly Runner[],
 ): Promise<ReadonlyMap<string, Results>> {
-  const times = quick ? QUICK : FULL;
-  const rounds = quick ? 1 : full;
+  const times = run.quick ? QUICK : FULL;
+  const rounds = run.quick ? 1 : full;
+  const warmUp = run.quick ? QUICK_WARM_UP : fullWarmUp;
   const loads = shapes.map(shape => ({
     ...shape,
     text: shapeText(shape),
@@ -114,13 +117,13 @@ async function measurePart(
         milliseconds,
       },
     );
-  const progress = new Progress(
+  const progress = run.progress(
     `/authorize, ${KINDS[kind].title}`,
     entries.length * loads.length * (rounds + 1),
   );
   for (const load of loads) {
     for (const entry of entries) {
-      await one(entry, load, times.warmUp / loads.length);
+      await one(entry, load, warmUp / loads.length);
       progress.step('warm-up');
     }
   }

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DEFAULT_RULE } from '../../../src/sources/opa/batch-rule';
 import { buildBundle } from '../../support/wasm-bundle';
 import type { Run } from '../section';
 import { ENTRYPOINT, type Sources } from './contestants';
@@ -12,5 +13,5 @@ export async function sourcesOf({ opa, folder }: Run): Promise<Sources> {
   const bundle = join(folder, 'bundle.tar.gz');
   const rego = await readFile(POLICY, 'utf8');
   await writeFile(bundle, await buildBundle(opa.binary, rego, ENTRYPOINT));
-  return { opaUrl: opa.url, opaSocket: opa.socket, bundle, batch: undefined };
+  return { opaUrl: opa.url, opaSocket: opa.socket, bundle, batch: DEFAULT_RULE };
 }

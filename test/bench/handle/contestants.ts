@@ -103,7 +103,6 @@ export async function startInProcess(
   };
   try {
     for (const { start, ...named } of all) {
-      if (named.id === 'opa-batch' && sources.batch === undefined) continue;
       const isRouter = named.title.startsWith('router');
       contestants.push({ ...named, isRouter, policy: await start() });
     }

@@ -32,8 +32,9 @@ export const handle: Section = {
       for (const kind of ['distinct', 'equal'] as const) {
         const title = `handle(), ${KINDS[kind]}`;
         const measured = await measure(
+          run,
           contestants.map(each => contestantOf(each, kind)),
-          { what: title, shapes: SHAPES, quick: run.quick, rounds: 7 },
+          { what: title, shapes: SHAPES, rounds: 7 },
         );
         wrong.push(...measured.wrong);
         const table = comparisonTable({
