@@ -29,6 +29,7 @@ async function shareOneAnswer(known: boolean) {
   const guard = new RemoteGuard(source, OPTIONS, {
     breakerChanged: () => {},
     allCallsHang: () => {},
+    batchChanged: () => {},
   });
   let publish: (metadata: RuleMetadata) => void = () => {};
   const directory = new RuleDirectory(
