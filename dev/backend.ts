@@ -113,7 +113,8 @@ const discoveryAt = (url: () => string) =>
 
 const SIGN_IN_ATTEMPTS = 300;
 
-async function signIn(url: string, name: string): Promise<string> {
+/** Returns a token for a user in the catalog; waits until the catalog has ingested the user. */
+export async function signIn(url: string, name: string): Promise<string> {
   for (let attempt = 0; attempt < SIGN_IN_ATTEMPTS; attempt++) {
     const response = await fetch(`${url}/api/auth/personas/refresh?as=${name}`, {
       method: 'POST',

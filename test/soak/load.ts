@@ -246,7 +246,7 @@ const permissionOf = ({ name, isResource }: Asked): Permission =>
     ? { type: 'resource', name, attributes: {}, resourceType: RESOURCE_TYPE }
     : { type: 'basic', name, attributes: {} };
 
-const itemOf = (asked: Asked, index: number): object => ({
+export const itemOf = (asked: Asked, index: number): object => ({
   id: String(index),
   permission: permissionOf(asked),
   ...(asked.isResource ? { resourceRef: 'component:default/payments-api' } : {}),
@@ -266,7 +266,7 @@ const failuresOf = (trace: DecisionRecord | undefined): Failure[] => [
 ];
 
 /** The catalog applies owner conditions to an entity of group:default/payments. */
-function appliedTo({ claims }: Person, outcome: Outcome): string {
+export function appliedTo({ claims }: Person, outcome: Outcome): string {
   if (!outcome.startsWith('CONDITIONAL')) return outcome;
   return claims.includes('group:default/payments') ? 'ALLOW' : 'DENY';
 }

@@ -182,8 +182,8 @@ export function violationsOf({ tally, before, after }: SoakReport): string[] {
   ];
 }
 
-/** @returns the path of the bundle. */
-async function writePolicies(binary: string, folder: string): Promise<string> {
+/** @returns the path of the Wasm bundle. */
+export async function writePolicies(binary: string, folder: string): Promise<string> {
   const policy = join(folder, 'policy.rego');
   await writeFile(policy, POLICY);
   const versions: readonly Version[] = [...SERVER_VERSIONS, 'embedded'];

@@ -80,8 +80,17 @@ export class LoggingBackend {
     return this.lines;
   }
 
-  async stop(): Promise<void> {
-    this.child.kill('SIGTERM');
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  /** Ends it as the loss of its machine would. */
+  crash(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    this.child.kill(signal);
     while (!this.#hasEnded()) await once(this.child, 'exit');
     await rm(this.folder, { recursive: true, force: true });
   }

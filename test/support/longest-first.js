@@ -9,6 +9,7 @@ const LONG = [
   'e2e/migrating',
   'e2e/start',
   'e2e/hosted/',
+  'scaling/',
   'e2e/faults',
   'soak/',
 ];

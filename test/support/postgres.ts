@@ -26,17 +26,11 @@ export interface PostgresDatabase {
 /** An existing server; by default a temporary one is started. */
 const givenUrl = process.env.POSTGRES_URL;
 const binaries = givenUrl === undefined ? findBinaries() : undefined;
-const missing =
+/** Why there is no PostgreSQL; undefined if there is one. */
+export const noPostgres =
   givenUrl === undefined && binaries === undefined
     ? `there is no POSTGRES_URL, and no initdb and postgres on the PATH or in ${DEBIAN_FOLDER}`
     : undefined;
-
-/** Skipped with a message if there is no PostgreSQL; in CI that is a failure. */
-export const describeWithPostgres: jest.Describe = (() => {
-  if (missing === undefined || process.env.CI) return describe;
-  process.stdout.write(`\n!!! Tests against PostgreSQL are SKIPPED: ${missing}\n`);
-  return describe.skip;
-})();
 
 export async function startPostgres(): Promise<PostgresDatabase> {
   const { connection, stop } = await reachServer();
@@ -66,7 +60,7 @@ export async function startPostgres(): Promise<PostgresDatabase> {
 async function reachServer(): Promise<Server> {
   if (givenUrl !== undefined) return { connection: givenUrl, stop: async () => {} };
   if (binaries === undefined)
-    throw new Error(`CI must test PostgreSQL, but ${missing}`);
+    throw new Error(`CI must test PostgreSQL, but ${noPostgres}`);
   return startServer(binaries);
 }
 

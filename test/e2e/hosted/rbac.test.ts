@@ -18,7 +18,8 @@ import {
 import { ingested } from '../../support/catalog-backend';
 import { checks, LISTS } from '../../support/catalog-reads';
 import { startOpa, type OpaServer } from '../../support/opa-server';
-import { describeWithPostgres, startPostgres } from '../../support/postgres';
+import { startPostgres } from '../../support/postgres';
+import { describeWithPostgres } from '../../support/with-postgres';
 import { SQLITE } from '../../support/app-config';
 import { endingRbac, untilGroupHasMembers } from '../../support/rbac';
 import { verdictsByPermission } from '../../support/verdicts-by-permission';
