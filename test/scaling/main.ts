@@ -1,20 +1,47 @@
-/** `npm run scaling -- [--minutes 3] [--polling 20] [--seed 1]`, see docs/scaling.md. */
+/**
+ * `npm run scaling -- [--minutes 3] [--polling 2] [--seed 1]`, or
+ * `npm run scaling -- --entities 1000000`: see docs/scaling.md.
+ */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { obtainOpa } from '../support/opa-binary';
+import { measureCatalog } from './catalog/measure';
+import { report as reportCatalog } from './catalog/report';
 import { runProof, type Measured, type ProofReport } from './proof';
 
-const USAGE = 'usage: npm run scaling -- [--minutes 3] [--polling 20] [--seed 1]';
+const USAGE =
+  'usage: npm run scaling -- [--minutes 3] [--polling 2] [--seed 1]\n' +
+  '   or: npm run scaling -- --entities 1000000';
+
+/** Of the catalogs that are measured; each is ten times as large as the one before. */
+const SMALLEST = 10_000;
 
 /** @returns the exit code. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      entities: { type: 'string' },
       minutes: { type: 'string', default: '3' },
       polling: { type: 'string', default: '2' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     },
   });
+  const began = performance.now();
+  const seconds = (): number => (performance.now() - began) / 1000;
+  const onProgress = (line: string): void =>
+    print(`${seconds().toFixed(1).padStart(7)} s  ${line}`);
+  print(
+    `Node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}`,
+  );
+  if (values.entities !== undefined) {
+    const entities = Number(values.entities);
+    if (!(entities >= SMALLEST) || !Number.isInteger(entities)) throw new Error(USAGE);
+    const sizes = [entities];
+    while (sizes[0]! / 10 >= SMALLEST) sizes.unshift(Math.round(sizes[0]! / 10));
+    for (const line of reportCatalog(await measureCatalog(sizes, onProgress)))
+      print(line);
+    return 0;
+  }
   const [minutes, polling, seed] = [values.minutes, values.polling, values.seed].map(
     Number,
   ) as [number, number, number];
@@ -23,18 +50,13 @@ async function main(): Promise<number> {
   }
   const opa = await obtainOpa();
   if (opa.path === undefined) throw new Error(`no OPA: ${opa.reason}`);
-  print(
-    `Node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}`,
-  );
-  const began = performance.now();
-  const seconds = (): number => (performance.now() - began) / 1000;
   const report = await runProof({
     binary: opa.path,
     seed,
     polling,
     answers: 200,
     isAgain: () => seconds() < minutes * 60,
-    onProgress: line => print(`${seconds().toFixed(1).padStart(7)} s  ${line}`),
+    onProgress,
   });
   for (const line of summary(report)) print(line);
   const isGood = report.violations.length === 0;
