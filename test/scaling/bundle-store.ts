@@ -51,6 +51,11 @@ export class BundleStore {
     this.downloads.clear();
   }
 
+  get published(): Buffer | undefined {
+    return this.bundle;
+  }
+
+  /** How often this reader has got what is published now. */
   downloaded(reader: string): number {
     return this.downloads.get(reader) ?? 0;
   }

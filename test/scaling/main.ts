@@ -1,26 +1,40 @@
 /**
  * `npm run scaling -- [--minutes 3] [--polling 2] [--seed 1]`, or
- * `npm run scaling -- --entities 1000000`: see docs/scaling.md.
+ * `npm run scaling -- --entities 1000000`, or `npm run scaling -- --users 100000` (on Linux):
+ * see docs/scaling.md.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { obtainOpa } from '../support/opa-binary';
 import { measureCatalog } from './catalog/measure';
 import { report as reportCatalog } from './catalog/report';
-import { runProof, type Measured, type ProofReport } from './proof';
+import { measureUsers, type UsersCell } from './users';
+import { runProof } from './proof';
+import { summary } from './report';
 
 const USAGE =
   'usage: npm run scaling -- [--minutes 3] [--polling 2] [--seed 1]\n' +
-  '   or: npm run scaling -- --entities 1000000';
+  '   or: npm run scaling -- --entities 1000000\n' +
+  '   or: npm run scaling -- --users 100000';
 
-/** Of the catalogs that are measured; each is ten times as large as the one before. */
-const SMALLEST = 10_000;
+/** What is measured; each size is ten times as large as the one before. */
+const SMALLEST = { entities: 10_000, users: 1000 };
+
+/** @throws Error with the usage if it is not a number of at least `smallest`. */
+function sizesUpTo(text: string, smallest: number): number[] {
+  const largest = Number(text);
+  if (!(largest >= smallest) || !Number.isInteger(largest)) throw new Error(USAGE);
+  const sizes = [largest];
+  while (sizes[0]! / 10 >= smallest) sizes.unshift(Math.round(sizes[0]! / 10));
+  return sizes;
+}
 
 /** @returns the exit code. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       entities: { type: 'string' },
+      users: { type: 'string' },
       minutes: { type: 'string', default: '3' },
       polling: { type: 'string', default: '2' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
@@ -34,12 +48,16 @@ async function main(): Promise<number> {
     `Node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}`,
   );
   if (values.entities !== undefined) {
-    const entities = Number(values.entities);
-    if (!(entities >= SMALLEST) || !Number.isInteger(entities)) throw new Error(USAGE);
-    const sizes = [entities];
-    while (sizes[0]! / 10 >= SMALLEST) sizes.unshift(Math.round(sizes[0]! / 10));
+    const sizes = sizesUpTo(values.entities, SMALLEST.entities);
     for (const line of reportCatalog(await measureCatalog(sizes, onProgress)))
       print(line);
+    return 0;
+  }
+  const opa = await obtainOpa();
+  if (opa.path === undefined) throw new Error(`no OPA: ${opa.reason}`);
+  if (values.users !== undefined) {
+    const sizes = sizesUpTo(values.users, SMALLEST.users);
+    for (const line of reportUsers(await measureUsers(opa.path, sizes))) print(line);
     return 0;
   }
   const [minutes, polling, seed] = [values.minutes, values.polling, values.seed].map(
@@ -48,8 +66,6 @@ async function main(): Promise<number> {
   if (!(minutes > 0) || !(polling >= 1 && polling <= 30) || !Number.isInteger(seed)) {
     throw new Error(USAGE);
   }
-  const opa = await obtainOpa();
-  if (opa.path === undefined) throw new Error(`no OPA: ${opa.reason}`);
   const report = await runProof({
     binary: opa.path,
     seed,
@@ -65,29 +81,20 @@ async function main(): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-function summary(report: ProofReport): string[] {
-  const times = (what: Measured['what']): string => {
-    const all = report.measured
-      .filter(each => each.what === what)
-      .map(({ seconds }) => seconds)
-      .sort((one, other) => one - other);
-    const at = (share: number): string =>
-      all[Math.min(all.length - 1, Math.floor(share * all.length))]!.toFixed(1);
-    return `${at(0)} to ${at(1)} s, median ${at(0.5)} s, of ${all.length}`;
-  };
-  return [
-    '',
-    `rounds            ${report.rounds}`,
-    `decisions         ${report.decisions}, of them ${report.lists} lists`,
-    `wrong             ${report.wrong}`,
-    `rejected          ${report.rejected}`,
-    `lost              ${report.lost} requests, with a killed replica`,
-    `one right answer  ${report.certain} (the others fell into a change)`,
-    `new bundle        decides after ${times('bundle')}`,
-    `new routing file  decides after ${times('routing file')}`,
-    '',
-  ];
-}
+const reportUsers = (cells: readonly UsersCell[]): string[] => [
+  '| users | bundle | start | one question | memory | at most |',
+  '| --: | --: | --: | --: | --: | --: |',
+  ...cells.map(({ users, kilobytes, startSeconds, milliseconds, megabytes }) =>
+    [
+      `| ${users.toLocaleString('en-US')}`,
+      `${kilobytes.toFixed(0)} kB`,
+      `${startSeconds.toFixed(1)} s`,
+      `${milliseconds.toFixed(2)} ms`,
+      `${megabytes.now.toFixed(0)} MB`,
+      `${megabytes.peak.toFixed(0)} MB |`,
+    ].join(' | '),
+  ),
+];
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);

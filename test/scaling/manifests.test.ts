@@ -2,7 +2,7 @@
  * The manifests of config/kubernetes/: the router reads its part, and OPA takes its own. CI checks them
  * against the schemas of Kubernetes.
  */
-import { statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request, Client } from 'undici';
 import { parse } from 'yaml';
@@ -164,5 +164,24 @@ describeWithOpa('OPA with the arguments and the config of the pod', () => {
     await first.stop();
     const second = await start();
     expect(await ask(second.socket)).toEqual({ result: { result: 'ALLOW' } });
+    second.kill('SIGKILL');
+    await second.stop();
+  });
+
+  it('refuses a kept bundle that was changed, and does not listen without a policy', async () => {
+    await publish('ALLOW', key);
+    const good = store.published!;
+    const first = await start();
+    first.kill('SIGKILL');
+    await first.stop();
+    await publish('DENY', undefined);
+    const kept = join(folder, 'pod/lib/bundles/policy/bundle.tar.gz');
+    expect(existsSync(kept)).toBe(true);
+    writeFileSync(kept, store.published!);
+    const starting = start();
+    await until(() => store.downloaded('pod') >= 2, 'OPA looked twice');
+    await expect(ask(first.socket)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    store.publish(good);
+    expect(await ask((await starting).socket)).toEqual({ result: { result: 'ALLOW' } });
   });
 });

@@ -13,6 +13,7 @@ import { until } from '../support/until';
 import { Client, type PersonaName } from './client';
 import { Load } from './load';
 import type { Replica } from './replica';
+import type { Measured, ProofReport } from './report';
 import { FIRST, OPA_NAMES, setUp, type SetUp } from './set-up';
 import { telltaleOf, telltaleOfTable, type Telltale } from './world';
 
@@ -27,27 +28,6 @@ export interface ProofOptions {
   /** Whether to go through all changes once more. */
   readonly isAgain: () => boolean;
   readonly onProgress?: (line: string) => void;
-}
-
-/** How long a change took at each replica, in seconds. */
-export interface Measured {
-  readonly what: 'bundle' | 'routing file';
-  readonly replica: string;
-  readonly seconds: number;
-}
-
-export interface ProofReport {
-  readonly rounds: number;
-  readonly decisions: number;
-  /** Those with only one right answer. */
-  readonly certain: number;
-  readonly lists: number;
-  readonly wrong: number;
-  readonly rejected: number;
-  /** Requests that were lost with a killed replica. */
-  readonly lost: number;
-  readonly violations: readonly string[];
-  readonly measured: readonly Measured[];
 }
 
 export async function runProof(options: ProofOptions): Promise<ProofReport> {

@@ -1,7 +1,8 @@
 /** The proof of docs/scaling.md in short: every change once. `npm run scaling` takes longer. */
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 import { describeWithPostgres } from '../support/with-postgres';
-import { runProof, type Measured } from './proof';
+import { runProof } from './proof';
+import type { Measured } from './report';
 
 /** Seven starts of backends and OPAs, on a machine that may be busy. */
 const TIMEOUT = 600_000;
