@@ -133,7 +133,7 @@ const inTime = (answer: Promise<Answer>, milliseconds: number): Promise<Answer> 
 export const tooLate = (): Failed =>
   failed('overloaded', 'NO_TIME_LEFT', 'too little time was left to put the question');
 
-const cutShort = (milliseconds: number): Failed =>
+export const cutShort = (milliseconds: number): Failed =>
   failed(
     'overloaded',
     'CUT_SHORT',

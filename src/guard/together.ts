@@ -19,7 +19,7 @@ import { BatchSize } from './batch-size';
 import type { Outcome } from './breaker';
 import { Gathered } from './gathered';
 import { queueFull, type Queue } from './queue';
-import { tooLate, type Question } from './question';
+import { cutShort, tooLate, type Question } from './question';
 import { timedOut, type Call, type Puttable } from './timeout';
 
 /** A request is late after this share of the timeout, so that its questions have most of it left. */
@@ -184,17 +184,25 @@ export class Together {
       isAnswered = true;
       return given.answers[index];
     });
+    // Time that our own queue takes is an overload of ours, even if the request is not answered:
+    // one question of it may be slow, and must not open fail-open for the others.
+    let inTheEnd: () => Answer = tooLate;
+    const { queue, timeout } = this.line;
     const alone = new Promise<Answer>(done => {
-      if (this.line.queue.full) return done(queueFull());
-      this.line.queue.run(async () => {
-        if (isAnswered || clock.left < this.line.timeout / 2) return done(tooLate());
+      if (queue.full) return done(queueFull());
+      const isQueued = queue.busy;
+      queue.run(async () => {
+        const { left } = clock;
+        if (isAnswered || left < timeout / 2) return done(tooLate());
+        inTheEnd = () => (isQueued ? cutShort(left) : clock.timedOut());
         const call = this.line.call(asked.prepared, asked.request);
         done(call.answer);
         await call.released;
       });
     });
+    void alone.then(its => (inTheEnd = () => its));
     const left = Math.max(0, clock.left);
-    answer(settleWithin(firstOf(inBatch, alone), left, () => clock.timedOut()));
+    answer(settleWithin(firstOf(inBatch, alone), left, () => inTheEnd()));
   }
 
   private changed(problem: string | undefined): void {

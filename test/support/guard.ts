@@ -50,6 +50,8 @@ export interface TestedGuard {
   readonly timeOut: (count: number) => Promise<string[]>;
   /** Every state that the breaker has changed to. */
   readonly states: readonly BreakerState[];
+  /** Each change of why the source cannot answer batches; undefined: it does. */
+  readonly problems: ReadonlyArray<string | undefined>;
   /** Called with the number of slots when calls that hang hold all of them. */
   readonly allHang: jest.Mock<void, [slots: number]>;
   /** Closes the guard and its source; `closeGuards` then leaves it alone. */
@@ -64,11 +66,12 @@ export function guardOf(
 ): TestedGuard {
   const options = { ...OPTIONS, ...changes };
   const states: BreakerState[] = [];
+  const problems: Array<string | undefined> = [];
   const allHang = jest.fn<void, [slots: number]>();
   const guard = new RemoteGuard(source, options, {
     breakerChanged: state => states.push(state),
     allCallsHang: allHang,
-    batchChanged: () => {},
+    batchChanged: problem => problems.push(problem),
   });
   open.add(guard);
   const ask: TestedGuard['ask'] = async (
@@ -85,7 +88,7 @@ export function guardOf(
     open.delete(guard);
     await guard.close();
   };
-  return { guard, ask, timeOut, states, allHang, close };
+  return { guard, ask, timeOut, states, problems, allHang, close };
 }
 
 /** Closes every guard that is still open, and with it the timers of its breaker. */
