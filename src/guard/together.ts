@@ -10,7 +10,7 @@
  * left: a question that OPA cannot answer, or is slow to answer, must not spoil the others. For
  * the same reason they go one by one if the answer is late; then whichever is first counts.
  */
-import { isFailed, type Answer } from '../answer';
+import { isFailed, type Answer, type Failed } from '../answer';
 import { settleWithin } from '../lib/deadline';
 import type { PermissionRequest } from '../request';
 import { OwnDelay } from '../sources/own-delay';
@@ -146,10 +146,12 @@ export class Together {
     this.learn(inTime, waiting.length, clock.elapsed / late);
     // Alone they would be refused: this request is the one that shows whether the source is back.
     const outcome = inTime ?? (refuses() ? await call.answer : undefined);
-    const isOutage = inTime === undefined && outcome?.kind === 'FAILED';
+    const isOver = inTime === undefined || refuses();
     waiting.forEach((each, index) => {
       if (outcome?.kind === 'ANSWERED') each.answer(outcome.answers[index]!);
-      else if (isOutage && outcome.failure.class !== 'invalid') each.answer(outcome);
+      // Alone it would be refused too, without the reason that the request knows.
+      else if (isOver && outcome?.kind === 'FAILED' && !isInvalid(outcome))
+        each.answer(outcome);
       else this.askAlso(each, index, call.answer, clock);
     });
     await call.released;
@@ -238,6 +240,8 @@ class Clock {
     return this.delay.judge(timedOut(this.timeout));
   }
 }
+
+const isInvalid = ({ failure }: Failed): boolean => failure.class === 'invalid';
 
 /** The answer that comes first; a failure of the question alone only if the batch has none. */
 async function firstOf(

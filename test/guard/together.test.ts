@@ -452,7 +452,10 @@ describe('a request that is late', () => {
   });
 
   it('lets a question without a place fail as overload, never as an outage', async () => {
-    const { source, asks } = await late(['slow', 'b'], { concurrency: 2, queue: 0 });
+    const { source, asks } = await late(['slow', 'b'], {
+      concurrency: 2,
+      queue: 0,
+    });
     expect(source.asked).toEqual(['[slow b]', 'slow']);
     await pass(TIMEOUT);
     expect(await outcomes(asks)).toEqual([
@@ -549,6 +552,29 @@ describe('the circuit breaker', () => {
     await pass(TIMEOUT);
     expect(await outcomes(asked)).toEqual(Array(2).fill('ALLOW unavailable TIMEOUT'));
     expect(states.at(-1)).toBe('open');
+  });
+
+  it.each([
+    ['in time', 0],
+    ['late', LATE],
+  ])('keeps the overload of a probe an overload, %s', async (_name, milliseconds) => {
+    const { source, ask, states } = await halfOpen();
+    const asked = await ask(['a', 'b']);
+    await pass(milliseconds);
+    await turn();
+    source.batches[0]!.answer(limited);
+    expect(await outcomes(asked)).toEqual(Array(2).fill('DENY overloaded HTTP_429'));
+    expect(states.at(-1)).toBe('open');
+  });
+
+  it('that opens because a request is not answered lets each of its questions say so', async () => {
+    const { source, ask, states } = tested(withBreaker({ volumeThreshold: 1 }));
+    const asked = await ask(['a', 'b']);
+    source.batches[0]!.answer(refused);
+    expect(await outcomes(asked)).toEqual(
+      Array(2).fill('ALLOW unavailable ECONNREFUSED'),
+    );
+    expect(states).toEqual(['open']);
   });
 });
 
