@@ -243,12 +243,15 @@ class Clock {
 
 const isInvalid = ({ failure }: Failed): boolean => failure.class === 'invalid';
 
-/** The answer that comes first; a failure of the question alone only if the batch has none. */
+/**
+ * The answer that comes first. That the source could not be asked about the question alone counts
+ * only if the batch has no answer.
+ */
 async function firstOf(
   inBatch: Promise<Answer | undefined>,
   alone: Promise<Answer>,
 ): Promise<Answer> {
   const first = await Promise.race([inBatch, alone]);
-  if (first && !isFailed(first)) return first;
+  if (first && (!isFailed(first) || isInvalid(first))) return first;
   return (await inBatch) ?? alone;
 }

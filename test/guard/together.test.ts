@@ -411,6 +411,16 @@ describe('a request that is late', () => {
     },
   );
 
+  it('does not delay what OPA says that it cannot answer', async () => {
+    const { source, asks } = await late(['slow', 'b']);
+    source.alone('b').answer(conflict);
+    await turn();
+    expect(await atOnce(asks[1]!)).toBe('DENY invalid HTTP_500');
+    source.batches[0]!.answer(answers('DENY', 'ALLOW'));
+    await outcomes(asks);
+    await pass(TIMEOUT);
+  });
+
   it('answers what could not be put by itself, if it is in time', async () => {
     const { source, asks } = await late(['slow', 'b']);
     source.alone('b').answer(refused);
