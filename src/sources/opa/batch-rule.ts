@@ -6,8 +6,18 @@ export const BATCH_VERSION = 1;
 /** How each path of the Data API is written in Rego: `data["my-team"].decision`. */
 const reference = (path: string): string =>
   ['data', ...path.split('/')].reduce((before, segment) =>
-    isName(segment) ? `${before}.${segment}` : `${before}[${JSON.stringify(segment)}]`,
+    isName(segment) ? `${before}.${segment}` : `${before}[${term(segment)}]`,
   );
+
+/** The Data API takes whatever reads as a whole number of 64 bits for a number. */
+const term = (segment: string): string => {
+  const number = /^[+-]?\d+$/.test(segment)
+    ? BigInt(segment.replace('+', ''))
+    : undefined;
+  return number !== undefined && BigInt.asIntN(64, number) === number
+    ? String(number)
+    : JSON.stringify(segment);
+};
 
 /** Words that Rego does not allow as a name after a dot. */
 const KEYWORDS = new Set(
