@@ -25,13 +25,17 @@ Example:
         .argParser(readRule),
     )
     .action((entrypoint: string, { rule }: { rule: string }) => {
-      if (entrypoint === rule) {
+      if (isWithin(rule, entrypoint) || isWithin(entrypoint, rule)) {
         throw new CliError(
-          `'${rule}' is the path of the decision; give the rule another one with --rule.`,
+          `The rule '${rule}' cannot ask '${entrypoint}', because one is part of the other; give the rule another path with --rule.`,
         );
       }
       io.out(batchRule(entrypoint, rule).trimEnd());
     });
+
+/** Whether it is this path or below it. */
+const isWithin = (path: string, parent: string): boolean =>
+  `${path}/`.startsWith(`${parent}/`);
 
 function readEntrypoint(value: string): string {
   const likely = likelyEntrypoint(value);
