@@ -29,6 +29,7 @@ type State =
 export class Question {
   private state: State = { kind: 'waiting', callers: new Set() };
   private hasCaller = false;
+  private isGathered = false;
 
   /**
    * @param timeout - the time the source has for its answer, in milliseconds.
@@ -52,6 +53,14 @@ export class Question {
       case 'ended':
         return false;
     }
+  }
+
+  /**
+   * Says that it has waited for no slot, but only until other questions of its turn were gathered:
+   * of that the source loses no time.
+   */
+  gathered(): void {
+    this.isGathered = true;
   }
 
   /** @param patience - how long this caller can wait, in milliseconds. */
@@ -105,7 +114,11 @@ export class Question {
       const end = performance.now() + patience;
       const caller: Caller = {
         shares: this.hasCaller,
-        left: this.queued ? () => end - performance.now() : () => patience,
+        left: () => {
+          if (!this.queued || (this.isGathered && patience >= this.timeout))
+            return patience;
+          return end - performance.now();
+        },
         timer: this.queued
           ? setTimeout(() => this.leave(caller, callers), patience - this.timeout / 2)
           : undefined,

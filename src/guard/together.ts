@@ -78,6 +78,7 @@ export class Together {
     const { queue, putAlone } = this.line;
     for (const part of this.parts(gathered)) {
       const [first] = part;
+      if (!queue.busy) part.forEach(({ question }) => question.gathered());
       if (queue.full) part.forEach(asked => this.refuse(asked));
       else if (part.length === 1 && first) queue.run(() => putAlone(first));
       else queue.run(() => this.put(part));

@@ -218,6 +218,35 @@ describe('a request with several questions', () => {
     expect(source.asked).toHaveLength(2);
   });
 
+  it.each([
+    ['is not', [], 'ALLOW unavailable TIMEOUT'],
+    ['is', ['x', 'y', 'z'], 'DENY overloaded CUT_SHORT'],
+  ])(
+    'that %s queued: the turn in which it was gathered takes no time from the source',
+    async (_name, before, expected) => {
+      const { source, ask, askGuard } = tested({ concurrency: before.length || 64 });
+      const others = await Promise.all(
+        before.map(name => ask([questionOf(name, 'a'), questionOf(name, 'b')])),
+      );
+      const asked = ['a', 'b'].map(name =>
+        askGuard(undefined, 'fail-open', question(name)),
+      );
+      jest.advanceTimersByTime(3);
+      await turn();
+      for (const each of source.batches.slice(0, before.length))
+        each.answer(answers('DENY', 'DENY'));
+      await Promise.all(others.flat());
+      await turn();
+      expect(source.batches).toHaveLength(before.length + 1);
+      await pass(LATE);
+      await turn();
+      expect(source.asked.slice(-2)).toEqual(['a', 'b']);
+      await pass(TIMEOUT - LATE);
+      expect(await outcomes(asked)).toEqual([expected, expected]);
+      await pass(TIMEOUT);
+    },
+  );
+
   it('is cut short for each caller at its own deadline, as overload', async () => {
     const { source, askGuard, ask } = tested();
     const short = askGuard(150, 'fail-open', question('a'));
