@@ -10,7 +10,7 @@ import { permission } from '../fixtures/builders';
 import { CapturedLogs } from '../support/captured-logs';
 import { measureLoop, takeLoopForIdle } from '../support/idle-loop';
 import { startRouter } from '../support/router';
-import { silence, startStub } from '../support/stub-server';
+import { startStub } from '../support/stub-server';
 
 // The peers are in this process too, so it may be busy while they are waited for.
 beforeAll(takeLoopForIdle);
@@ -117,7 +117,7 @@ interface Fault {
 }
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  'never answers': { does: silence, timeout: TIMEOUT },
+  'never answers': { does: () => {}, timeout: TIMEOUT },
   'sends headers and never a body': {
     does: says('HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n'),
     timeout: TIMEOUT,

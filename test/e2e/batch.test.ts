@@ -9,8 +9,10 @@ import type { PolicyQuery, PolicyQueryUser } from '@backstage/plugin-permission-
 import { batchRule } from '../../src/sources/opa/batch-rule';
 import type { DecisionRecord } from '../../src/trace/record';
 import { CapturedLogs } from '../support/captured-logs';
+import { runPolicyRouter } from '../support/cli';
 import { startOpa, type OpaServer } from '../support/opa-server';
 import { startRouter, type TestRouter } from '../support/router';
+import { compared, countsOf } from '../support/shadows';
 import { describeWithOpa, requireOpa } from '../support/with-opa';
 
 const POLICY = `package team
@@ -142,6 +144,70 @@ describeWithOpa('batch', () => {
         router.statuses().find(({ source }) => source === 'opa')?.remote?.batch
           ?.problem,
       ).toContain(problem);
+    },
+  );
+
+  it('explains as it decides', async () => {
+    const { router } = await routerWith('policy_router/batch');
+    const names = Array.from({ length: 9 }, (_, index) => `permission.${index}`);
+    const principal = USER.info;
+    const explained = await Promise.all(
+      names.map(name => router.explain(query(name).permission, principal)),
+    );
+    const decided = await (await routerWith()).decide(names);
+    expect(explained.map(({ result, reason }) => `${result} ${reason}`)).toEqual(
+      decided,
+    );
+  });
+
+  it('compares a source with batch to one without: the same', async () => {
+    const { sources, ...rest } = settings(opa.url, 'policy_router/batch');
+    const alone = settings(opa.url).sources.opa;
+    const router = await startRouter({
+      ...rest,
+      sources: { opa: alone, next: sources.opa },
+      shadow: { opa: 'next' },
+    });
+    routers.push(router);
+    const names = ['0', '1', '2', '5', '6', '7', '8'].map(end => `permission.${end}`);
+    await Promise.all(names.map(name => router.decide(query(name), USER)));
+    await compared(router.shadows, names.length);
+    // The question without an answer says nothing of either.
+    expect(countsOf(router.shadows)).toEqual([
+      expect.stringMatching(/: 6 same, 1 (live|both|shadow)_\w+$/),
+    ]);
+  });
+
+  it.each(['policy_router/batch', 'policy_router/missing'])(
+    'is no matter to policy-router test: %s',
+    async batch => {
+      const cwd = await mkdtemp(join(tmpdir(), 'batch-cli-'));
+      const policyRouter = settings('http://127.0.0.1:1', batch);
+      await writeFile(
+        join(cwd, 'app-config.yaml'),
+        JSON.stringify({ permission: { policyRouter } }),
+      );
+      const cases = [
+        ['0', 'ALLOW'],
+        ['1', 'DENY'],
+        ['2', 'DENY'],
+        ['5', 'ALLOW'],
+      ].map(([end, expected]) => ({
+        user: 'olivia',
+        permission: { name: `permission.${end}`, type: 'basic', action: 'read' },
+        expect: expected,
+      }));
+      await writeFile(
+        join(cwd, 'tests.yaml'),
+        JSON.stringify({ users: { olivia: {} }, cases }),
+      );
+      const ran = await runPolicyRouter(['test', 'tests.yaml', '--opa', opa.url], {
+        cwd,
+      });
+      await rm(cwd, { recursive: true });
+      expect(ran.err).toBe('');
+      expect(ran.out).toContain('4 passed');
+      expect(ran.code).toBe(0);
     },
   );
 });

@@ -2,13 +2,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { failed, type Answer } from '../../src/answer';
-import type { RemoteGuardOptions } from '../../src/guard/remote-guard';
+import type { Askable } from '../../src/guard/guard';
+import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
+import { Deadline } from '../../src/lib/deadline';
 import type { PermissionRequest } from '../../src/request';
 import type { BatchAnswer } from '../../src/sources/source';
 import { allow, deny, type OnUnavailable } from '../../src/verdict';
 import { answers, ManualBatches, question, questionOf } from '../support/batch-source';
 import { pass, resumeClock, stopClock } from '../support/clock';
-import { atOnce, closeGuards, guardOf, outcome, withBreaker } from '../support/guard';
+import {
+  atOnce,
+  closeGuards,
+  guardOf,
+  OPTIONS,
+  outcome,
+  withBreaker,
+} from '../support/guard';
 
 const TIMEOUT = 200;
 const LATE = TIMEOUT / 4;
@@ -701,5 +710,64 @@ describe('a guard that is closed', () => {
     source.batches[1]!.answer(answers('DENY', 'ALLOW'));
     expect(await outcomes(late)).toEqual(['DENY', 'ALLOW']);
     expect(source.questions).toEqual([]);
+  });
+});
+
+describe('beside the decisions', () => {
+  const asking = (guard: Askable, asked: readonly string[]): Promise<string[]> =>
+    Promise.all(
+      asked.map(async name => {
+        const deadline = new Deadline(10_000);
+        return (await guard.ask(question(name), deadline, verdict => verdict)).kind;
+      }),
+    );
+
+  function besides() {
+    const live = new ManualBatches();
+    const beside = new ManualBatches();
+    const observer = {
+      breakerChanged: () => {},
+      allCallsHang: () => {},
+      batchChanged: () => {},
+    };
+    const guard = new RemoteGuard(live, OPTIONS, observer, {
+      aside: { needsUser: false, build: () => beside },
+    });
+    return { guard, live, beside };
+  }
+
+  it.each(['aside', 'shadow'] as const)('%s: they go together, too', async which => {
+    const { guard, live, beside } = besides();
+    const asked = asking(guard[which], ['a', 'b']);
+    for (let turns = 0; turns < 3; turns++) await turn();
+    beside.batches[0]?.answer(answers('DENY', 'ALLOW'));
+    beside.questions.forEach(each =>
+      each.answer(each.request.permission.name === 'a' ? deny('') : allow('')),
+    );
+    for (let turns = 0; turns < 3; turns++) await turn();
+    beside.questions.forEach(each =>
+      each.answer(each.request.permission.name === 'a' ? deny('') : allow('')),
+    );
+    expect(await asked).toEqual(['DENY', 'ALLOW']);
+    expect(live.asked).toEqual([]);
+    expect(guard.status().asked).toBe(0);
+    await guard.close();
+  });
+
+  it('a shadow that is closed leaves nothing under way', async () => {
+    const { guard, beside } = besides();
+    const underWay = asking(guard.shadow, ['a', 'b']);
+    await turn();
+    await pass(LATE);
+    await turn();
+    expect(beside.asked).toEqual(['[a b]', 'a', 'b']);
+    const gathered = asking(guard.shadow, ['c', 'd']);
+    await guard.shadow.close();
+    expect(await Promise.all([underWay, gathered])).toEqual([
+      ['FAILED', 'FAILED'],
+      ['FAILED', 'FAILED'],
+    ]);
+    expect(beside.asked).toEqual(['[a b]', 'a', 'b']);
+    await guard.close();
   });
 });
