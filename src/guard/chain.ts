@@ -82,8 +82,9 @@ export class Chain {
       answer.kind === 'FAILED'
         ? resolveFailures([failureOf(this.first, answer)], this.terms.onUnavailable)
         : answer;
-    const { exchange, shared, decisionId } = answer;
-    return { verdict, exchange, shared, decisionId, endpoint: this.first.endpoint };
+    const { exchange, shared, decisionId, batched } = answer;
+    const { endpoint } = this.first;
+    return { verdict, exchange, shared, decisionId, batched, endpoint };
   }
 
   private async askOthers(
