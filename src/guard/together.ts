@@ -204,8 +204,12 @@ export class Together {
       });
     });
     void alone.then(its => (inTheEnd = () => its));
-    const left = Math.max(0, clock.left);
-    answer(settleWithin(firstOf(inBatch, alone), left, () => inTheEnd()));
+    const first = firstOf(inBatch, alone);
+    const wait = (milliseconds: number): Promise<Answer> =>
+      settleWithin(first, milliseconds, () =>
+        clock.left > 0 ? wait(clock.left) : inTheEnd(),
+      );
+    answer(wait(Math.max(0, clock.left)));
   }
 
   private changed(problem: string | undefined): void {
@@ -233,8 +237,10 @@ class Clock {
     return performance.now() - this.began;
   }
 
+  /** Gives the source back what it lost because of us, until that is too much to wait for. */
   get left(): number {
-    return this.timeout - this.elapsed;
+    const { lost, stalled } = this.delay;
+    return this.timeout + (stalled ? 0 : lost) - this.elapsed;
   }
 
   timedOut(): Answer {

@@ -5,6 +5,7 @@ import { failed, type Answer } from '../../src/answer';
 import type { Askable } from '../../src/guard/guard';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import { Deadline } from '../../src/lib/deadline';
+import { eventLoop } from '../../src/lib/event-loop';
 import type { PermissionRequest } from '../../src/request';
 import type { BatchAnswer } from '../../src/sources/source';
 import { allow, deny, type OnUnavailable } from '../../src/verdict';
@@ -465,6 +466,26 @@ describe('a request that is late', () => {
     expect(await atOnce(asks[1]!)).toBe('not at once');
     source.batches[0]!.answer(answers('ALLOW', 'DENY'));
     expect(await outcomes(asks)).toEqual(['ALLOW', 'DENY']);
+    await pass(TIMEOUT);
+  });
+
+  it('leaves its questions the time that the source lost because of us', async () => {
+    const { source, asks } = await late(['slow', 'b']);
+    Object.defineProperty(eventLoop, 'blocked', { configurable: true, value: 20 });
+    await pass(TIMEOUT - LATE + 10);
+    expect(await atOnce(asks[1]!)).toBe('not at once');
+    source.alone('b').answer(deny(''));
+    expect(outcome(await asks[1]!)).toBe('DENY');
+    await pass(10);
+    expect(outcome(await asks[0]!)).toBe('ALLOW unavailable TIMEOUT');
+    await pass(TIMEOUT);
+  });
+
+  it('says nothing of the source if that lost a quarter of its time because of us', async () => {
+    const { asks } = await late(['slow', 'b']);
+    Object.defineProperty(eventLoop, 'blocked', { configurable: true, value: 50 });
+    await pass(TIMEOUT - LATE);
+    expect(await outcomes(asks)).toEqual(Array(2).fill('DENY overloaded STALLED'));
     await pass(TIMEOUT);
   });
 
