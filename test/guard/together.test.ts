@@ -1,9 +1,15 @@
 /** Questions of one user in one request: what goes together, and what becomes of each. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { failed, type Answer } from '../../src/answer';
 import type { Askable } from '../../src/guard/guard';
-import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
+import {
+  RemoteGuard,
+  type GuardObserver,
+  type RemoteGuardOptions,
+} from '../../src/guard/remote-guard';
+import { Shared } from '../../src/guard/share';
 import { Deadline } from '../../src/lib/deadline';
 import { eventLoop } from '../../src/lib/event-loop';
 import type { PermissionRequest } from '../../src/request';
@@ -154,6 +160,24 @@ describe('what goes together', () => {
       'ALLOW',
       'ALLOW',
     ]);
+  });
+  it.each([
+    [2, ['[a b]', '[c d]']],
+    [3, ['[a b c]', 'd']],
+  ])('is counted with an id for each: %i', async (count, expected) => {
+    const own = Buffer.byteLength(JSON.stringify(question('a').permission)) + 64;
+    for (const [maxBytes, isEnough] of [
+      [count * own, true],
+      [count * own - 1, false],
+    ] as const) {
+      const { source, ask } = tested({}, maxBytes);
+      const asked = await ask(['a', 'b', 'c', 'd']);
+      expect(isDeepStrictEqual(source.asked, expected)).toBe(isEnough);
+      for (const each of source.batches)
+        each.answer(answers(...each.requests.map(() => 'DENY' as const)));
+      for (const each of source.questions) each.answer(deny(''));
+      expect(await outcomes(asked)).toEqual(Array<string>(4).fill('DENY'));
+    }
   });
 });
 
@@ -469,6 +493,21 @@ describe('a request that is late', () => {
     await pass(TIMEOUT);
   });
 
+  it('lets no question be put with less than half of its time', async () => {
+    const { source, ask } = tested({ concurrency: 2 });
+    const [other] = await ask([questionOf('olivia', 'other')]);
+    const asks = await ask(['slow', 'b']);
+    await pass(LATE);
+    await turn();
+    await pass(TIMEOUT / 2 - LATE + 1);
+    source.alone('other').answer(deny(''));
+    await other;
+    await turn();
+    expect(source.asked).toEqual(['[slow b]', 'other']);
+    source.batches[0]!.answer(answers('ALLOW', 'DENY'));
+    expect(await outcomes(asks)).toEqual(['ALLOW', 'DENY']);
+  });
+
   it('leaves its questions the time that the source lost because of us', async () => {
     const { source, asks } = await late(['slow', 'b']);
     Object.defineProperty(eventLoop, 'blocked', { configurable: true, value: 20 });
@@ -615,6 +654,38 @@ describe('the circuit breaker', () => {
     expect(await outcomes(asked)).toEqual(['DENY', 'ALLOW']);
   });
 
+  it('closes if a late probe conflicts, and each of its questions is asked', async () => {
+    const { source, ask, states } = await halfOpen();
+    const asked = await ask(['a', 'b']);
+    await pass(LATE);
+    await turn();
+    source.batches[0]!.answer(conflict);
+    await turn();
+    source.alone('a').answer(conflict);
+    source.alone('b').answer(deny(''));
+    expect(await outcomes(asked)).toEqual(['DENY invalid HTTP_500', 'DENY']);
+    expect(states.at(-1)).toBe('closed');
+  });
+
+  it('that opens while a request is under way leaves it its time', async () => {
+    const { source, ask, states } = tested(
+      withBreaker({ volumeThreshold: 1, errorThreshold: 40 }),
+    );
+    const asked = await ask(['a', 'b']);
+    const [other] = await ask([questionOf('olivia', 'other')]);
+    await pass(LATE - 1);
+    source.alone('other').answer(refused);
+    await other;
+    expect(states).toEqual(['open']);
+    await pass(1);
+    await turn();
+    await pass(TIMEOUT - LATE);
+    // By now it would take a probe again.
+    expect(states).toContain('half-open');
+    expect(await outcomes(asked)).toEqual(Array(2).fill('ALLOW unavailable TIMEOUT'));
+    expect(source.asked).toEqual(['[a b]', 'other']);
+  });
+
   it('opens if the probe is never answered', async () => {
     const { ask, states } = await halfOpen();
     const asked = await ask(['a', 'b']);
@@ -734,6 +805,12 @@ describe('a guard that is closed', () => {
   });
 });
 
+const UNOBSERVED: GuardObserver = {
+  breakerChanged: () => {},
+  allCallsHang: () => {},
+  batchChanged: () => {},
+};
+
 describe('beside the decisions', () => {
   const asking = (guard: Askable, asked: readonly string[]): Promise<string[]> =>
     Promise.all(
@@ -746,12 +823,7 @@ describe('beside the decisions', () => {
   function besides() {
     const live = new ManualBatches();
     const beside = new ManualBatches();
-    const observer = {
-      breakerChanged: () => {},
-      allCallsHang: () => {},
-      batchChanged: () => {},
-    };
-    const guard = new RemoteGuard(live, OPTIONS, observer, {
+    const guard = new RemoteGuard(live, OPTIONS, UNOBSERVED, {
       aside: { needsUser: false, build: () => beside },
     });
     return { guard, live, beside };
@@ -772,6 +844,34 @@ describe('beside the decisions', () => {
     expect(await asked).toEqual(['DENY', 'ALLOW']);
     expect(live.asked).toEqual([]);
     expect(guard.status().asked).toBe(0);
+    await guard.close();
+  });
+
+  it('nothing of a question is kept once it is answered, or has no place', async () => {
+    const shared = new Shared();
+    const source = new ManualBatches();
+    const guard = new RemoteGuard(source, { ...OPTIONS, queue: 0 }, UNOBSERVED, {
+      shared,
+    });
+    const asked = ['dana', 'olivia', 'nolan'].flatMap(user =>
+      ['a', 'b'].map(name => {
+        const deadline = new Deadline(10_000);
+        return guard.ask(questionOf(user, name), deadline, verdict => verdict);
+      }),
+    );
+    expect(shared.size).toBe(6);
+    await turn();
+    source.batches[0]!.answer(answers('DENY', 'ALLOW'));
+    source.batches[1]!.answer(conflict);
+    await turn();
+    source.questions.forEach(each => each.answer(deny('')));
+    const said = (await Promise.all(asked)).map(answer =>
+      answer.kind === 'FAILED' ? answer.failure.code : answer.kind,
+    );
+    expect(said.slice(0, 2)).toEqual(['DENY', 'ALLOW']);
+    expect(said.slice(4)).toEqual(['QUEUE_FULL', 'QUEUE_FULL']);
+    await turn();
+    expect(shared.size).toBe(0);
     await guard.close();
   });
 
