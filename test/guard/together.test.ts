@@ -679,11 +679,14 @@ describe('the circuit breaker', () => {
     expect(states).toEqual(['open']);
     await pass(1);
     await turn();
-    await pass(TIMEOUT - LATE);
-    // By now it would take a probe again.
-    expect(states).toContain('half-open');
+    await pass(50);
+    const [probe] = await ask([questionOf('olivia', 'probe')]);
+    source.alone('probe').answer(deny(''));
+    await probe;
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+    await pass(TIMEOUT - LATE - 50);
     expect(await outcomes(asked)).toEqual(Array(2).fill('ALLOW unavailable TIMEOUT'));
-    expect(source.asked).toEqual(['[a b]', 'other']);
+    expect(source.asked).toEqual(['[a b]', 'other', 'probe']);
   });
 
   it('opens if the probe is never answered', async () => {
