@@ -18,12 +18,17 @@ import type { BatchAnswer, Batching, PreparedQuestion } from '../sources/source'
 import { BatchSize } from './batch-size';
 import type { Outcome } from './breaker';
 import { Gathered } from './gathered';
-import { queueFull, type Queue } from './queue';
+import { Queue, queueFull } from './queue';
 import { cutShort, tooLate, type Question } from './question';
 import { timedOut, type Call, type Puttable } from './timeout';
 
 /** A request is late after this share of the timeout, so that its questions have most of it left. */
 const LATE = 1 / 4;
+/**
+ * Of the questions of failed and late requests, so many are asked by themselves at once. A source
+ * that is late because it has too much to do must not get many times as many requests for that.
+ */
+const AGAIN_AT_ONCE = 16;
 /** What a question adds to a request besides its own text, in bytes. */
 const OVERHEAD = 64;
 
@@ -57,6 +62,7 @@ export interface Line {
 export class Together {
   private readonly size = new BatchSize();
   private readonly gathered = new Gathered<Asked>(asked => this.send(asked));
+  private readonly again = new Queue({ concurrency: AGAIN_AT_ONCE, queue: Infinity });
   private currentProblem: string | undefined;
 
   constructor(
@@ -190,18 +196,19 @@ export class Together {
     // Time that our own queue takes is an overload of ours, even if the request is not answered:
     // one question of it may be slow, and must not open fail-open for the others.
     let inTheEnd: () => Answer = tooLate;
-    const { queue, timeout } = this.line;
+    const { timeout } = this.line;
     const alone = new Promise<Answer>(done => {
-      if (queue.full) return done(queueFull());
-      const isQueued = queue.busy;
-      queue.run(async () => {
-        const { left } = clock;
-        if (isAnswered || left < timeout / 2) return done(tooLate());
-        inTheEnd = () => (isQueued ? cutShort(left) : clock.timedOut());
-        const call = this.line.call(asked.prepared, asked.request);
-        done(call.answer);
-        await call.released;
-      });
+      this.runAgain(
+        async hasWaited => {
+          const { left } = clock;
+          if (isAnswered || left < timeout / 2) return done(tooLate());
+          inTheEnd = () => (hasWaited ? cutShort(left) : clock.timedOut());
+          const call = this.line.call(asked.prepared, asked.request);
+          done(call.answer);
+          await call.released;
+        },
+        () => done(queueFull()),
+      );
     });
     void alone.then(its => (inTheEnd = () => its));
     const first = firstOf(inBatch, alone);
@@ -210,6 +217,23 @@ export class Together {
         clock.left > 0 ? wait(clock.left) : inTheEnd(),
       );
     answer(wait(Math.max(0, clock.left)));
+  }
+
+  /** @param put - settles when its slot is free again. */
+  private runAgain(
+    put: (hasWaited: boolean) => Promise<void>,
+    refuse: () => void,
+  ): void {
+    const { queue } = this.line;
+    const hasWaited = this.again.busy || queue.busy;
+    this.again.run(
+      () =>
+        new Promise(free => {
+          if (!queue.full) return queue.run(() => put(hasWaited).finally(free));
+          refuse();
+          free();
+        }),
+    );
   }
 
   private changed(problem: string | undefined): void {

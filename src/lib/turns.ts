@@ -10,6 +10,8 @@ const AT_ONCE = 16;
 /** The promises between a piece of work and the end of its decision. */
 const PROMISES = 10;
 
+const RESOLVED = Promise.resolve();
+
 type Work = () => void;
 
 /**
@@ -23,6 +25,8 @@ export class Turns {
   /** Pieces of work that were done at once in this turn. */
   private done = 0;
   private isWorking = false;
+  /** Before the next piece of work. */
+  private promisesLeft = 0;
   private readonly waiting = new Map<object, Fifo<Work>>();
   /** The groups that wait; the first one is the next to be served. */
   private readonly order = new Fifo<object>();
@@ -85,22 +89,28 @@ export class Turns {
   private endTurn(): void {
     this.began = undefined;
     this.done = 0;
-    if (this.order.size > 0) void this.nextTurn();
+    this.doNext();
   }
 
-  private async nextTurn(): Promise<void> {
-    while (this.order.size > 0 && this.hasTime()) {
-      const work = this.takeNext();
-      this.isWorking = true;
-      try {
-        work();
-      } finally {
-        this.isWorking = false;
-      }
-      // What the work has left to promises is done now, and takes its part of the time.
-      for (let left = PROMISES; left > 0; left--) await Promise.resolve();
+  private doNext(): void {
+    if (this.order.size === 0 || !this.hasTime()) return;
+    const work = this.takeNext();
+    this.isWorking = true;
+    try {
+      work();
+    } finally {
+      this.isWorking = false;
     }
+    // What the work has left to promises is done now, and takes its part of the time.
+    this.promisesLeft = PROMISES;
+    void RESOLVED.then(this.whenPromiseIsDone);
   }
+
+  /** Not async: its promises were a fifth of all that a batch of decisions allocates. */
+  private readonly whenPromiseIsDone = (): void => {
+    if (--this.promisesLeft > 0) void RESOLVED.then(this.whenPromiseIsDone);
+    else this.doNext();
+  };
 
   private takeNext(): Work {
     const group = this.order.dequeue()!;

@@ -27,6 +27,7 @@ import {
 } from '../support/guard';
 
 const TIMEOUT = 200;
+const AGAIN_AT_ONCE = 16;
 const LATE = TIMEOUT / 4;
 
 beforeEach(() => stopClock());
@@ -721,18 +722,39 @@ describe('the circuit breaker', () => {
   });
 });
 
+describe('the questions of a failed request', () => {
+  it('are asked alone only a few at once, so that a busy source gets no flood', async () => {
+    const { source, ask } = tested({ concurrency: 200 });
+    const asked = await ask(names(40));
+    source.batches[0]!.answer(conflict);
+    const put: number[] = [];
+    for (let before = 0; before < 40; before = source.questions.length) {
+      await turn();
+      put.push(source.questions.length - before);
+      for (const each of source.questions.slice(before)) each.answer(deny(''));
+    }
+    expect(put).toEqual([AGAIN_AT_ONCE, AGAIN_AT_ONCE, 40 - 2 * AGAIN_AT_ONCE]);
+    expect(await outcomes(asked)).toEqual(Array(40).fill('DENY'));
+  });
+});
+
 describe('the size of a request', () => {
   it('is half as large after one that failed or was late, and grows again', async () => {
     const { source, ask } = tested({ concurrency: 200 });
     const say = async (count: number, answer?: BatchAnswer): Promise<void> => {
       const before = source.batches.length;
-      const alone = source.questions.length;
+      let alone = source.questions.length;
       const asked = await ask(names(count));
       if (!answer) await pass(LATE).then(() => turn());
       for (const each of source.batches.slice(before))
         each.answer(answer ?? answers(...each.requests.map(() => 'DENY' as const)));
-      await turn();
-      for (const each of source.questions.slice(alone)) each.answer(deny(''));
+      // Alone they are asked a few at once.
+      for (let left = count; left > 0; left -= AGAIN_AT_ONCE) {
+        await turn();
+        const put = source.questions.slice(alone);
+        alone += put.length;
+        for (const each of put) each.answer(deny(''));
+      }
       await outcomes(asked);
     };
     const good = (count: number) =>

@@ -58,8 +58,9 @@ ${name} := {
 	"version": ${BATCH_VERSION},
 	"entrypoint": ${JSON.stringify(entrypoint)},
 	"decisions": {id: decision |
+		identity := input.identity
 		some id, permission in input.permissions
-		decision := ${reference(entrypoint)} with input as {"permission": permission, "identity": input.identity}
+		decision := ${reference(entrypoint)} with input as {"permission": permission, "identity": identity}
 	},
 }
 `;

@@ -29,6 +29,7 @@ export type ContestantId =
   | 'allow-all'
   | 'owner'
   | 'undici'
+  | 'undici-batch'
   | 'opa-wrapper'
   | 'native'
   | 'ownership'
@@ -106,6 +107,10 @@ export const CONTESTANTS: readonly BackendContestant[] = [
   ),
   router('opa', 'router: OPA over TCP', ({ opaUrl }) => opa(opaUrl)),
   { ...without('undici', 'bare undici policy', 'undici'), decides: 'by name' },
+  {
+    ...without('undici-batch', 'bare undici policy, batched', 'undici-batch'),
+    decides: 'by name',
+  },
   router('opa-batch', 'router: OPA with batch', ({ opaUrl, batch }) => ({
     ...opa(opaUrl),
     batch,

@@ -34,7 +34,7 @@ const TEN: Shape = { items: 10, concurrency: 16 };
 const HUNDRED: Shape = { items: 100, concurrency: 4 };
 
 const PARTS: readonly Part[] = [
-  { kind: 'distinct', shapes: [...SINGLE, TEN, HUNDRED], rounds: 7, warmUp: 2500 },
+  { kind: 'distinct', shapes: [...SINGLE, TEN, HUNDRED], rounds: 7, warmUp: 7500 },
   { kind: 'equal', shapes: [...SINGLE, TEN], rounds: 3, warmUp: 600 },
   { kind: 'conditional', shapes: [SINGLE[1]!, TEN], rounds: 3, warmUp: 600 },
 ];
