@@ -35,6 +35,8 @@ export interface AnswerDetails {
   readonly decisionId?: string | undefined;
   /** How many questions its request had, if there were several. */
   readonly batched?: number | undefined;
+  /** Set if it was asked by itself, after a request with several questions failed or was late. */
+  readonly again?: 'failed' | 'late' | undefined;
 }
 
 export const detailsOf = ({
@@ -42,7 +44,8 @@ export const detailsOf = ({
   shared,
   decisionId,
   batched,
-}: AnswerDetails): AnswerDetails => ({ exchange, shared, decisionId, batched });
+  again,
+}: AnswerDetails): AnswerDetails => ({ exchange, shared, decisionId, batched, again });
 
 export type Answer = (Verdict | Failed) & AnswerDetails;
 export type FailedAnswer = Failed & AnswerDetails;

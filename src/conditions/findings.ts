@@ -11,8 +11,7 @@ export type Finding = Failed | undefined;
 
 interface Found {
   /** As a verdict on a permission. */
-  fit?: {
-    readonly verdict: Conditional;
+  fit?: Pick<Conditional, 'pluginId' | 'resourceType'> & {
     readonly permission: Readonly<Permission>;
     readonly finding: Finding;
   };
@@ -41,8 +40,8 @@ export class Findings {
     const found = this.of(verdict.conditions);
     const { fit } = found;
     if (
-      fit?.verdict.pluginId === verdict.pluginId &&
-      fit.verdict.resourceType === verdict.resourceType &&
+      fit?.pluginId === verdict.pluginId &&
+      fit.resourceType === verdict.resourceType &&
       // Only a failure depends on the rest of the permission: it may name it.
       (fit.finding
         ? isSame(fit.permission, permission)
@@ -50,7 +49,9 @@ export class Findings {
     )
       return fit.finding;
     const finding = find(verdict, permission);
-    found.fit = { verdict, permission, finding };
+    // Not the verdict: it has the user's identity, and conditions may be shared by users.
+    const { pluginId, resourceType } = verdict;
+    found.fit = { pluginId, resourceType, permission, finding };
     return finding;
   }
 

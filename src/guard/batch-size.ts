@@ -26,10 +26,12 @@ export class BatchSize {
   }
 
   failed(questions: number): void {
+    // Not even the smallest batch is answered in time: then batches only cost time.
+    if (this.size === LEAST) this.unusable();
     this.size = Math.min(this.size, Math.max(LEAST, Math.floor(questions / 2)));
   }
 
-  /** The source cannot answer batches; the next one tries it again. */
+  /** Questions go one by one for a while; then a batch tries it again. */
   unusable(): void {
     this.pausedUntil = performance.now() + PAUSE;
   }

@@ -140,13 +140,15 @@ export class Question {
 
 const shared = (answer: Answer): Answer => ({ ...answer, shared: true });
 
-const inTime = (answer: Promise<Answer>, milliseconds: number): Promise<Answer> =>
-  settleWithin(answer, milliseconds, () => cutShort(milliseconds));
+export const inTime = (
+  answer: Promise<Answer>,
+  milliseconds: number,
+): Promise<Answer> => settleWithin(answer, milliseconds, () => cutShort(milliseconds));
 
 export const tooLate = (): Failed =>
   failed('overloaded', 'NO_TIME_LEFT', 'too little time was left to put the question');
 
-export const cutShort = (milliseconds: number): Failed =>
+const cutShort = (milliseconds: number): Failed =>
   failed(
     'overloaded',
     'CUT_SHORT',

@@ -15,6 +15,7 @@
  * source unavailable. Time that our own queue, deadline or stalls used up is an overload of
  * ours, which always denies: a flood of callers must not open fail-open.
  */
+import { AsyncResource } from 'node:async_hooks';
 import type { Answer, Failed } from '../answer';
 import type { ConditionCheck } from '../conditions/check';
 import type { Deadline } from '../lib/deadline';
@@ -44,8 +45,9 @@ import {
   type GuardStatus,
   type Shadow,
 } from './guard';
+import { LONGEST } from './again';
 import { Queue, queueFull, type QueueOptions } from './queue';
-import { Question, tooLate } from './question';
+import { inTime, Question, tooLate } from './question';
 import { RemoteShadow, SHADOW_QUEUE, SHADOW_SLOTS } from './shadow-guard';
 import { Shared } from './share';
 import { AsideTally, Tally } from './tally';
@@ -131,6 +133,7 @@ export class RemoteGuard implements Guard {
       batching &&
       new Together(batching, {
         timeout: options.timeout,
+        concurrency,
         queue: this.queue,
         refuses: () => this.breaker.refuses,
         call: (...request) => this.call(...request),
@@ -191,9 +194,16 @@ export class RemoteGuard implements Guard {
       return threw(error);
     }
     const same = this.shared.find(prepared.key);
-    if (same) return same.wait(patience);
+    if (same) return this.byDeadline(same.wait(patience), deadline);
     if (this.queue.full) return queueFull();
-    return this.begin(prepared, patience, request);
+    return this.byDeadline(this.begin(prepared, patience, request), deadline);
+  }
+
+  /** A question that is asked again may take longer than the timeout. */
+  private byDeadline(answer: Promise<Answer>, deadline: Deadline): Promise<Answer> {
+    if (!this.together) return answer;
+    const left = deadline.remaining();
+    return left < this.options.timeout * LONGEST ? inTime(answer, left) : answer;
   }
 
   /** A question is put only if at least half of the timeout is left for the answer. */
@@ -262,16 +272,21 @@ export class RemoteGuard implements Guard {
     const asked = { request, prepared, question };
     this.shared.add(prepared.key, question);
     const answer = question.wait(patience);
-    if (prepared.key && together) together.add(prepared.key.who, asked);
-    else this.queue.run(() => this.putAlone(asked));
+    if (prepared.key && together) {
+      const context = new AsyncResource('PolicyRouterQuestion');
+      together.add(prepared.key.who, { ...asked, context });
+    } else this.queue.run(() => this.putAlone(asked));
     return answer;
   }
 
   /** Settles when the source has let go of the question, which may be after its time. */
   private async putAlone(asked: Asked): Promise<void> {
     let call: Call<Answer> | undefined;
+    const { context, prepared, request } = asked;
     await asked.question.put(() => {
-      call = this.call(asked.prepared, asked.request);
+      call = context
+        ? context.runInAsyncScope(() => this.call(prepared, request))
+        : this.call(prepared, request);
       return call.answer;
     });
     await call?.released;

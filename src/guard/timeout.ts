@@ -118,5 +118,5 @@ export const allHang = (): Failed =>
     'every call that may be under way has outlasted the timeout and is still running',
   );
 
-export const timedOut = (milliseconds: number): Failed =>
+const timedOut = (milliseconds: number): Failed =>
   failed('unavailable', 'TIMEOUT', `no answer within ${milliseconds} ms`);

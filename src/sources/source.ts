@@ -1,4 +1,4 @@
-import type { Answer, Failed } from '../answer';
+import type { Answer, FailedAnswer } from '../answer';
 import type { PermissionRequest } from '../request';
 
 /** A source that decides in this process, at once. It can fail, but is never unavailable. */
@@ -47,7 +47,7 @@ export type BatchAnswer =
   | { readonly kind: 'ANSWERED'; readonly answers: readonly Answer[] }
   /** The source was reached, but cannot answer several questions in one request. */
   | { readonly kind: 'UNUSABLE'; readonly problem: string }
-  | Failed;
+  | FailedAnswer;
 
 /** How a source answers several questions in one request. */
 export interface Batching {

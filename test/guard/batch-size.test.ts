@@ -12,7 +12,8 @@ it.each<[string, Event[], number]>([
   ['is half of a request that failed', [['failed', 100]], 50],
   ['is half of it, rounded down', [['failed', 7]], 3],
   ['is half of a small one, too', [['failed', 10]], 5],
-  ['is never below two', [...Array<Event>(9).fill(['failed', 2])], 2],
+  ['is two at least', [['failed', 2]], 2],
+  ['is one after two failed', [...Array<Event>(9).fill(['failed', 2])], 1],
   [
     'is not raised by a failure',
     [

@@ -27,7 +27,6 @@ import {
 } from '../support/guard';
 
 const TIMEOUT = 200;
-const AGAIN_AT_ONCE = 16;
 const LATE = TIMEOUT / 4;
 
 beforeEach(() => stopClock());
@@ -130,8 +129,9 @@ describe('what goes together', () => {
       );
     });
     expect(await outcomes(asked)).toEqual(Array<string>(30).fill('DENY'));
-    // Each in a batch that conflicts, and then by itself.
-    expect(seen).toHaveLength(60);
+    // Each by itself, and most in a batch that conflicts before.
+    expect(seen.length - source.questions.length).toBeGreaterThan(10);
+    expect(source.questions).toHaveLength(30);
     for (const [context, user] of seen) expect(context).toBe(user);
   });
 
@@ -255,7 +255,7 @@ describe('a request with several questions', () => {
 
   it.each([
     ['is not', [], 'ALLOW unavailable TIMEOUT'],
-    ['is', ['x', 'y', 'z'], 'DENY overloaded CUT_SHORT'],
+    ['is', ['w', 'x', 'y', 'z'], 'DENY overloaded CUT_SHORT'],
   ])(
     'that %s queued: the turn in which it was gathered takes no time from the source',
     async (_name, before, expected) => {
@@ -276,7 +276,7 @@ describe('a request with several questions', () => {
       await pass(LATE);
       await turn();
       expect(source.asked.slice(-2)).toEqual(['a', 'b']);
-      await pass(TIMEOUT - LATE);
+      await pass(TIMEOUT);
       expect(await outcomes(asked)).toEqual([expected, expected]);
       await pass(TIMEOUT);
     },
@@ -376,14 +376,14 @@ describe('a request that fails', () => {
     expect(JSON.stringify(await Promise.all(asked))).not.toContain('secret');
   });
 
-  it('leaves each question the time it had, and not more', async () => {
+  it('gives each question all of its time again, and not more', async () => {
     const { source, ask } = tested();
     const asked = await ask(['a', 'b']);
     await pass(LATE - 10);
     source.batches[0]!.answer(conflict);
     await turn();
     source.alone('b').answer(deny(''));
-    await pass(TIMEOUT - LATE + 9);
+    await pass(TIMEOUT - 1);
     expect(await atOnce(asked[0]!)).toBe('not at once');
     await pass(1);
     expect(await outcomes(asked)).toEqual(['ALLOW unavailable TIMEOUT', 'DENY']);
@@ -500,7 +500,8 @@ describe('a request that is late', () => {
     const asks = await ask(['slow', 'b']);
     await pass(LATE);
     await turn();
-    await pass(TIMEOUT / 2 - LATE + 1);
+    // The time for a slot is a tenth longer than for a question that is asked once.
+    await pass(0.6 * TIMEOUT + 1);
     source.alone('other').answer(deny(''));
     await other;
     await turn();
@@ -512,7 +513,7 @@ describe('a request that is late', () => {
   it('leaves its questions the time that the source lost because of us', async () => {
     const { source, asks } = await late(['slow', 'b']);
     Object.defineProperty(eventLoop, 'blocked', { configurable: true, value: 20 });
-    await pass(TIMEOUT - LATE + 10);
+    await pass(TIMEOUT + 10);
     expect(await atOnce(asks[1]!)).toBe('not at once');
     source.alone('b').answer(deny(''));
     expect(outcome(await asks[1]!)).toBe('DENY');
@@ -524,7 +525,7 @@ describe('a request that is late', () => {
   it('says nothing of the source if that lost a quarter of its time because of us', async () => {
     const { asks } = await late(['slow', 'b']);
     Object.defineProperty(eventLoop, 'blocked', { configurable: true, value: 50 });
-    await pass(TIMEOUT - LATE);
+    await pass(TIMEOUT);
     expect(await outcomes(asks)).toEqual(Array(2).fill('DENY overloaded STALLED'));
     await pass(TIMEOUT);
   });
@@ -537,28 +538,30 @@ describe('a request that is late', () => {
     await pass(TIMEOUT);
   });
 
-  it('lets a question that waited for a slot fail as overload, never as an outage', async () => {
-    const { source, ask } = tested({ concurrency: 2 });
-    const [other] = await ask([questionOf('olivia', 'other')]);
-    const asks = await ask(['slow', 'b']);
-    await pass(LATE);
-    await turn();
-    expect(source.asked).toEqual(['[slow b]', 'other']);
-    await pass(10);
-    source.alone('other').answer(deny(''));
-    await other;
-    await turn();
-    expect(source.asked).toEqual(['[slow b]', 'other', 'slow']);
-    source.alone('slow').answer(conflict);
-    await turn();
-    expect(source.asked).toEqual(['[slow b]', 'other', 'slow', 'b']);
-    await pass(TIMEOUT - LATE - 10);
-    expect(await outcomes(asks)).toEqual([
-      'DENY invalid HTTP_500',
-      'DENY overloaded CUT_SHORT',
-    ]);
-    await pass(TIMEOUT);
-  });
+  it.each([[['other']], [[]]])(
+    'lets a question that waited for a slot fail as overload, never as an outage: %j',
+    async before => {
+      const { source, ask } = tested({ concurrency: 2 });
+      const others = await ask(before.map(name => questionOf('olivia', name)));
+      const asks = await ask(['slow', 'b']);
+      await pass(LATE);
+      await turn();
+      await pass(30);
+      for (const name of before) source.alone(name).answer(deny(''));
+      await outcomes(others);
+      await turn();
+      expect(source.asked).toEqual(['[slow b]', ...before, 'slow'].sort());
+      source.alone('slow').answer(conflict);
+      await turn();
+      expect(source.asked.at(-1)).toBe('b');
+      await pass(TIMEOUT);
+      expect(await outcomes(asks)).toEqual([
+        'DENY invalid HTTP_500',
+        'DENY overloaded CUT_SHORT',
+      ]);
+      await pass(TIMEOUT);
+    },
+  );
 
   it('lets a question without a place fail as overload, never as an outage', async () => {
     const { source, asks } = await late(['slow', 'b'], {
@@ -569,9 +572,41 @@ describe('a request that is late', () => {
     await pass(TIMEOUT);
     expect(await outcomes(asks)).toEqual([
       'ALLOW unavailable TIMEOUT',
-      'DENY overloaded QUEUE_FULL',
+      'DENY overloaded NO_TIME_LEFT',
     ]);
     await pass(TIMEOUT);
+  });
+
+  it('lets its questions have half of the slots, so that a busy source gets no flood', async () => {
+    const { source, asks } = await late(names(10), { concurrency: 8 });
+    const put: number[] = [];
+    for (let answered = 0; answered < 10;) {
+      const now = source.questions.slice(answered);
+      put.push(now.length);
+      answered += now.length;
+      for (const each of now) each.answer(deny(''));
+      for (let turns = 0; turns < 4; turns++) await turn();
+    }
+    expect(put).toEqual([4, 4, 2]);
+    expect(await outcomes(asks)).toEqual(Array(10).fill('DENY'));
+    await pass(TIMEOUT);
+  });
+
+  it('gives two slow questions the same answers as by themselves', async () => {
+    const { source, asks } = await late(['slow', 'too slow']);
+    await pass(0.8 * TIMEOUT);
+    source.alone('slow').answer(deny(''));
+    source.alone('too slow').answer(deny(''));
+    expect(await outcomes(asks)).toEqual(['DENY', 'DENY']);
+    await pass(TIMEOUT);
+  });
+
+  it('ends at the deadline of the decision, as overload', async () => {
+    const { ask } = tested();
+    const asks = await ask(['a', 'b'], { deadline: TIMEOUT + 10 });
+    await pass(TIMEOUT + 10);
+    expect(await outcomes(asks)).toEqual(Array(2).fill('DENY overloaded CUT_SHORT'));
+    await pass(2 * TIMEOUT);
   });
 
   it('answers with one slot, too', async () => {
@@ -722,39 +757,18 @@ describe('the circuit breaker', () => {
   });
 });
 
-describe('the questions of a failed request', () => {
-  it('are asked alone only a few at once, so that a busy source gets no flood', async () => {
-    const { source, ask } = tested({ concurrency: 200 });
-    const asked = await ask(names(40));
-    source.batches[0]!.answer(conflict);
-    const put: number[] = [];
-    for (let before = 0; before < 40; before = source.questions.length) {
-      await turn();
-      put.push(source.questions.length - before);
-      for (const each of source.questions.slice(before)) each.answer(deny(''));
-    }
-    expect(put).toEqual([AGAIN_AT_ONCE, AGAIN_AT_ONCE, 40 - 2 * AGAIN_AT_ONCE]);
-    expect(await outcomes(asked)).toEqual(Array(40).fill('DENY'));
-  });
-});
-
 describe('the size of a request', () => {
   it('is half as large after one that failed or was late, and grows again', async () => {
     const { source, ask } = tested({ concurrency: 200 });
     const say = async (count: number, answer?: BatchAnswer): Promise<void> => {
       const before = source.batches.length;
-      let alone = source.questions.length;
+      const alone = source.questions.length;
       const asked = await ask(names(count));
       if (!answer) await pass(LATE).then(() => turn());
       for (const each of source.batches.slice(before))
         each.answer(answer ?? answers(...each.requests.map(() => 'DENY' as const)));
-      // Alone they are asked a few at once.
-      for (let left = count; left > 0; left -= AGAIN_AT_ONCE) {
-        await turn();
-        const put = source.questions.slice(alone);
-        alone += put.length;
-        for (const each of put) each.answer(deny(''));
-      }
+      await turn();
+      for (const each of source.questions.slice(alone)) each.answer(deny(''));
       await outcomes(asked);
     };
     const good = (count: number) =>

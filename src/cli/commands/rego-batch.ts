@@ -1,5 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { batchRule, DEFAULT_RULE, isRulePath } from '../../sources/opa/batch-rule';
+import {
+  batchRule,
+  DEFAULT_RULE,
+  isRulePath,
+  overlap,
+} from '../../sources/opa/batch-rule';
 import { isEntrypoint, likelyEntrypoint } from '../../sources/rego/entrypoint';
 import { CliError } from '../exit-code';
 import type { MakeCommand } from '../make-command';
@@ -25,17 +30,13 @@ Example:
         .argParser(readRule),
     )
     .action((entrypoint: string, { rule }: { rule: string }) => {
-      if (isWithin(rule, entrypoint) || isWithin(entrypoint, rule)) {
+      if (overlap(rule, entrypoint)) {
         throw new CliError(
           `The rule '${rule}' cannot ask '${entrypoint}', because one is part of the other; give the rule another path with --rule.`,
         );
       }
       io.out(batchRule(entrypoint, rule).trimEnd());
     });
-
-/** Whether it is this path or below it. */
-const isWithin = (path: string, parent: string): boolean =>
-  `${path}/`.startsWith(`${parent}/`);
 
 function readEntrypoint(value: string): string {
   const likely = likelyEntrypoint(value);

@@ -1,6 +1,6 @@
 /** Many questions of one user in one request: its body, and the answers in the response. */
 import { randomBytes } from 'node:crypto';
-import type { Answer, FailedAnswer } from '../../answer';
+import type { Answer, Failed } from '../../answer';
 import { cut } from '../../lib/bounded';
 import { isJsonObject } from '../../lib/json-object';
 import { quote } from '../../lib/quote';
@@ -66,14 +66,20 @@ export class BatchRequest {
     return { kind: 'ANSWERED', answers };
   }
 
-  /** @param failure - of the request itself, instead of a response. */
-  failed(failure: FailedAnswer): BatchAnswer {
+  /**
+   * @param failure - of the request itself, instead of a response.
+   * @param response - as far as it is shown.
+   */
+  failed(failure: Failed, response: unknown): BatchAnswer {
     const { code, message } = failure.failure;
-    if (!REFUSED.has(code)) return failure;
-    return {
-      kind: 'UNUSABLE',
-      problem: `batch '${cut(this.paths.rule)}' cannot be asked: ${message}`,
-    };
+    if (REFUSED.has(code)) {
+      return {
+        kind: 'UNUSABLE',
+        problem: `batch '${cut(this.paths.rule)}' cannot be asked: ${message}`,
+      };
+    }
+    const exchange = { input: this.requests.map(regoInput), response };
+    return { ...failure, exchange, batched: this.requests.length };
   }
 
   /** By id; or why there are none. */

@@ -30,6 +30,13 @@ const KEYWORDS = new Set(
 const isName = (segment: string): boolean =>
   /^[A-Za-z_]\w*$/.test(segment) && !KEYWORDS.has(segment);
 
+/** Whether one of them is the other or part of it: then the rule would ask itself. */
+export const overlap = (rule: string, entrypoint: string): boolean =>
+  isWithin(rule, entrypoint) || isWithin(entrypoint, rule);
+
+const isWithin = (path: string, parent: string): boolean =>
+  `${path}/`.startsWith(`${parent}/`);
+
 /** Whether a rule can have this path: a package of names, and the name of the rule. */
 export const isRulePath = (path: string): boolean => {
   const segments = path.split('/');

@@ -10,6 +10,7 @@ import {
 } from '../../lib/fields';
 import { remoteKind, type Oddity } from '../kind';
 import { entrypoint, likelyEntrypoint } from '../rego/entrypoint';
+import { isRulePath, overlap } from './batch-rule';
 import { OpaSource } from './source';
 
 const pem = (what: string) =>
@@ -50,7 +51,12 @@ export const opa = remoteKind({
       'URLs',
     ),
     entrypoint,
-    batch: entrypoint.optional(),
+    batch: entrypoint
+      .refine(isRulePath, {
+        error:
+          "must be a package and a rule, joined by '/', of letters, digits and '_', such as 'policy_router/batch'",
+      })
+      .optional(),
     maxResponseBytes: integer(1, 2 ** 31 - 1, 1_048_576),
     auth: strictSecrets({
       // A response that repeats it is refused, so it must not be a word of a policy.
@@ -67,13 +73,13 @@ export const opa = remoteKind({
   ],
   defaults: { timeout: '500ms', concurrency: 64, queue: 256 },
   check: ({ baseUrl, entrypoint: decision, batch, tls: withTls }, context) => {
-    if (batch !== undefined && batch === decision) {
+    if (batch !== undefined && overlap(batch, decision)) {
       context.addIssue({
         code: 'custom',
         path: ['batch'],
         message:
-          'is the entrypoint of the decision; it must be that of the rule which ' +
-          "'policy-router rego-batch' prints, such as 'policy_router/batch'",
+          'must not be the entrypoint or a part of it, nor the entrypoint a part of it; it is the path ' +
+          "of the rule which 'policy-router rego-batch' prints, such as 'policy_router/batch'",
       });
     }
     if (!Array.isArray(baseUrl)) return;
@@ -94,10 +100,17 @@ export const opa = remoteKind({
       });
     }
   },
-  oddities: ({ baseUrl, entrypoint: decision, batch }) => [
+  oddities: ({ baseUrl, entrypoint: path }) => [
     ...likelyMistakes(baseUrl),
-    ...oddEntrypoints('entrypoint', decision),
-    ...oddEntrypoints('batch', batch),
+    ...(likelyEntrypoint(path) === undefined
+      ? []
+      : [
+          {
+            code: 'ODD_ENTRYPOINT' as const,
+            path: ['entrypoint'],
+            message: `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likelyEntrypoint(path)!)}'?`,
+          },
+        ]),
   ],
   endpoints: ({ baseUrl }) => baseUrl,
   build: (options, { endpoint, concurrency, timeout }) =>
@@ -112,13 +125,6 @@ export const opa = remoteKind({
       connectTimeout: timeout,
     }),
 });
-
-function oddEntrypoints(key: string, path: string | undefined): Oddity[] {
-  const likely = path === undefined ? undefined : likelyEntrypoint(path);
-  if (path === undefined || likely === undefined) return [];
-  const message = `OPA is asked at /v1/data/${cut(path)}; did you mean '${cut(likely)}'?`;
-  return [{ code: 'ODD_ENTRYPOINT', path: [key], message }];
-}
 
 /** Tried now, not at the first question. The error may quote the key, so it is not shown. */
 function isUsable(tls: Record<'ca' | 'cert' | 'key', string | undefined>): boolean {

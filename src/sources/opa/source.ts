@@ -154,7 +154,7 @@ export class OpaSource implements RemoteSource {
     const batch = new BatchRequest(requests, paths);
     const said = await this.exchange(this.pathOf(paths.rule), batch.body(), signal);
     return 'failure' in said
-      ? batch.failed(said.failure)
+      ? batch.failed(said.failure, said.response)
       : batch.read(said.body.result, said.decisionId);
   }
 

@@ -171,7 +171,9 @@ describe('a failure', () => {
     '%s is of the request, not of its questions',
     code => {
       const { batch } = batchOf(asked('a'), asked('b'));
-      expect(batch.failed(failed('invalid', code, 'OPA refuses it'))).toEqual({
+      expect(
+        batch.failed(failed('invalid', code, 'OPA refuses it'), undefined),
+      ).toEqual({
         kind: 'UNUSABLE',
         problem: "batch 'policy_router/batch' cannot be asked: OPA refuses it",
       });
@@ -186,6 +188,13 @@ describe('a failure', () => {
     failed('invalid', 'BAD_JSON', 'no JSON'),
   ])('$failure.code may be of its questions', failure => {
     const { batch } = batchOf(asked('a'), asked('b'));
-    expect(batch.failed(failure)).toBe(failure);
+    expect(batch.failed(failure, 'said')).toEqual({
+      ...failure,
+      batched: 2,
+      exchange: {
+        input: [expect.objectContaining({}), expect.objectContaining({})],
+        response: 'said',
+      },
+    });
   });
 });
