@@ -25,7 +25,7 @@ interface RemoteSource {
    * 1s for `hosted`.
    */
   timeout?: Duration;
-  /** Questions in flight, at each endpoint; 1 to 10000. Default 64 for `opa`, 2000 for `hosted`. */
+  /** Requests in flight, at each endpoint; 1 to 10000. Default 64 for `opa`, 2000 for `hosted`. */
   concurrency?: number;
   /**
    * Questions that may wait, at each endpoint; 0 to 100000. The next one is overloaded. Default

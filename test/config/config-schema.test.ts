@@ -43,6 +43,7 @@ const FULL = {
       timeout: { milliseconds: 500 },
       concurrency: 64,
       queue: 256,
+      batch: 'policy_router/batch',
       maxResponseBytes: 1_048_576,
       circuitBreaker: {
         errorThreshold: 50,

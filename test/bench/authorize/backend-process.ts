@@ -114,7 +114,8 @@ const tell = (message: Told): void => void process.send!(message);
 process.on('message', (asked: Asked) => {
   if (asked === 'memory') {
     collectGarbage();
-    tell({ is: 'memory', bytes: process.memoryUsage().rss });
+    const { heapUsed, external } = process.memoryUsage();
+    tell({ is: 'memory', bytes: heapUsed + external });
   } else {
     const { user, system } = process.cpuUsage();
     tell({ is: 'cpu', microseconds: user + system });

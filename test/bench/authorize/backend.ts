@@ -83,7 +83,7 @@ export class Backend {
     return told.is === 'cpu' ? told.microseconds : NaN;
   }
 
-  /** Bytes of resident memory after a garbage collection. */
+  /** Bytes in use after a garbage collection; what the process keeps for later is not counted. */
   async memory(): Promise<number> {
     const told = await this.ask('memory');
     return told.is === 'memory' ? told.bytes : NaN;

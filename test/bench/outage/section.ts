@@ -15,7 +15,7 @@ import { logBytes } from './log-bytes';
 const CLIENTS = 64;
 
 /** Milliseconds. In the warm-up the circuit breaker opens. */
-const FULL = { warmUp: 4000, slice: 2000, rounds: 10 };
+const FULL = { warmUp: 10_000, slice: 2000, rounds: 10 };
 const QUICK = { warmUp: 1500, slice: 200, rounds: 2 };
 
 const MOST_MEGABYTES = 20;
