@@ -14,7 +14,7 @@ const help = async (...args: string[]): Promise<string> => {
 it('--help lists every command with a line about it, and how to start', async () => {
   const text = await help();
   for (const name of COMMANDS)
-    expect(text).toMatch(new RegExp(`^  ${name} .* {2}\\w+`, 'm'));
+    expect(text).toMatch(new RegExp(`^  ${name} {2,}\\w+`, 'm'));
   expect(text).toContain('Start with:\n  policy-router init ');
   expect(text).toContain('Exit codes:\n');
 });
