@@ -150,7 +150,7 @@ export class Together {
       () => undefined,
     );
     this.learn(inTime, waiting.length, (performance.now() - began) / late);
-    if (!inTime) void call.answer.then(outcome => this.learnLate(outcome));
+    if (!inTime) void call.answer.then(outcome => this.learnUnusable(outcome));
     // Alone they would be refused: this request is the one that shows whether the source is back.
     const outcome = inTime ?? (refuses() ? await call.answer : undefined);
     const isOver = inTime === undefined || refuses();
@@ -172,16 +172,16 @@ export class Together {
   ): void {
     if (inTime === undefined || inTime.kind === 'FAILED') {
       this.size.failed(questions);
-    } else if (inTime.kind === 'UNUSABLE') {
-      this.size.unusable();
-      this.changed(inTime.problem);
-    } else {
+    } else if (inTime.kind === 'ANSWERED') {
       this.size.answered(questions, share);
       this.changed(undefined);
+    } else {
+      this.learnUnusable(inTime);
     }
   }
 
-  private learnLate(outcome: BatchAnswer | FailedAnswer): void {
+  /** Also of a late answer: it says that the rule is at fault, whenever it comes. */
+  private learnUnusable(outcome: BatchAnswer | FailedAnswer): void {
     if (outcome.kind !== 'UNUSABLE') return;
     this.size.unusable();
     this.changed(outcome.problem);

@@ -8,7 +8,7 @@ import type { PermissionRequest } from '../../request';
 import { regoAnswer } from '../rego/answer';
 import { regoInput, regoInputText } from '../rego/input';
 import type { BatchAnswer } from '../source';
-import { BATCH_VERSION, DEFAULT_RULE } from './batch-rule';
+import { BATCH_VERSION, ruleCommand } from './batch-rule';
 
 /** Paths below `/v1/data/`, as configured. */
 export interface BatchPaths {
@@ -86,7 +86,7 @@ export class BatchRequest {
   private decisionsIn(result: unknown): Record<string, unknown> | string {
     const { rule, entrypoint } = this.paths;
     const asks = `batch '${cut(rule)}'`;
-    const load = `load what 'policy-router rego-batch ${entrypoint}${rule === DEFAULT_RULE ? '' : ` --rule ${rule}`}' prints`;
+    const load = `load what '${ruleCommand(entrypoint, rule)}' prints`;
     if (result === undefined) return `${asks} is not loaded in OPA; ${load}`;
     if (!isJsonObject(result) || !isJsonObject(result.decisions))
       return `${asks} is another rule than the router asks for; ${load}`;

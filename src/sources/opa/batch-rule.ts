@@ -56,7 +56,7 @@ export function batchRule(entrypoint: string, rule: string): string {
   return `# Answers many questions of the policy router in one request. An 'opa' source with
 #   entrypoint: ${entrypoint}
 #   batch: ${rule}
-# asks it. Made by: policy-router rego-batch ${entrypoint}${rule === DEFAULT_RULE ? '' : ` --rule ${rule}`}
+# asks it. Made by: ${ruleCommand(entrypoint, rule)}
 package ${path.join('.')}
 
 import rego.v1
@@ -72,6 +72,10 @@ ${name} := {
 }
 `;
 }
+
+/** The command that prints the rule. */
+export const ruleCommand = (entrypoint: string, rule: string): string =>
+  `policy-router rego-batch ${entrypoint}${rule === DEFAULT_RULE ? '' : ` --rule ${rule}`}`;
 
 /** Where the documentation puts the rule. */
 export const DEFAULT_RULE = 'policy_router/batch';
