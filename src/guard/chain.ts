@@ -82,9 +82,9 @@ export class Chain {
       answer.kind === 'FAILED'
         ? resolveFailures([failureOf(this.first, answer)], this.terms.onUnavailable)
         : answer;
-    const { exchange, shared, decisionId, batched } = answer;
+    const { exchange, shared, decisionId, batched, again } = answer;
     const { endpoint } = this.first;
-    return { verdict, exchange, shared, decisionId, batched, endpoint };
+    return { verdict, exchange, shared, decisionId, batched, again, endpoint };
   }
 
   private async askOthers(

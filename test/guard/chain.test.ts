@@ -1,4 +1,10 @@
-import { nameOf, type Attempt, failed, type Answer } from '../../src/answer';
+import {
+  failed,
+  nameOf,
+  type Answer,
+  type AnswerDetails,
+  type Attempt,
+} from '../../src/answer';
 import { Chain, type ChainAnswer, type Link } from '../../src/guard/chain';
 import { Deadline } from '../../src/lib/deadline';
 import type { Askable } from '../../src/guard/guard';
@@ -122,12 +128,21 @@ describe('a chain of one', () => {
     },
   );
 
-  it('tells of no attempts, and of what was exchanged and shared', async () => {
+  it('tells of no attempts, and all that the answer says of itself', async () => {
     const exchange = { input: 'question', response: 'answer' };
-    const answer = await ask({ endpoints: [{ ...gone, exchange, shared: true }] });
-    expect(answer).toMatchObject({ exchange, shared: true });
-    expect(answer.attempts).toBeUndefined();
-    expect(answer.endpoint).toBeUndefined();
+    const details: Required<AnswerDetails> = {
+      exchange,
+      shared: true,
+      decisionId: 'decision-1',
+      batched: 3,
+      again: 'late',
+    };
+    for (const said of [gone, allow('yes')]) {
+      const answer = await ask({ endpoints: [{ ...said, ...details }] });
+      expect(answer).toMatchObject(details);
+      expect(answer.attempts).toBeUndefined();
+      expect(answer.endpoint).toBeUndefined();
+    }
   });
 });
 
