@@ -141,12 +141,17 @@ export class Snapshot {
     }
   }
 
-  private async whenEnded<T>(decided: Promise<T>): Promise<T> {
-    try {
-      return await decided;
-    } finally {
-      this.end();
-    }
+  private whenEnded<T>(decided: Promise<T>): Promise<T> {
+    return decided.then(
+      result => {
+        this.end();
+        return result;
+      },
+      (error: unknown) => {
+        this.end();
+        throw error;
+      },
+    );
   }
 
   private end(): void {

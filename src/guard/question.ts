@@ -8,36 +8,30 @@ import { settleWithin } from '../lib/deadline';
 interface Caller {
   /** False for the first caller. */
   readonly shares: boolean;
-  /** Milliseconds left when the question is put. */
-  readonly left: () => number;
-  readonly timer: NodeJS.Timeout | undefined;
-  readonly answer: (answer: Answer) => void;
-  readonly fail: (error: unknown) => void;
+  /** In milliseconds, from when the caller asked. */
+  readonly patience: number;
+  /** When it is over, on the monotonic clock. */
+  readonly end: number;
+  /** Set while the caller waits in a queue. */
+  timer: NodeJS.Timeout | undefined;
+  readonly answer: (answer: Answer | Promise<Answer>) => void;
 }
 
-type State =
-  /** For a slot of the source. */
-  | { readonly kind: 'waiting'; readonly callers: Set<Caller> }
-  | {
-      readonly kind: 'under way';
-      readonly since: number;
-      readonly answer: Promise<Answer>;
-    }
-  /** Answered, or every caller has left before it was put. */
-  | { readonly kind: 'ended' };
-
 export class Question {
-  private state: State = { kind: 'waiting', callers: new Set() };
+  /** `ended`: answered, or every caller has left before it was put. */
+  private state: 'waiting' | 'under way' | 'ended' = 'waiting';
+  private readonly callers = new Set<Caller>();
   private hasCaller = false;
-  private isGathered = false;
+  /** When it was put, on the monotonic clock. */
+  private since = 0;
 
   /**
    * @param timeout - the time the source has for its answer, in milliseconds.
-   * @param queued - whether the question must wait before it can be put.
+   * @param isQueued - whether it waits for a slot of the source; else it is put within the turn.
    */
   constructor(
     private readonly timeout: number,
-    private readonly queued: boolean,
+    private isQueued: boolean,
   ) {}
 
   /**
@@ -45,95 +39,86 @@ export class Question {
    * left.
    */
   get open(): boolean {
-    switch (this.state.kind) {
-      case 'waiting':
-        return true;
-      case 'under way':
-        return performance.now() - this.state.since <= this.timeout / 2;
-      case 'ended':
-        return false;
-    }
+    return this.state === 'under way'
+      ? performance.now() - this.since <= this.timeout / 2
+      : this.state === 'waiting';
   }
 
-  /**
-   * Says that it has waited for no slot, but only until other questions of its turn were gathered:
-   * of that the source loses no time.
-   */
-  gathered(): void {
-    this.isGathered = true;
+  /** Says that it waits for a slot after all. */
+  queue(): void {
+    if (this.isQueued) return;
+    this.isQueued = true;
+    for (const caller of this.callers) this.startTimer(caller);
   }
 
   /** @param patience - how long this caller can wait, in milliseconds. */
   wait(patience: number): Promise<Answer> {
-    switch (this.state.kind) {
-      case 'waiting':
-        return this.enqueue(patience, this.state.callers);
-      case 'under way': {
-        const { since } = this.state;
-        const answer = this.state.answer.then(shared);
-        return patience < since + this.timeout - performance.now()
-          ? inTime(answer, patience)
-          : answer;
-      }
-      case 'ended':
-        return Promise.resolve(tooLate());
-    }
+    if (this.state === 'ended') return Promise.resolve(tooLate());
+    const isUnderWay = this.state === 'under way';
+    const answer = new Promise<Answer>(resolve => this.add(patience, resolve));
+    return isUnderWay && patience < this.since + this.timeout - performance.now()
+      ? inTime(answer, patience)
+      : answer;
   }
 
   /**
    * Puts the question, unless every caller has left. Each caller has the answer in its own time.
    *
-   * @param ask - settles when the answer arrives or the source's time is over.
+   * @param ask - settles when the answer arrives or the source's time is over; never rejects.
    */
   async put(ask: () => Promise<Answer>): Promise<void> {
-    if (this.state.kind !== 'waiting') return;
-    const { callers } = this.state;
-    const inTimeFor: Array<{ readonly caller: Caller; readonly left: number }> = [];
-    for (const caller of callers) {
-      const left = caller.left();
-      if (left >= this.timeout / 2) inTimeFor.push({ caller, left });
-      else this.leave(caller, callers);
-    }
-    if (inTimeFor.length === 0) {
-      this.state = { kind: 'ended' };
-      return;
-    }
-    const answer = ask();
-    this.state = { kind: 'under way', since: performance.now(), answer };
-    for (const { caller, left } of inTimeFor) {
-      clearTimeout(caller.timer);
-      const own = caller.shares ? answer.then(shared) : answer;
-      (left < this.timeout ? inTime(own, left) : own).then(caller.answer, caller.fail);
-    }
-    await answer;
-    this.state = { kind: 'ended' };
+    if (this.begin()) this.end(await ask());
   }
 
-  private enqueue(patience: number, callers: Set<Caller>): Promise<Answer> {
-    return new Promise((answer, fail) => {
-      const end = performance.now() + patience;
-      const caller: Caller = {
-        shares: this.hasCaller,
-        left: () => {
-          if (!this.queued || (this.isGathered && patience >= this.timeout))
-            return patience;
-          return end - performance.now();
-        },
-        timer: this.queued
-          ? setTimeout(() => this.leave(caller, callers), patience - this.timeout / 2)
-          : undefined,
-        answer,
-        fail,
-      };
-      this.hasCaller = true;
-      callers.add(caller);
-    });
+  /** @returns whether it must be put now, because somebody waits for it; then `end` follows. */
+  begin(): boolean {
+    if (this.state !== 'waiting') return false;
+    for (const caller of [...this.callers]) this.beginFor(caller);
+    this.state = this.callers.size > 0 ? 'under way' : 'ended';
+    this.since = performance.now();
+    return this.callers.size > 0;
   }
 
-  private leave(caller: Caller, callers: Set<Caller>): void {
+  /** Gives the answer to all who wait for it. */
+  end(answer: Answer): void {
+    this.state = 'ended';
+    for (const caller of this.callers)
+      caller.answer(caller.shares ? shared(answer) : answer);
+    this.callers.clear();
+  }
+
+  private add(patience: number, answer: Caller['answer']): void {
+    const end = performance.now() + patience;
+    const caller = { shares: this.hasCaller, patience, end, timer: undefined, answer };
+    this.hasCaller = true;
+    this.callers.add(caller);
+    if (this.isQueued && this.state === 'waiting') this.startTimer(caller);
+  }
+
+  private startTimer(caller: Caller): void {
+    const left = caller.end - performance.now();
+    caller.timer = setTimeout(() => this.leave(caller), left - this.timeout / 2);
+  }
+
+  private beginFor(caller: Caller): void {
     clearTimeout(caller.timer);
-    callers.delete(caller);
-    if (callers.size === 0) this.state = { kind: 'ended' };
+    const { patience, end } = caller;
+    const left = this.isQueued ? end - performance.now() : patience;
+    if (left < this.timeout / 2) this.leave(caller);
+    else if (left < this.timeout) this.hurry(caller, left);
+  }
+
+  /** The caller has less time than the source. */
+  private hurry(caller: Caller, left: number): void {
+    this.callers.delete(caller);
+    const own = new Promise<Answer>(answer => this.callers.add({ ...caller, answer }));
+    caller.answer(inTime(own, left));
+  }
+
+  private leave(caller: Caller): void {
+    clearTimeout(caller.timer);
+    this.callers.delete(caller);
+    if (this.callers.size === 0) this.state = 'ended';
     caller.answer(tooLate());
   }
 }

@@ -137,27 +137,31 @@ export class RemoteGuard implements Guard {
         queue: this.queue,
         refuses: () => this.breaker.refuses,
         call: (...request) => this.call(...request),
+        callAlone: asked => this.callAlone(asked),
         putAlone: asked => this.putAlone(asked),
         ended: asked => this.ended(asked),
         batchChanged: problem => observer.batchChanged(problem),
       });
   }
 
-  async ask(
+  ask(
     request: PermissionRequest,
     deadline: Deadline,
     checkConditions: ConditionCheck,
-  ): Promise<Answer> {
+  ): Answer | Promise<Answer> {
     const began = performance.now();
-    const answer = await this.askInTime(request, deadline);
-    // An answer may have arrived for hundreds of callers at once.
-    const said = inTurn(this.turns, request, deadline, () =>
-      checked(answer, request, deadline, checkConditions),
-    );
-    return this.tally.add(
-      said instanceof Promise ? await said : said,
-      performance.now() - began,
-    );
+    const add = (answer: Answer): Answer =>
+      this.tally.add(answer, performance.now() - began);
+    const take = (answer: Answer): Answer | Promise<Answer> => {
+      if (answer.kind !== 'CONDITIONAL') return add(answer);
+      // An answer may have arrived for hundreds of callers at once.
+      const said = inTurn(this.turns, request, deadline, () =>
+        checked(answer, request, deadline, checkConditions),
+      );
+      return said instanceof Promise ? said.then(add) : add(said);
+    };
+    const answer = this.askInTime(request, deadline);
+    return answer instanceof Promise ? answer.then(take) : take(answer);
   }
 
   status(): GuardStatus {
@@ -267,30 +271,32 @@ export class RemoteGuard implements Guard {
     request: PermissionRequest,
   ): Promise<Answer> {
     const together = prepared.key && this.together;
-    const isQueued = together !== undefined || this.queue.busy;
+    const isQueued = !together && this.queue.busy;
     const question = new Question(this.options.timeout, isQueued);
-    const asked = { request, prepared, question };
     this.shared.add(prepared.key, question);
     const answer = question.wait(patience);
     if (prepared.key && together) {
       const context = new AsyncResource('PolicyRouterQuestion');
-      together.add(prepared.key.who, { ...asked, context });
-    } else this.queue.run(() => this.putAlone(asked));
+      together.add(prepared.key.who, { request, prepared, question, context });
+    } else this.queue.run(() => this.putAlone({ request, prepared, question }));
     return answer;
   }
 
   /** Settles when the source has let go of the question, which may be after its time. */
   private async putAlone(asked: Asked): Promise<void> {
     let call: Call<Answer> | undefined;
-    const { context, prepared, request } = asked;
     await asked.question.put(() => {
-      call = context
-        ? context.runInAsyncScope(() => this.call(prepared, request))
-        : this.call(prepared, request);
+      call = this.callAlone(asked);
       return call.answer;
     });
     await call?.released;
     this.ended(asked);
+  }
+
+  private callAlone({ context, prepared, request }: Asked): Call<Answer> {
+    return context
+      ? context.runInAsyncScope(() => this.call(prepared, request))
+      : this.call(prepared, request);
   }
 
   private ended({ prepared, question }: Asked): void {

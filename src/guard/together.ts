@@ -48,7 +48,9 @@ export interface Line {
     puttable: Puttable<T>,
     request: PermissionRequest,
   ) => Call<T>;
-  /** Puts one question; settles when its slot is free again. */
+  /** The same with one question, in its own async context. */
+  readonly callAlone: (asked: Asked) => Call<Answer>;
+  /** Puts one question, if somebody waits for it; settles when its slot is free again. */
   readonly putAlone: (asked: Asked) => Promise<void>;
   /** No further caller may join the question. */
   readonly ended: (asked: Asked) => void;
@@ -58,7 +60,10 @@ export interface Line {
 
 export class Together {
   private readonly size = new BatchSize();
-  private readonly gathered = new Gathered<Asked>(asked => this.send(asked));
+  private readonly gathered = new Gathered<Asked>(
+    () => this.size.most,
+    asked => this.send(asked),
+  );
   private readonly again: Again;
   private currentProblem: string | undefined;
 
@@ -83,7 +88,7 @@ export class Together {
     const { queue, putAlone } = this.line;
     for (const part of this.parts(gathered)) {
       const [first] = part;
-      if (!queue.busy) part.forEach(({ question }) => question.gathered());
+      if (queue.busy) part.forEach(({ question }) => question.queue());
       if (queue.full) part.forEach(asked => this.refuse(asked));
       else if (part.length === 1 && first) queue.run(() => putAlone(first));
       else queue.run(() => this.put(part));
@@ -116,32 +121,40 @@ export class Together {
 
   /** Settles when the source has let go of the request, which may be before the last answer. */
   private async put(part: readonly Asked[]): Promise<void> {
-    const waiting: Waiting[] = [];
-    for (const asked of part) {
-      const answered = asked.question.put(
-        () => new Promise<Answer>(answer => waiting.push({ asked, answer })),
-      );
-      void answered.then(() => this.line.ended(asked));
-    }
+    const waiting = part.filter(asked => this.begin(asked));
     const [first] = waiting;
     if (!first) return;
     if (waiting.length === 1) await this.putOnly(first);
     else await this.putAll(waiting, first);
   }
 
-  private async putOnly({ asked, answer }: Waiting): Promise<void> {
-    const call = this.line.call(asked.prepared, asked.request);
-    answer(call.answer);
+  private begin(asked: Asked): boolean {
+    const isAwaited = asked.question.begin();
+    if (!isAwaited) this.line.ended(asked);
+    return isAwaited;
+  }
+
+  private end(asked: Asked, answer: Answer): void {
+    asked.question.end(answer);
+    this.line.ended(asked);
+  }
+
+  private async putOnly(asked: Asked): Promise<void> {
+    const call = this.line.callAlone(asked);
+    this.end(asked, await call.answer);
     await call.released;
   }
 
-  private async putAll(waiting: readonly Waiting[], first: Waiting): Promise<void> {
+  private async putAll(waiting: readonly Asked[], first: Asked): Promise<void> {
     const { timeout, refuses, call: put } = this.line;
     const began = performance.now();
-    const requests = waiting.map(({ asked }) => asked.request);
+    const questions = waiting.map(({ request, prepared }) => ({
+      request,
+      key: prepared.key!,
+    }));
     const call = put<BatchAnswer>(
-      { put: signal => this.batching.put(requests, signal) },
-      first.asked.request,
+      { put: signal => this.batching.put(questions, signal) },
+      first.request,
     );
     const late = timeout * LATE;
     const inTime = await settleWithin<BatchAnswer | undefined>(
@@ -154,13 +167,17 @@ export class Together {
     // Alone they would be refused: this request is the one that shows whether the source is back.
     const outcome = inTime ?? (refuses() ? await call.answer : undefined);
     const isOver = inTime === undefined || refuses();
-    waiting.forEach(({ asked, answer }, index) => {
-      if (outcome?.kind === 'ANSWERED') answer(outcome.answers[index]!);
+    waiting.forEach((asked, index) => {
+      if (outcome?.kind === 'ANSWERED') this.end(asked, outcome.answers[index]!);
       // Alone it would be refused too, without the reason that the request knows.
       else if (isOver && outcome?.kind === 'FAILED' && !isInvalid(outcome))
-        answer(outcome);
-      else if (outcome) answer(this.again.afterFailure(asked));
-      else answer(this.again.whileLate(asked, partOf(call.answer, index)));
+        this.end(asked, outcome);
+      else {
+        const again = outcome
+          ? this.again.afterFailure(asked)
+          : this.again.whileLate(asked, partOf(call.answer, index));
+        void again.then(answer => this.end(asked, answer));
+      }
     });
     await call.released;
   }
@@ -206,8 +223,3 @@ const partOf = (
   request.then(outcome =>
     outcome.kind === 'ANSWERED' ? outcome.answers[index] : undefined,
   );
-
-interface Waiting {
-  readonly asked: Asked;
-  readonly answer: (answer: Promise<Answer> | Answer) => void;
-}

@@ -7,9 +7,6 @@ const SLICE = 10;
 /** Pieces of work done at once before others wait: what they leave to promises is done later. */
 const AT_ONCE = 16;
 
-/** The promises between a piece of work and the end of its decision. */
-const PROMISES = 10;
-
 const RESOLVED = Promise.resolve();
 
 type Work = () => void;
@@ -25,8 +22,6 @@ export class Turns {
   /** Pieces of work that were done at once in this turn. */
   private done = 0;
   private isWorking = false;
-  /** Before the next piece of work. */
-  private promisesLeft = 0;
   private readonly waiting = new Map<object, Fifo<Work>>();
   /** The groups that wait; the first one is the next to be served. */
   private readonly order = new Fifo<object>();
@@ -58,7 +53,9 @@ export class Turns {
       const context = new AsyncResource('PolicyRouterTurn');
       this.enqueue(group, () => {
         try {
-          resolve(context.runInAsyncScope(work, undefined, true));
+          const done = context.runInAsyncScope(work, undefined, true);
+          if (done instanceof Promise) done.then(resolve, reject);
+          else resolve(done);
         } catch (error) {
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
           reject(error);
@@ -101,16 +98,16 @@ export class Turns {
     } finally {
       this.isWorking = false;
     }
-    // What the work has left to promises is done now, and takes its part of the time.
-    this.promisesLeft = PROMISES;
-    void RESOLVED.then(this.whenPromiseIsDone);
+    // What the work has left to promises is done first, and takes its part of the time.
+    void RESOLVED.then(this.afterPromises);
   }
 
-  /** Not async: its promises were a fifth of all that a batch of decisions allocates. */
-  private readonly whenPromiseIsDone = (): void => {
-    if (--this.promisesLeft > 0) void RESOLVED.then(this.whenPromiseIsDone);
-    else this.doNext();
+  /** Called by a promise, so the tick comes when there is no promise left. */
+  private readonly afterPromises = (): void => {
+    process.nextTick(this.doNextOnTick);
   };
+
+  private readonly doNextOnTick = (): void => this.doNext();
 
   private takeNext(): Work {
     const group = this.order.dequeue()!;

@@ -61,6 +61,8 @@ export interface DecisionOrigin {
  * of class `invalid`.
  */
 export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
+  const result = onlyResultOf(value);
+  if (result) return verdictOf({ result }, origin);
   if (depthExceeds(value, MAX_DECISION_DEPTH)) {
     return failed(
       'invalid',
@@ -77,13 +79,33 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
       decisionProblem(parsed.error, value, origin),
     );
   }
-  const { data } = parsed;
+  return verdictOf(parsed.data, origin);
+}
+
+/** Of `{"result": "ALLOW"}` and the like: what most decisions are needs no schema. */
+function onlyResultOf(value: unknown): UnconditionalResult | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const keys = Object.keys(value);
+  if (keys.length !== 1 || keys[0] !== 'result') return undefined;
+  const { result } = value;
+  return result === 'ALLOW' || result === 'DENY' || result === 'NOT_APPLICABLE'
+    ? result
+    : undefined;
+}
+
+type Decision = z.output<typeof decision>;
+type UnconditionalResult = Exclude<Decision['result'], 'CONDITIONAL'>;
+
+function verdictOf(
+  decided: Decision & { readonly reason?: string | undefined },
+  { who, plainReason }: DecisionOrigin,
+): Answer {
   const said = (what: string): string => {
-    const { reason } = data as { readonly reason?: string };
-    const why = reason === undefined ? '' : origin.plainReason?.(reason);
-    return why ? `${origin.who} ${what}: ${why}` : `${origin.who} ${what}`;
+    const { reason } = decided;
+    const why = reason === undefined ? '' : plainReason?.(reason);
+    return why ? `${who} ${what}: ${why}` : `${who} ${what}`;
   };
-  switch (data.result) {
+  switch (decided.result) {
     case 'ALLOW':
       return allow(said('says ALLOW'));
     case 'DENY':
@@ -91,7 +113,7 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
     case 'NOT_APPLICABLE':
       return notApplicable(said('abstains'));
     case 'CONDITIONAL':
-      return conditional(said('says CONDITIONAL'), data);
+      return conditional(said('says CONDITIONAL'), decided);
   }
 }
 

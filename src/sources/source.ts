@@ -49,18 +49,22 @@ export type BatchAnswer =
   | { readonly kind: 'UNUSABLE'; readonly problem: string }
   | FailedAnswer;
 
+/** One of several questions in a request. */
+export interface BatchQuestion {
+  readonly request: PermissionRequest;
+  /** Of its prepared question. */
+  readonly key: QuestionKey;
+}
+
 /** How a source answers several questions in one request. */
 export interface Batching {
   /** Of all questions of a request, in bytes; the user, who is sent once, is not counted. */
   readonly maxBytes: number;
   /**
-   * @param requests - at least two, of one user.
+   * @param questions - at least two, of one user.
    * @param signal - aborted when the time for the answer is over; the answer is then ignored.
    */
-  put(
-    requests: readonly PermissionRequest[],
-    signal: Cancellation,
-  ): Promise<BatchAnswer>;
+  put(questions: readonly BatchQuestion[], signal: Cancellation): Promise<BatchAnswer>;
 }
 
 /** A source that answers asynchronously: it can be slow, unavailable or overloaded. */

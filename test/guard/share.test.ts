@@ -60,10 +60,10 @@ function guardOf(source: RemoteSource, more: Partial<RemoteGuardOptions> = {}): 
   );
 }
 
-const ask = (user: string, name: string, deadline = 10_000): Promise<string> =>
-  guard!
-    .ask(requestOf(user, name), new Deadline(deadline), verdict => verdict)
-    .then(textOf);
+const ask = async (user: string, name: string, deadline = 10_000): Promise<string> =>
+  textOf(
+    await guard!.ask(requestOf(user, name), new Deadline(deadline), verdict => verdict),
+  );
 
 const pass = (milliseconds: number): Promise<void> =>
   jest.advanceTimersByTimeAsync(milliseconds);

@@ -52,7 +52,7 @@ async function shareOneAnswer(known: boolean) {
   );
   const looked = jest.spyOn(PublishedRules.prototype, 'get');
   const written = jest.spyOn(JSON, 'stringify');
-  const ask = (milliseconds: number): Promise<Answer> =>
+  const ask = async (milliseconds: number): Promise<Answer> =>
     guard.ask(
       // Each caller has a permission of its own, equal to the others.
       request(permission('tested', { resourceType: 'catalog-entity' })),

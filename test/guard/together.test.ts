@@ -904,7 +904,7 @@ describe('beside the decisions', () => {
     source.batches[1]!.answer(conflict);
     await turn();
     source.questions.forEach(each => each.answer(deny('')));
-    const said = (await Promise.all(asked)).map(answer =>
+    const said = (await Promise.all([...asked])).map(answer =>
       answer.kind === 'FAILED' ? answer.failure.code : answer.kind,
     );
     expect(said.slice(0, 2)).toEqual(['DENY', 'ALLOW']);

@@ -31,8 +31,9 @@ export class ManualBatches implements RemoteSource {
   constructor(maxBytes = 1_000_000) {
     this.batching = {
       maxBytes,
-      put: (requests, signal) =>
+      put: (questions, signal) =>
         new Promise(answer => {
+          const requests = questions.map(({ request: each }) => each);
           this.endable(signal, answer);
           this.batches.push({ requests, signal, answer });
           this.onPut(requests);

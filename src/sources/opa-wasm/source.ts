@@ -67,7 +67,7 @@ export class OpaWasmSource implements LocalSource {
     try {
       const results = this.evaluator.current.evaluate(parts);
       const { answer, response } = this.results.read(results);
-      return { ...answer, exchange: { input, response } };
+      return { exchange: { input, response }, ...answer };
     } catch (error) {
       return {
         ...failed('invalid', 'EVALUATION_FAILED', evaluationProblem(error)),

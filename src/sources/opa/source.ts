@@ -15,6 +15,7 @@ import { failed, type Answer, type Failed } from '../../answer';
 import type {
   BatchAnswer,
   Batching,
+  BatchQuestion,
   Cancellation,
   PreparedQuestion,
   RemoteSource,
@@ -120,7 +121,7 @@ export class OpaSource implements RemoteSource {
     const paths = { rule, entrypoint };
     this.batching = {
       maxBytes,
-      put: (requests, signal) => this.askBatch(paths, requests, signal),
+      put: (questions, signal) => this.askBatch(paths, questions, signal),
     };
   }
 
@@ -143,15 +144,15 @@ export class OpaSource implements RemoteSource {
     const said = await this.exchange(this.path, body, signal);
     const answer = 'failure' in said ? said.failure : regoAnswer(said.body.result);
     const { response, decisionId } = said;
-    return { ...answer, exchange: { input, response }, decisionId };
+    return { exchange: { input, response }, decisionId, ...answer };
   }
 
   private async askBatch(
     paths: BatchPaths,
-    requests: readonly PermissionRequest[],
+    questions: readonly BatchQuestion[],
     signal: Cancellation,
   ): Promise<BatchAnswer> {
-    const batch = new BatchRequest(requests, paths);
+    const batch = new BatchRequest(questions, paths);
     const said = await this.exchange(this.pathOf(paths.rule), batch.body(), signal);
     return 'failure' in said
       ? batch.failed(said.failure, said.response)

@@ -1,6 +1,7 @@
 import { failed } from '../../../src/answer';
 import type { PermissionRequest } from '../../../src/request';
 import { BatchRequest } from '../../../src/sources/opa/batch-request';
+import { regoInputText } from '../../../src/sources/rego/input';
 import type { BatchAnswer } from '../../../src/sources/source';
 import { permission, request } from '../../fixtures/builders';
 
@@ -14,7 +15,13 @@ interface Body {
 }
 
 function batchOf(...requests: PermissionRequest[]) {
-  const batch = new BatchRequest(requests, PATHS);
+  const batch = new BatchRequest(
+    requests.map(each => {
+      const { identity: who, permission: what } = regoInputText(each);
+      return { request: each, key: { who, what } };
+    }),
+    PATHS,
+  );
   const { input } = JSON.parse(batch.body().toString()) as Body;
   return { batch, input, ids: Object.keys(input.permissions) };
 }
@@ -57,7 +64,10 @@ describe('a request with several questions', () => {
   it('has other ids each time', () => {
     const all = Array.from({ length: 20 }, () => batchOf(asked('a'), asked('b')).ids);
     expect(new Set(all.flat()).size).toBe(40);
-    for (const id of all.flat()) expect(id).toMatch(/^[0-9a-f]{16}-[01]$/);
+    for (const [a, b] of all) {
+      expect(a).toMatch(/^[1-4]\d{9}$/);
+      expect(Number(b)).toBe(Number(a) + 1);
+    }
   });
 });
 
