@@ -142,7 +142,13 @@ const essence = ({
 }: DecisionRecord): object => ({
   ...rest,
   sources: sources.map(
-    ({ milliseconds: _its, exchange: _exchange, batched: _batched, ...said }) => said,
+    ({
+      milliseconds: _its,
+      exchange: _exchange,
+      batched: _batched,
+      again: _again,
+      ...said
+    }) => said,
   ),
 });
 
@@ -192,6 +198,7 @@ describeWithOpa('a batch', () => {
 
   it('decides as each question does by itself', async () => {
     let batched = 0;
+    let again = 0;
     const verdicts = new Set<string>();
     await fc.assert(
       fc.asyncProperty(policy, questions, async (generated, asked) => {
@@ -204,12 +211,14 @@ describeWithOpa('a batch', () => {
         for (const { sources, result } of together) {
           const [said] = sources;
           if (said?.batched !== undefined) batched++;
+          if (said?.again === 'failed') again++;
           verdicts.add(said?.failure?.code ?? said?.verdict ?? result);
         }
       }),
       { numRuns: 50 },
     );
     expect(batched).toBeGreaterThan(50);
+    expect(again).toBeGreaterThan(0);
     expect([...verdicts]).toEqual(
       expect.arrayContaining([
         'ALLOW',

@@ -22,6 +22,8 @@ interface Part {
   readonly shapes: readonly Shape[];
   /** Of a full run. */
   readonly rounds: number;
+  /** The same for the shapes of one item, where a contestant is hardly slower than another one. */
+  readonly singleRounds: number;
   /** Milliseconds of a full run for each contestant; the first part warms up the others too. */
   readonly warmUp: number;
 }
@@ -33,10 +35,18 @@ const SINGLE: readonly Shape[] = [1, 16, 64].map(concurrency => ({
 const TEN: Shape = { items: 10, concurrency: 16 };
 const HUNDRED: Shape = { items: 100, concurrency: 4 };
 
+const SHORT = { rounds: 3, singleRounds: 3, warmUp: 600 };
+
 const PARTS: readonly Part[] = [
-  { kind: 'distinct', shapes: [...SINGLE, TEN, HUNDRED], rounds: 7, warmUp: 7500 },
-  { kind: 'equal', shapes: [...SINGLE, TEN], rounds: 3, warmUp: 600 },
-  { kind: 'conditional', shapes: [SINGLE[1]!, TEN], rounds: 3, warmUp: 600 },
+  {
+    kind: 'distinct',
+    shapes: [...SINGLE, TEN, HUNDRED],
+    rounds: 7,
+    singleRounds: 15,
+    warmUp: 7500,
+  },
+  { ...SHORT, kind: 'equal', shapes: [...SINGLE, TEN] },
+  { ...SHORT, kind: 'conditional', shapes: [SINGLE[1]!, TEN] },
 ];
 
 /** Milliseconds. A request of 100 items takes long, so its slices are longer. */
@@ -80,17 +90,18 @@ async function measure(run: Run): Promise<Outcome> {
 /** In rounds, every second one in reverse order, so that other work affects all alike. */
 async function measurePart(
   run: Run,
-  { kind, shapes, rounds: full, warmUp: fullWarmUp }: Part,
+  { kind, shapes, rounds, singleRounds, warmUp: fullWarmUp }: Part,
   runners: readonly Runner[],
 ): Promise<ReadonlyMap<string, Results>> {
   const times = run.quick ? QUICK : FULL;
-  const rounds = run.quick ? 1 : full;
   const warmUp = run.quick ? QUICK_WARM_UP : fullWarmUp;
   const loads = shapes.map(shape => ({
     ...shape,
     text: shapeText(shape),
     milliseconds: shape.items > 10 ? times.long : times.slice,
+    rounds: run.quick ? 1 : shape.items === 1 ? singleRounds : rounds,
   }));
+  const mostRounds = Math.max(...loads.map(load => load.rounds));
   const entries = runners.map(runner => ({
     runner,
     slices: new Map(loads.map(({ text }) => [text, [] as Slice[]])),
@@ -119,7 +130,7 @@ async function measurePart(
     );
   const progress = run.progress(
     `/authorize, ${KINDS[kind].title}`,
-    entries.length * loads.length * (rounds + 1),
+    entries.length * loads.reduce((sum, load) => sum + load.rounds + 1, 0),
   );
   for (const load of loads) {
     for (const entry of entries) {
@@ -127,11 +138,11 @@ async function measurePart(
       progress.step('warm-up');
     }
   }
-  for (let round = 0; round < rounds; round++) {
-    for (const load of loads) {
+  for (let round = 0; round < mostRounds; round++) {
+    for (const load of loads.filter(each => round < each.rounds)) {
       for (const entry of round % 2 === 0 ? entries : entries.toReversed()) {
         entry.slices.get(load.text)!.push(await one(entry, load, load.milliseconds));
-        progress.step(`round ${round + 1} of ${rounds}`);
+        progress.step(`round ${round + 1} of ${mostRounds}`);
       }
     }
   }
