@@ -4,6 +4,7 @@
  */
 import { failed, type Answer, type Failed } from '../answer';
 import { settleWithin } from '../lib/deadline';
+import { threw } from './guard';
 
 interface Caller {
   /** False for the first caller. */
@@ -64,10 +65,15 @@ export class Question {
   /**
    * Puts the question, unless every caller has left. Each caller has the answer in its own time.
    *
-   * @param ask - settles when the answer arrives or the source's time is over; never rejects.
+   * @param ask - settles when the answer arrives or the source's time is over.
    */
   async put(ask: () => Promise<Answer>): Promise<void> {
-    if (this.begin()) this.end(await ask());
+    if (!this.begin()) return;
+    try {
+      this.end(await ask());
+    } catch (error) {
+      this.end(threw(error));
+    }
   }
 
   /** @returns whether it must be put now, because somebody waits for it; then `end` follows. */

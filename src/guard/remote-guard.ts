@@ -153,8 +153,8 @@ export class RemoteGuard implements Guard {
     const add = (answer: Answer): Answer =>
       this.tally.add(answer, performance.now() - began);
     const take = (answer: Answer): Answer | Promise<Answer> => {
-      if (answer.kind !== 'CONDITIONAL') return add(answer);
-      // An answer may have arrived for hundreds of callers at once.
+      // What thousands of callers share has arrived for all of them at once.
+      if (answer.kind !== 'CONDITIONAL' && !answer.shared) return add(answer);
       const said = inTurn(this.turns, request, deadline, () =>
         checked(answer, request, deadline, checkConditions),
       );

@@ -84,9 +84,8 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
 
 /** Of `{"result": "ALLOW"}` and the like: what most decisions are needs no schema. */
 function onlyResultOf(value: unknown): UnconditionalResult | undefined {
-  if (!isJsonObject(value)) return undefined;
-  const keys = Object.keys(value);
-  if (keys.length !== 1 || keys[0] !== 'result') return undefined;
+  if (!isJsonObject(value) || !Object.hasOwn(value, 'result')) return undefined;
+  for (const key in value) if (key !== 'result') return undefined;
   const { result } = value;
   return result === 'ALLOW' || result === 'DENY' || result === 'NOT_APPLICABLE'
     ? result

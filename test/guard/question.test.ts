@@ -100,6 +100,14 @@ describe('the answer', () => {
   });
 });
 
+it('that cannot be put fails for all who wait', async () => {
+  const question = new Question(TIMEOUT, false);
+  const callers = [question.wait(TIMEOUT), question.wait(TIMEOUT)];
+  await question.put(() => Promise.reject(new TypeError('no')));
+  for (const answer of await Promise.all([...callers]))
+    expect(answer).toMatchObject({ failure: { class: 'invalid', code: 'THREW' } });
+});
+
 describe('a question is open to further callers', () => {
   it('until half of the source’s time is over', async () => {
     const asked = new Asked({ queued: true });

@@ -70,7 +70,7 @@ const pass = (milliseconds: number): Promise<void> =>
 
 beforeEach(() => {
   states.length = 0;
-  jest.useFakeTimers();
+  jest.useFakeTimers({ doNotFake: ['nextTick'] });
   // The guard asks how busy the process was; on a false clock, not at all.
   takeLoopForIdle();
 });

@@ -74,6 +74,10 @@ describe('a decision', () => {
     ['a key besides NOT_APPLICABLE', { result: 'NOT_APPLICABLE', reason: 'x' }],
     ['conditions besides ALLOW', { ...conditional(), result: 'ALLOW' }],
     ['a prototype besides ALLOW', JSON.parse('{ "result": "ALLOW", "__proto__": {} }')],
+    [
+      'more in the prototype',
+      Object.assign(Object.create({ more: 1 }), { result: 'ALLOW' }),
+    ],
     ['a result in the prototype', JSON.parse('{ "__proto__": { "result": "ALLOW" } }')],
     ['an unknown key besides conditions', conditional({ reason: 'x' })],
     ['no pluginId', conditional({ pluginId: undefined })],

@@ -25,7 +25,7 @@ const FIRST_ID = 1_000_000_000;
 const LAST_ID = 4_000_000_000;
 
 export class BatchRequest {
-  /** From a random one on, so that no answer can be that of another request. */
+  /** From a random one on: what answers another request has other ids, but for one in 10 million. */
   private readonly ids: readonly string[];
 
   /** @param questions - at least one, all of one user. */
