@@ -1,9 +1,11 @@
-import type { Sample } from './process';
+/** Of memory, after so many decisions. */
+export interface Point {
+  readonly decisions: number;
+  readonly bytes: number;
+}
 
-/** Bytes by which a straight line through the samples (least squares) rises from first to last. */
-export function growthOf(
-  samples: ReadonlyArray<Pick<Sample, 'decisions' | 'bytes'>>,
-): number {
+/** Bytes by which a straight line through the points (least squares) rises from first to last. */
+export function growthOf(samples: readonly Point[]): number {
   const mean = (values: number[]): number =>
     values.reduce((sum, value) => sum + value, 0) / values.length;
   const x = mean(samples.map(({ decisions }) => decisions));

@@ -21,10 +21,13 @@ export interface Task {
   readonly every: number;
 }
 
-/** Resident memory, after a garbage collection. */
+/** After a garbage collection. */
 export interface Sample {
   readonly decisions: number;
-  readonly bytes: number;
+  /** Resident memory, in bytes: what the operating system gives the process. */
+  readonly resident: number;
+  /** What of it JavaScript objects and buffers use. */
+  readonly inUse: number;
   /** Wrong decisions so far. */
   readonly wrong: number;
 }
@@ -47,7 +50,8 @@ async function main(task: Task): Promise<void> {
     await Promise.all(Array.from({ length: task.callers }, caller));
     decisions = end;
     collectGarbage();
-    const sample: Sample = { decisions, bytes: process.memoryUsage().rss, wrong };
+    const { rss: resident, heapUsed, external } = process.memoryUsage();
+    const sample: Sample = { decisions, resident, inUse: heapUsed + external, wrong };
     process.send!(sample);
   }
   await close();
