@@ -20,13 +20,19 @@ import { sourcesOf } from './sources';
 interface Part {
   readonly kind: Kind;
   readonly shapes: readonly Shape[];
-  /** Of a full run. */
+  /** Of a full run, after each start. */
   readonly rounds: number;
   /** The same for the shapes of one item, where a contestant is hardly slower than another one. */
   readonly singleRounds: number;
   /** Milliseconds of a full run for each contestant; the first part warms up the others too. */
   readonly warmUp: number;
 }
+
+/**
+ * How often all backends are started, because no two processes are equally fast: where code and
+ * objects lie in memory is another place each time.
+ */
+const STARTS = 3;
 
 const SINGLE: readonly Shape[] = [1, 16, 64].map(concurrency => ({
   items: 1,
@@ -35,14 +41,14 @@ const SINGLE: readonly Shape[] = [1, 16, 64].map(concurrency => ({
 const TEN: Shape = { items: 10, concurrency: 16 };
 const HUNDRED: Shape = { items: 100, concurrency: 4 };
 
-const SHORT = { rounds: 3, singleRounds: 3, warmUp: 600 };
+const SHORT = { rounds: 1, singleRounds: 1, warmUp: 600 };
 
 const PARTS: readonly Part[] = [
   {
     kind: 'distinct',
     shapes: [...SINGLE, TEN, HUNDRED],
-    rounds: 7,
-    singleRounds: 15,
+    rounds: 3,
+    singleRounds: 5,
     warmUp: 7500,
   },
   { ...SHORT, kind: 'equal', shapes: [...SINGLE, TEN] },
@@ -57,6 +63,11 @@ const QUICK_WARM_UP = 200;
 /** The slices of one contestant, one per round, by `shapeText`. */
 type Results = ReadonlyMap<string, readonly Slice[]>;
 
+/** What has been measured of one contestant. */
+interface Measured extends Pick<Runner, 'id' | 'title' | 'contestant'> {
+  readonly results: Results;
+}
+
 export const authorize: Section = { id: 'authorize', measure };
 
 async function measure(run: Run): Promise<Outcome> {
@@ -64,27 +75,58 @@ async function measure(run: Run): Promise<Outcome> {
   const chosen = CONTESTANTS.filter(
     ({ id }) => run.contestants === undefined || run.contestants.includes(id),
   );
-  run.print(`Starting ${chosen.length} kinds of backends`);
-  const field = await startField(run, chosen, sources);
-  try {
-    const tables: Table[] = [];
-    const targets: Target[] = [];
-    const wrong: string[] = [];
-    for (const part of PARTS) {
-      const runners = field.runners.filter(({ contestant }) =>
-        contestant.kinds.includes(part.kind),
-      );
-      const results = await measurePart(run, part, runners);
-      const comparison = comparisonOf(part, runners, results);
-      tables.push(comparisonTable(comparison));
-      run.print(`\n${tableForTerminal(tables.at(-1)!)}`);
-      if (part.kind === 'distinct') targets.push(...targetsOf(comparison));
-      wrong.push(...wrongOf(part, runners, results));
+  const starts = run.quick ? 1 : STARTS;
+  const measured = PARTS.map(() => new Map<string, Measured>());
+  for (let start = 1; start <= starts; start++) {
+    run.print(`Starting ${chosen.length} kinds of backends (${start} of ${starts})`);
+    const field = await startField(run, chosen, sources);
+    try {
+      for (const [index, part] of PARTS.entries()) {
+        const runners = field.runners.filter(({ contestant }) =>
+          contestant.kinds.includes(part.kind),
+        );
+        const results = await measurePart(run, part, runners);
+        for (const runner of runners) addTo(measured[index]!, runner, results);
+      }
+    } finally {
+      await field.close();
     }
-    return { tables, targets, wrong };
-  } finally {
-    await field.close();
   }
+  return outcomeOf(run, measured);
+}
+
+function addTo(
+  measured: Map<string, Measured>,
+  { id, title, contestant }: Runner,
+  added: ReadonlyMap<string, Results>,
+): void {
+  const before = measured.get(id)?.results;
+  const results = new Map(
+    [...added.get(id)!].map(([shape, slices]) => [
+      shape,
+      [...(before?.get(shape) ?? []), ...slices],
+    ]),
+  );
+  measured.set(id, { id, title, contestant, results });
+}
+
+/** @param measured - of each part, by the id of the contestant. */
+function outcomeOf(
+  run: Run,
+  measured: ReadonlyArray<ReadonlyMap<string, Measured>>,
+): Outcome {
+  const tables: Table[] = [];
+  const targets: Target[] = [];
+  const wrong: string[] = [];
+  for (const [index, part] of PARTS.entries()) {
+    const all = [...measured[index]!.values()];
+    const comparison = comparisonOf(part, all);
+    tables.push(comparisonTable(comparison));
+    run.print(`\n${tableForTerminal(tables.at(-1)!)}`);
+    if (part.kind === 'distinct') targets.push(...targetsOf(comparison));
+    wrong.push(...wrongOf(part, all));
+  }
+  return { tables, targets, wrong };
 }
 
 /** In rounds, every second one in reverse order, so that other work affects all alike. */
@@ -169,8 +211,7 @@ const KINDS: Record<Kind, { title: string; text: string }> = {
 
 function comparisonOf(
   { kind, shapes }: Part,
-  runners: readonly Runner[],
-  results: ReadonlyMap<string, Results>,
+  measured: readonly Measured[],
 ): Comparison {
   const { title, text } = KINDS[kind];
   return {
@@ -186,8 +227,8 @@ function comparisonOf(
     chart: { of: 'ratio', scale: 'linear' },
     groups: shapes.map(shape => ({
       title: shapeText(shape),
-      entries: runners.map(({ id, title: name, contestant }) => {
-        const slices = results.get(id)!.get(shapeText(shape))!;
+      entries: measured.map(({ id, title: name, contestant, results }) => {
+        const slices = results.get(shapeText(shape))!;
         const median = (value: (slice: Slice) => number): number =>
           quantile(slices.map(value), 0.5);
         return {
@@ -234,13 +275,9 @@ function targetsOf({ groups }: Comparison): Target[] {
   ];
 }
 
-const wrongOf = (
-  { kind }: Part,
-  runners: readonly Runner[],
-  results: ReadonlyMap<string, Results>,
-): string[] =>
-  runners.flatMap(({ id, title }) =>
-    [...results.get(id)!].flatMap(([text, slices]) => {
+const wrongOf = ({ kind }: Part, measured: readonly Measured[]): string[] =>
+  measured.flatMap(({ title, results }) =>
+    [...results].flatMap(([text, slices]) => {
       const wrong = slices.reduce((sum, slice) => sum + slice.wrong, 0);
       const answer = slices.find(slice => slice.wrongAnswer !== undefined);
       return wrong === 0
