@@ -60,10 +60,7 @@ export interface Line {
 
 export class Together {
   private readonly size = new BatchSize();
-  private readonly gathered = new Gathered<Asked>(
-    () => this.size.most,
-    asked => this.send(asked),
-  );
+  private readonly gathered = new Gathered<Asked>(asked => this.send(asked));
   private readonly again: Again;
   private currentProblem: string | undefined;
 

@@ -2,14 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Gathered } from '../../src/guard/gathered';
 
-const MOST = 3;
-
 function gathering() {
   const flushed: string[] = [];
   const storage = new AsyncLocalStorage<string>();
-  const gathered = new Gathered<string>(
-    () => MOST,
-    items => flushed.push(`${items.join(' ')} as ${storage.getStore()}`),
+  const gathered = new Gathered<string>(items =>
+    flushed.push(`${items.join(' ')} as ${storage.getStore()}`),
   );
   /** Adds it in a context of this name. */
   const add = (who: string, item: string, context = who): void =>
@@ -49,40 +46,12 @@ it('begins again after that, and leaves nothing behind', async () => {
 
 it('takes what is asked while it gives for the next turn', async () => {
   const flushed: string[][] = [];
-  const gathered = new Gathered<string>(
-    () => MOST,
-    items => {
-      flushed.push([...items]);
-      if (flushed.length < 3) gathered.add('dana', `after ${flushed.length}`);
-    },
-  );
+  const gathered = new Gathered<string>(items => {
+    flushed.push([...items]);
+    if (flushed.length < 3) gathered.add('dana', `after ${flushed.length}`);
+  });
   gathered.add('dana', 'a');
   gathered.add('dana', 'b');
   for (let turns = 0; turns < 5; turns++) await turn();
   expect(flushed).toEqual([['a', 'b'], ['after 1'], ['after 2']]);
-});
-
-it('gives as many as may go together at once, without waiting for the end of the turn', async () => {
-  const { flushed, add } = gathering();
-  add('dana', 'a', 'first');
-  add('olivia', 'x');
-  add('dana', 'b', 'second');
-  add('dana', 'c', 'third');
-  expect(flushed).toEqual(['a b c as first']);
-  add('dana', 'd', 'fourth');
-  await turn();
-  expect(flushed).toEqual(['a b c as first', 'x as olivia', 'd as fourth']);
-  await turn();
-  expect(flushed).toHaveLength(3);
-});
-
-it('gathers nothing where one may go by itself only', () => {
-  const flushed: string[][] = [];
-  const gathered = new Gathered<string>(
-    () => 1,
-    items => flushed.push([...items]),
-  );
-  gathered.add('dana', 'a');
-  gathered.add('dana', 'b');
-  expect(flushed).toEqual([['a'], ['b']]);
 });
