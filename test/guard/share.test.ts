@@ -8,6 +8,7 @@ import { Deadline } from '../../src/lib/deadline';
 import { Question } from '../../src/guard/question';
 import { RemoteGuard, type RemoteGuardOptions } from '../../src/guard/remote-guard';
 import { Shared } from '../../src/guard/share';
+import { Turns } from '../../src/lib/turns';
 import type { PermissionRequest } from '../../src/request';
 import { type RemoteSource } from '../../src/sources/source';
 import { allow } from '../../src/verdict';
@@ -158,6 +159,19 @@ describe('identical questions', () => {
     expect(new Set(await Promise.all(first))).toEqual(new Set(['a', 'a, shared']));
     expect(new Set(await Promise.all(second))).toEqual(new Set(['b', 'b, shared']));
     expect(source.questions).toHaveLength(2);
+  });
+
+  it('whose answer many share take turns, so that they do not hold the event loop', async () => {
+    const source = new ManualSource(keyOf);
+    guardOf(source);
+    const taken = jest.spyOn(Turns.prototype, 'run');
+    const all = Array.from({ length: 50 }, () => ask('olivia', 'a'));
+    await pass(0);
+    source.questions[0]!.answer(allow('a'));
+    for (let turns = 0; turns < 3; turns++) await pass(1);
+    await Promise.all(all);
+    expect(taken).toHaveBeenCalledTimes(49);
+    taken.mockRestore();
   });
 
   it('that come late are a new question, which the next callers share', async () => {
