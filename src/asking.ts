@@ -65,14 +65,14 @@ class Asking {
   from(first: number): ApplicableVerdict | Promise<ApplicableVerdict> {
     const { legs } = this.route;
     for (let index = first; index < legs.length; index++) {
-      const asked = this.ask(legs[index]!, index);
-      if (asked) return asked;
+      const asked = this.ask(legs[index]!);
+      if (asked) return asked.then(() => this.from(index + 1));
     }
     return this.result();
   }
 
-  /** What they say from this one on; undefined if there is nothing to wait for. */
-  private ask(leg: AskedLeg, index: number): Promise<ApplicableVerdict> | undefined {
+  /** Undefined if there is nothing to wait for. */
+  private ask(leg: AskedLeg): Promise<void> | undefined {
     const { request, deadline, record, by, span } = this.askedFor;
     const isFirstUnknown =
       this.route.combine === 'first-applicable' && this.cannotAsk.length > 0;
@@ -83,15 +83,9 @@ class Asking {
     const started = performance.now();
     const sourceSpan = span?.source();
     const asked = within(sourceSpan, () => leg[by].ask(request, deadline));
-    const next = (): ApplicableVerdict | Promise<ApplicableVerdict> =>
-      this.from(index + 1);
-    const take = (answer: ChainAnswer): Promise<void> | undefined =>
-      this.take(leg, answer, started, sourceSpan);
-    if (!(asked instanceof Promise)) return take(asked)?.then(next);
-    return asked.then(answer => {
-      const taken = take(answer);
-      return taken ? taken.then(next) : next();
-    });
+    return asked instanceof Promise
+      ? asked.then(answer => this.take(leg, answer, started, sourceSpan))
+      : this.take(leg, asked, started, sourceSpan);
   }
 
   private take(

@@ -141,17 +141,12 @@ export class Snapshot {
     }
   }
 
-  private whenEnded<T>(decided: Promise<T>): Promise<T> {
-    return decided.then(
-      result => {
-        this.end();
-        return result;
-      },
-      (error: unknown) => {
-        this.end();
-        throw error;
-      },
-    );
+  private async whenEnded<T>(decided: Promise<T>): Promise<T> {
+    try {
+      return await decided;
+    } finally {
+      this.end();
+    }
   }
 
   private end(): void {

@@ -82,9 +82,7 @@ export class Chain {
       answer.kind === 'FAILED'
         ? resolveFailures([failureOf(this.first, answer)], this.terms.onUnavailable)
         : answer;
-    const { exchange, shared, decisionId, batched, again } = answer;
-    const { endpoint } = this.first;
-    return { verdict, exchange, shared, decisionId, batched, again, endpoint };
+    return { verdict, endpoint: this.first.endpoint, ...detailsOf(answer) };
   }
 
   private async askOthers(

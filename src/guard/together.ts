@@ -82,12 +82,10 @@ export class Together {
   }
 
   private send(gathered: readonly Asked[]): void {
-    const { queue, putAlone } = this.line;
+    const { queue } = this.line;
     for (const part of this.parts(gathered)) {
-      const [first] = part;
       if (queue.busy) part.forEach(({ question }) => question.queue());
       if (queue.full) part.forEach(asked => this.refuse(asked));
-      else if (part.length === 1 && first) queue.run(() => putAlone(first));
       else queue.run(() => this.put(part));
     }
   }

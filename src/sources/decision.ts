@@ -61,8 +61,6 @@ export interface DecisionOrigin {
  * of class `invalid`.
  */
 export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
-  const result = onlyResultOf(value);
-  if (result) return verdictOf({ result }, origin);
   if (depthExceeds(value, MAX_DECISION_DEPTH)) {
     return failed(
       'invalid',
@@ -79,32 +77,13 @@ export function readDecision(value: unknown, origin: DecisionOrigin): Answer {
       decisionProblem(parsed.error, value, origin),
     );
   }
-  return verdictOf(parsed.data, origin);
-}
-
-/** Of `{"result": "ALLOW"}` and the like: what most decisions are needs no schema. */
-function onlyResultOf(value: unknown): UnconditionalResult | undefined {
-  if (!isJsonObject(value) || !Object.hasOwn(value, 'result')) return undefined;
-  for (const key in value) if (key !== 'result') return undefined;
-  const { result } = value;
-  return result === 'ALLOW' || result === 'DENY' || result === 'NOT_APPLICABLE'
-    ? result
-    : undefined;
-}
-
-type Decision = z.output<typeof decision>;
-type UnconditionalResult = Exclude<Decision['result'], 'CONDITIONAL'>;
-
-function verdictOf(
-  decided: Decision & { readonly reason?: string | undefined },
-  { who, plainReason }: DecisionOrigin,
-): Answer {
+  const { data } = parsed;
   const said = (what: string): string => {
-    const { reason } = decided;
-    const why = reason === undefined ? '' : plainReason?.(reason);
-    return why ? `${who} ${what}: ${why}` : `${who} ${what}`;
+    const { reason } = data as { readonly reason?: string };
+    const why = reason === undefined ? '' : origin.plainReason?.(reason);
+    return why ? `${origin.who} ${what}: ${why}` : `${origin.who} ${what}`;
   };
-  switch (decided.result) {
+  switch (data.result) {
     case 'ALLOW':
       return allow(said('says ALLOW'));
     case 'DENY':
@@ -112,7 +91,7 @@ function verdictOf(
     case 'NOT_APPLICABLE':
       return notApplicable(said('abstains'));
     case 'CONDITIONAL':
-      return conditional(said('says CONDITIONAL'), decided);
+      return conditional(said('says CONDITIONAL'), data);
   }
 }
 
